@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/err.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,7 +38,8 @@ static void trim_split_character(char *text, size_t len)
         text[start - 1] = '\0';
 }
 
-static void write_words(struct hl_err *err, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void
+write_words(struct hl_err *err, const char *format, va_list args)
 {
     int len = vsnprintf(err->msg, sizeof err->msg, format, args);
 
@@ -49,7 +49,7 @@ static void write_words(struct hl_err *err, const char *format, va_list args)
         trim_split_character(err->msg, sizeof err->msg - 1);
 }
 
-enum hl_code hl_fail(struct hl_err *err, enum hl_code code, const char *format, ...)
+void hl_err_set(struct hl_err *err, enum hl_code code, const char *format, ...)
 {
     va_list args;
 
@@ -58,11 +58,10 @@ enum hl_code hl_fail(struct hl_err *err, enum hl_code code, const char *format, 
     va_start(args, format);
     write_words(err, format, args);
     va_end(args);
-    return code;
 }
 
-/* `what` may be a piece of `err->msg` itself, so the old words are copied first. */
-static void put_in_front(struct hl_err *err, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void
+put_in_front(struct hl_err *err, const char *format, va_list args)
 {
     char before[HL_ERR_MSG_SIZE];
     size_t room, len;
@@ -75,7 +74,7 @@ static void put_in_front(struct hl_err *err, const char *format, va_list args)
         trim_split_character(err->msg, sizeof err->msg - 1);
 }
 
-enum hl_code hl_fail_in(struct hl_err *err, const char *format, ...)
+void hl_err_set_in(struct hl_err *err, const char *format, ...)
 {
     va_list args;
 
@@ -83,7 +82,6 @@ enum hl_code hl_fail_in(struct hl_err *err, const char *format, ...)
     va_start(args, format);
     put_in_front(err, format, args);
     va_end(args);
-    return err->code;
 }
 
 static enum hl_code code_of_errno(int error)
@@ -100,7 +98,7 @@ static enum hl_code code_of_errno(int error)
     }
 }
 
-enum hl_code hl_fail_errno(struct hl_err *err, int error, const char *format, ...)
+void hl_err_set_errno(struct hl_err *err, int error, const char *format, ...)
 {
     va_list args;
     char reason[128];
@@ -112,5 +110,4 @@ enum hl_code hl_fail_errno(struct hl_err *err, int error, const char *format, ..
     va_start(args, format);
     put_in_front(err, format, args);
     va_end(args);
-    return err->code;
 }

@@ -2,6 +2,8 @@
 #ifndef HL_PROTO_ERR_H
 #define HL_PROTO_ERR_H
 
+#include <assert.h>
+
 /* The one error of the house: a code and a sentence, nothing to free.
  *
  * Whatever can fail returns `enum hl_code` and takes `struct hl_err *err` last, never NULL.
@@ -54,25 +56,37 @@ enum hl_code {
 
 struct hl_err {
     enum hl_code code;
-    char msg[HL_ERR_MSG_SIZE]; /* always terminated; a longer sentence is cut at a character
-                                */
+    char msg[HL_ERR_MSG_SIZE]; /* terminated; what is too long is cut between characters */
 };
 
 int hl_code_status(enum hl_code code);
 const char *hl_code_name(enum hl_code code);
 
 /* Fills `err` and returns `code`, so that `return hl_fail(err, …)` is one statement. */
-enum hl_code hl_fail(struct hl_err *err, enum hl_code code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+#define hl_fail(err, code, ...) (hl_err_set((err), (code), __VA_ARGS__), hl_err_code(err))
 
 /* Puts words and ": " in front of the sentence that is there. Returns the code that is
  * there. */
-enum hl_code hl_fail_in(struct hl_err *err, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+#define hl_fail_in(err, ...) (hl_err_set_in((err), __VA_ARGS__), hl_err_code(err))
 
 /* The operating system's refusal in our words: "could not WHAT: REASON". ENOSPC, EDQUOT and
  * EFBIG become HL_DISK_FULL, ENOMEM HL_NO_MEMORY, all else HL_IO. */
-enum hl_code hl_fail_errno(struct hl_err *err, int error, const char *format, ...)
+#define hl_fail_errno(err, error, ...)                                                     \
+    (hl_err_set_errno((err), (error), __VA_ARGS__), hl_err_code(err))
+
+/* What the three above are made of. They are macros so that a compiler or an analyser that
+ * reads one file sees that a failure is never HL_OK. */
+void hl_err_set(struct hl_err *err, enum hl_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+void hl_err_set_in(struct hl_err *err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void hl_err_set_errno(struct hl_err *err, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static inline enum hl_code hl_err_code(const struct hl_err *err)
+{
+    assert(err->code != HL_OK);
+    return err->code;
+}
 
 #endif

@@ -133,15 +133,15 @@ static bool read_rule(const char **text, struct rule rules[HL_N_FAILPOINTS])
     return true;
 }
 
-enum hl_code hl_failpoint_arm(const char *text, struct hl_err *err)
+enum hl_code hl_failpoint_arm(const char *rules, struct hl_err *err)
 {
-    struct rule rules[HL_N_FAILPOINTS] = {0};
-    const char *at = text;
+    struct rule wanted[HL_N_FAILPOINTS] = {0};
+    const char *at = rules;
 
     while (*at) {
         const char *start = at;
 
-        if (!read_rule(&at, rules) || (*at && *at != ','))
+        if (!read_rule(&at, wanted) || (*at && *at != ','))
             return hl_fail(err, HL_WRONG_INPUT,
                            "cannot read failpoint rule \"%s\": wanted "
                            "place=N:fail, place=N:kill or place=N:stallMS",
@@ -150,7 +150,7 @@ enum hl_code hl_failpoint_arm(const char *text, struct hl_err *err)
             at++;
     }
     hl_failpoint_disarm();
-    memcpy(rules_armed, rules, sizeof rules_armed);
+    memcpy(rules_armed, wanted, sizeof rules_armed);
     atomic_store(&is_armed, true);
     return HL_OK;
 }
