@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "index/ann.h"
+
+#include "proto/alloc.h"
+#include "proto/file.h"
+
+#include <faiss/c_api/Index_c.h>
+#include <faiss/c_api/error_c.h>
+#include <faiss/c_api/index_factory_c.h>
+
+#include <stdio.h>
+#include <string.h>
+
+/* Rows between two looks at the deadline. FAISS allocates for the whole graph at every add,
+ * so many small ones would cost more than they are worth. */
+#define BUILD_STEP 1024
+
+#define MIN_LINKS 2
+#define MAX_LINKS 128
+#define MAX_EF    65535
+
+struct hl_ann {
+    FaissIndex *index;
+    enum hl_metric metric;
+    struct hl_graph_view view;
+};
+
+/* FAISS's error in our words; its text is good only until its next call. */
+static enum hl_code fail_faiss(struct hl_err *err, int faiss_code, const char *what)
+{
+    const char *text = faiss_get_last_error();
+
+    if (faiss_code == STD_EXCEPT && text && strcmp(text, "std::bad_alloc") == 0)
+        return hl_fail(err, HL_NO_MEMORY, "no room to %s", what);
+    return hl_fail(err, HL_INTERNAL, "could not %s: %s", what,
+                   text ? text : "unknown error");
+}
+
+/* Takes `index` in any case. */
+static enum hl_code wrap_index(FaissIndex *index, enum hl_metric metric,
+                               struct hl_ann **ret_ann, struct hl_err *err)
+{
+    struct hl_ann *ann = hl_alloc_zeroed(1, sizeof *ann);
+    enum hl_code code = HL_OK;
+
+    if (!ann) {
+        faiss_Index_free(index);
+        return hl_fail(err, HL_NO_MEMORY, "no room for a graph");
+    }
+    ann->index = index;
+    ann->metric = metric;
+    code = hl_gap_view(index, &ann->view, err);
+    if (code == HL_OK)
+        code = hl_graph_check(&ann->view, err);
+    if (code != HL_OK) {
+        hl_ann_free(ann);
+        return code;
+    }
+    *ret_ann = ann;
+    return HL_OK;
+}
+
+static enum hl_code check_options(const struct hl_batch *rows,
+                                  const struct hl_ann_options *options, struct hl_err *err)
+{
+    if (options->n_links < MIN_LINKS || options->n_links > MAX_LINKS)
+        return hl_fail(err, HL_INVALID, "a graph has %d to %d links a row, got %u",
+                       MIN_LINKS, MAX_LINKS, options->n_links);
+    if (options->ef_construction < 1 || options->ef_construction > MAX_EF)
+        return hl_fail(err, HL_INVALID, "ef_construction is 1 to %d, got %u", MAX_EF,
+                       options->ef_construction);
+    if (rows->dim < 1 || rows->dim > INT32_MAX / sizeof(float))
+        return hl_fail(err, HL_INVALID, "a graph cannot hold rows of %zu dimensions",
+                       rows->dim);
+    if (rows->n_rows > INT32_MAX)
+        return hl_fail(err, HL_INVALID, "a graph cannot hold %zu rows", rows->n_rows);
+    return hl_batch_check_finite(rows, err);
+}
+
+static enum hl_code add_rows(FaissIndex *index, const struct hl_batch *rows,
+                             const struct hl_deadline *deadline, struct hl_err *err)
+{
+    for (size_t row = 0; row < rows->n_rows; row += BUILD_STEP) {
+        const size_t left = rows->n_rows - row;
+        const size_t n = left < BUILD_STEP ? left : BUILD_STEP;
+        enum hl_code code = hl_deadline_check(deadline, "building a graph", err);
+        int faiss_code = OK;
+
+        if (code != HL_OK)
+            return code;
+        faiss_code = faiss_Index_add(index, (idx_t)n, hl_batch_row(rows, row));
+        if (faiss_code != OK)
+            return fail_faiss(err, faiss_code, "add rows to a graph");
+    }
+    return HL_OK;
+}
+
+enum hl_code hl_ann_build(const struct hl_batch *rows, const struct hl_ann_options *options,
+                          const struct hl_deadline *deadline, struct hl_ann **ret_ann,
+                          struct hl_err *err)
+{
+    const bool is_l2 = options->metric == HL_METRIC_L2;
+    enum hl_code code = check_options(rows, options, err);
+    FaissIndex *index = NULL;
+    char description[32];
+    int faiss_code = OK;
+
+    if (code != HL_OK)
+        return code;
+    hl_gap_hold_to_one_thread();
+    (void)snprintf(description, sizeof description, "HNSW%u,Flat", options->n_links);
+    faiss_code = faiss_index_factory(&index, (int)rows->dim, description,
+                                     is_l2 ? METRIC_L2 : METRIC_INNER_PRODUCT);
+    if (faiss_code != OK)
+        return fail_faiss(err, faiss_code, "make a graph");
+    hl_gap_set_beam(index, (int)options->ef_construction, 0);
+    code = add_rows(index, rows, deadline, err);
+    if (code != HL_OK) {
+        faiss_Index_free(index);
+        return code;
+    }
+    return wrap_index(index, options->metric, ret_ann, err);
+}
+
+void hl_ann_free(struct hl_ann *ann)
+{
+    if (!ann)
+        return;
+    faiss_Index_free(ann->index);
+    hl_free(ann);
+}
+
+/* What FAISS's reader or writer moves, and our own reason when that fails. */
+struct transfer {
+    struct hl_file *file;
+    uint64_t offset;
+    enum hl_code code;
+    struct hl_err *err;
+};
+
+static size_t move_out(void *self, void *bytes, size_t size)
+{
+    struct transfer *transfer = self;
+
+    transfer->code = hl_file_write(transfer->file, bytes, size, transfer->err);
+    return transfer->code == HL_OK ? size : 0;
+}
+
+static size_t move_in(void *self, void *bytes, size_t size)
+{
+    struct transfer *transfer = self;
+    size_t n_read = 0;
+
+    transfer->code = hl_file_read_at(transfer->file, bytes, size, transfer->offset, &n_read,
+                                     transfer->err);
+    transfer->offset += n_read;
+    return transfer->code == HL_OK ? n_read : 0;
+}
+
+enum hl_code hl_ann_save(const struct hl_ann *ann, const char *path, struct hl_err *err)
+{
+    struct hl_replacement *replacement = NULL;
+    enum hl_code code = hl_replacement_open(path, &replacement, err);
+    struct hl_err file_err = {0};
+    struct transfer transfer = {.code = HL_OK, .err = &file_err};
+
+    if (code != HL_OK)
+        return code;
+    transfer.file = hl_replacement_file(replacement);
+    code = hl_gap_write(ann->index,
+                        &(struct hl_gap_bytes){.move = move_out, .self = &transfer}, err);
+    if (code == HL_OK)
+        return hl_replacement_commit(replacement, err);
+    hl_replacement_abandon(replacement);
+    /* FAISS only knows that a write was short; the file knows why. */
+    if (transfer.code != HL_OK)
+        *err = file_err;
+    return err->code;
+}
+
+static enum hl_code read_index(const char *path, FaissIndex **ret_index, struct hl_err *err)
+{
+    struct hl_err file_err = {0};
+    struct transfer transfer = {.code = HL_OK, .err = &file_err};
+    enum hl_code code = hl_file_open(path, HL_FILE_READ, &transfer.file, err);
+
+    if (code != HL_OK)
+        return code;
+    code = hl_gap_read(&(struct hl_gap_bytes){.move = move_in, .self = &transfer},
+                       ret_index, err);
+    hl_file_close(transfer.file);
+    if (code == HL_OK)
+        return HL_OK;
+    if (transfer.code != HL_OK)
+        *err = file_err;
+    return hl_fail_in(err, "\"%s\"", path);
+}
+
+enum hl_code hl_ann_load(const char *path, struct hl_ann **ret_ann, struct hl_err *err)
+{
+    FaissIndex *index = NULL;
+    enum hl_code code = read_index(path, &index, err);
+
+    if (code != HL_OK)
+        return code;
+    code = wrap_index(
+        index, faiss_Index_metric_type(index) == METRIC_L2 ? HL_METRIC_L2 : HL_METRIC_DOT,
+        ret_ann, err);
+    return code == HL_OK ? HL_OK : hl_fail_in(err, "\"%s\"", path);
+}
+
+const struct hl_graph_view *hl_ann_view(const struct hl_ann *ann)
+{
+    return &ann->view;
+}
+
+enum hl_metric hl_ann_metric(const struct hl_ann *ann)
+{
+    return ann->metric;
+}
+
+enum hl_code hl_ann_search(struct hl_ann *ann, const struct hl_batch *queries, size_t ef,
+                           const struct hl_ann_hits *ret_hits, struct hl_err *err)
+{
+    int faiss_code = OK;
+    enum hl_code code = HL_OK;
+
+    if (queries->dim != ann->view.dim)
+        return hl_fail(err, HL_DIMENSION_MISMATCH,
+                       "queries have %zu dimensions, the graph has %zu", queries->dim,
+                       ann->view.dim);
+    if (ret_hits->k < 1 || ret_hits->k > MAX_EF || ef < 1 || ef > MAX_EF)
+        return hl_fail(err, HL_INVALID, "k and ef are 1 to %d, got %zu and %zu", MAX_EF,
+                       ret_hits->k, ef);
+    code = hl_batch_check_finite(queries, err);
+    if (code != HL_OK)
+        return code;
+    hl_gap_hold_to_one_thread();
+    hl_gap_set_beam(ann->index, 0, (int)ef);
+    faiss_code = faiss_Index_search(ann->index, (idx_t)queries->n_rows, queries->values,
+                                    (idx_t)ret_hits->k, ret_hits->scores, ret_hits->rows);
+    return faiss_code == OK ? HL_OK : fail_faiss(err, faiss_code, "search a graph");
+}
