@@ -235,6 +235,14 @@ enum hl_code hl_ann_search(struct hl_ann *ann, const struct hl_batch *queries, s
     code = hl_batch_check_finite(queries, err);
     if (code != HL_OK)
         return code;
+    /* FAISS 1.7.3 would enter an empty graph at row -1. */
+    if (ann->view.n_rows == 0) {
+        for (size_t i = 0; i < queries->n_rows * ret_hits->k; i++) {
+            ret_hits->rows[i] = -1;
+            ret_hits->scores[i] = 0;
+        }
+        return HL_OK;
+    }
     hl_gap_hold_to_one_thread();
     hl_gap_set_beam(ann->index, 0, (int)ef);
     faiss_code = faiss_Index_search(ann->index, (idx_t)queries->n_rows, queries->values,

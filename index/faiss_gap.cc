@@ -21,6 +21,7 @@ extern "C" {
 #include <omp.h>
 
 #include <atomic>
+#include <cstring>
 #include <exception>
 #include <memory>
 #include <new>
@@ -278,6 +279,14 @@ extern "C" void hl_gap_hold_to_one_thread(void)
     omp_set_num_threads(1);
 }
 
+extern "C" const char *hl_gap_plain_text(const char *text)
+{
+    const char *plain = std::strstr(text, ".cpp:");
+
+    plain = plain != nullptr ? std::strstr(plain, ": ") : nullptr;
+    return plain != nullptr ? plain + 2 : text;
+}
+
 /* The exception under way as our error. */
 static enum hl_code fail_caught(enum hl_code otherwise, const char *what,
                                 struct hl_err *err) noexcept
@@ -289,7 +298,8 @@ static enum hl_code fail_caught(enum hl_code otherwise, const char *what,
     } catch (const std::length_error &) {
         return hl_fail(err, otherwise, "could not %s: a size in it cannot be", what);
     } catch (const std::exception &e) {
-        return hl_fail(err, otherwise, "could not %s: %s", what, e.what());
+        return hl_fail(err, otherwise, "could not %s: %s", what,
+                       hl_gap_plain_text(e.what()));
     } catch (...) {
         return hl_fail(err, otherwise, "could not %s", what);
     }
@@ -467,6 +477,11 @@ extern "C" void faiss_Index_free(FaissIndex *obj)
 extern "C" FaissMetricType faiss_Index_metric_type(const FaissIndex *index)
 {
     return static_cast<FaissMetricType>(index_of(index)->metric_type);
+}
+
+extern "C" int faiss_Index_train(FaissIndex *index, idx_t n, const float *x)
+{
+    return guarded([&] { index_of(index)->train(n, x); });
 }
 
 extern "C" int faiss_Index_add(FaissIndex *index, idx_t n, const float *x)

@@ -28,6 +28,10 @@ extern const struct hl_kernels hl_gap_kernels_shipped;
 /* The version of the linked library: it is static, so its headers know. */
 const char *hl_gap_version(void);
 
+/* An error text of FAISS without the function and the place it opens with. Good as long as
+ * `text`. */
+const char *hl_gap_plain_text(const char *text);
+
 /* Holds FAISS's OpenMP to the calling thread. Each thread has a setting of its own. */
 void hl_gap_hold_to_one_thread(void);
 
