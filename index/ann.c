@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/ann.h"
 
+#include "index/graph_file.h"
 #include "proto/alloc.h"
 #include "proto/file.h"
 
@@ -186,8 +187,10 @@ static enum hl_code read_index(const char *path, FaissIndex **ret_index, struct 
 
     if (code != HL_OK)
         return code;
-    code = hl_gap_read(&(struct hl_gap_bytes){.move = move_in, .self = &transfer},
-                       ret_index, err);
+    code = hl_graph_file_check(transfer.file, err);
+    if (code == HL_OK)
+        code = hl_gap_read(&(struct hl_gap_bytes){.move = move_in, .self = &transfer},
+                           ret_index, err);
     hl_file_close(transfer.file);
     if (code == HL_OK)
         return HL_OK;

@@ -42,9 +42,8 @@ void hl_ann_free(struct hl_ann *ann);
 enum hl_code hl_ann_save(const struct hl_ann *ann, const char *path, struct hl_err *err);
 
 /* HL_NOT_FOUND when there is no such file, HL_BAD_FILE when it holds another kind of index,
- * HL_DAMAGED when it cannot be read or a link in it leads nowhere. The format has no
- * checksum and FAISS's reader believes the sizes it finds: load what this program saved,
- * and check where it came from before. */
+ * HL_DAMAGED when it is not whole or a link in it leads nowhere. The format has no
+ * checksum: a float or a link that changed into another possible one is not noticed. */
 enum hl_code hl_ann_load(const char *path, struct hl_ann **ret_ann, struct hl_err *err);
 
 /* The arrays of the graph, checked when it was made; good until hl_ann_free. */

@@ -45,9 +45,9 @@ enum hl_code hl_gap_view(const struct FaissIndex_H *index, struct hl_graph_view 
 void hl_gap_set_beam(struct FaissIndex_H *index, int ef_construction, int ef_search);
 
 /* An index to and from bytes that the caller moves. `move` returns how many of `size` it
- * moved; fewer ends the work with HL_IO (writing) or HL_DAMAGED (reading). Reading trusts
- * the bytes as far as FAISS's reader does: it checks what it reads against itself, but a
- * forged size can make it ask for much memory. */
+ * moved; fewer ends the work with HL_IO (writing) or HL_DAMAGED (reading). FAISS's
+ * reader allocates whatever sizes it finds and forgets what it has when bytes are missing:
+ * hl_graph_file_check comes first. */
 struct hl_gap_bytes {
     size_t (*move)(void *self, void *bytes, size_t size);
     void *self;

@@ -12,7 +12,7 @@
  * after the other, which is what makes the shipped kernels slow. */
 typedef float quad __attribute__((vector_size(16)));
 
-#define N_LANES 4
+#define N_LANES ((size_t)4)
 
 static inline quad load_quad(const float *x)
 {

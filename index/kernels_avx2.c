@@ -8,7 +8,7 @@
  * program can come to need these instructions. */
 #define AVX2 __attribute__((target("avx2,fma")))
 
-#define N_LANES 8
+#define N_LANES ((size_t)8)
 
 AVX2 static inline float sum_sums(const __m256 sums[4])
 {

@@ -8,7 +8,7 @@
  * which reads nothing beyond it. */
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl")))
 
-#define N_LANES 16
+#define N_LANES ((size_t)16)
 
 AVX512 static inline __mmask16 mask_of(size_t n)
 {

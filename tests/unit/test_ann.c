@@ -13,16 +13,15 @@
 #include "proto/file.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define N_ROWS    3000
-#define N_QUERIES 50
-#define DIM       24
-#define K         10
+#define N_ROWS    ((size_t)3000)
+#define N_QUERIES ((size_t)50)
+#define DIM       ((size_t)24)
+#define K         ((size_t)10)
 #define EF        80
 
 static const struct hl_ann_options options[] = {
@@ -34,7 +33,13 @@ static const struct hl_ann_options options[] = {
 
 static const char *const kernels[] = {"avx512", "avx2", "portable", "shipped"};
 
-#define N_KERNELS (sizeof kernels / sizeof *kernels)
+/* FAISS's reader forgets what it has made when its file fails in the middle. */
+const char *leaks_of_faiss(void) __asm__("__lsan_default_suppressions");
+
+const char *leaks_of_faiss(void)
+{
+    return "leak:faiss::read_index\n";
+}
 
 static int64_t fake_now(void *self)
 {
@@ -107,7 +112,6 @@ static int tear_down(void **state)
 
     for (size_t i = 0; i < N_OPTIONS; i++)
         hl_ann_free(f->ann[i]);
-    hl_ann_free(NULL);
     hl_free(f->rows.values);
     hl_free(f->queries.values);
     return rmdir(f->folder);
@@ -201,7 +205,7 @@ static void every_table_of_kernels_finds_the_same_neighbours(void **state)
     for (size_t i = 0; i < N_OPTIONS; i++) {
         const struct found first = search(f, f->ann[i]);
 
-        for (size_t at = 0; at < N_KERNELS; at++) {
+        for (size_t at = 0; at < sizeof kernels / sizeof *kernels; at++) {
             struct found found;
 
             if (hl_index_choose_kernels(kernels[at], &f->err) != HL_OK)
@@ -238,7 +242,7 @@ static void every_distance_of_a_search_is_ours(void **state)
         hl_gap_use_kernels(&counting);
         (void)search(f, f->ann[i]);
         /* A search with EF rows in sight has measured each of them. */
-        assert_true(n_calls > (size_t)N_QUERIES * EF);
+        assert_true(n_calls > N_QUERIES * EF);
         n_calls = 0;
         hl_gap_use_kernels(&hl_gap_kernels_shipped);
         (void)search(f, f->ann[i]);

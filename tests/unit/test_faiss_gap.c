@@ -16,9 +16,9 @@
 #include <math.h>
 #include <string.h>
 
-#define N_ROWS 300
-#define DIM    37
-#define K      20
+#define N_ROWS ((size_t)300)
+#define DIM    ((size_t)37)
+#define K      ((size_t)20)
 
 static const FaissMetricType metrics[] = {METRIC_L2, METRIC_INNER_PRODUCT};
 
@@ -134,7 +134,7 @@ static void every_distance_to_a_code_is_ours(void **state)
         n_calls = 0;
         hl_gap_use_kernels(&counting);
         search(f, which, &found);
-        assert_true(n_calls > (size_t)N_ROWS * K);
+        assert_true(n_calls > N_ROWS * K);
         n_calls = 0;
         hl_gap_use_kernels(&hl_gap_kernels_shipped);
         search(f, which, &found);

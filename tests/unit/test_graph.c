@@ -16,8 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define N_ROWS 200
-#define DIM    6
+#define N_ROWS ((size_t)200)
+#define DIM    ((size_t)6)
 
 static const struct hl_ann_options options = {
     .metric = HL_METRIC_L2, .n_links = 4, .ef_construction = 20};
@@ -116,19 +116,48 @@ static void a_file_of_something_else_is_refused(void **state)
     struct fixture *f = *state;
     char *copy = hl_alloc(f->file.len);
     struct hl_ann *ann = NULL;
-    uint8_t *flat = NULL;
+    char *flat = NULL;
 
     /* The rows of the graph are an index of their own inside the file, at its end. */
     assert_non_null(copy);
     memcpy(copy, f->file.data, f->file.len);
     flat = memmem(copy, f->file.len, "IxF2", 4);
     assert_non_null(flat);
-    write_file(f, flat, f->file.len - (size_t)(flat - (uint8_t *)copy));
+    write_file(f, flat, f->file.len - (size_t)(flat - copy));
     assert_int_equal(hl_ann_load(f->path, &ann, &f->err), HL_BAD_FILE);
-    memcpy(copy, "what", 4);
+    copy[0] = '?';
     write_file(f, copy, f->file.len);
+    assert_int_equal(hl_ann_load(f->path, &ann, &f->err), HL_BAD_FILE);
+    write_file(f, f->file.data, f->file.len + 1);
     assert_damaged(f);
     hl_free(copy);
+}
+
+/* Loads what may be anything, and uses it if it was good enough to load. */
+static void load_and_search(struct fixture *f)
+{
+    float query[DIM] = {0};
+    int64_t rows[5];
+    float scores[5];
+    const struct hl_batch queries = {.values = query, .n_rows = 1, .dim = DIM};
+    const struct hl_ann_hits hits = {.rows = rows, .scores = scores, .k = 5};
+    struct hl_ann *ann = NULL;
+
+    if (hl_ann_load(f->path, &ann, &f->err) == HL_OK)
+        assert_int_equal(hl_ann_search(ann, &queries, 20, &hits, &f->err), HL_OK);
+    hl_ann_free(ann);
+}
+
+static void no_changed_byte_does_harm(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t at = 0; at < f->file.len; at += at < 600 ? 1 : 41) {
+        f->file.data[at] ^= (char)0xff;
+        write_file(f, f->file.data, f->file.len);
+        f->file.data[at] ^= (char)0xff;
+        load_and_search(f);
+    }
 }
 
 /* Finds an array of the view in the file and puts another number at its start. */
@@ -199,6 +228,7 @@ int main(void)
         cmocka_unit_test(a_missing_file_is_not_found),
         cmocka_unit_test(a_file_cut_anywhere_is_damaged),
         cmocka_unit_test(a_file_of_something_else_is_refused),
+        cmocka_unit_test(no_changed_byte_does_harm),
         cmocka_unit_test(a_graph_that_leads_nowhere_is_damaged),
         cmocka_unit_test(a_link_to_a_row_that_is_not_on_its_level_is_damaged),
         cmocka_unit_test(an_entry_outside_the_graph_is_damaged),
