@@ -17,7 +17,7 @@ static int hex_digit(char c)
     return -1;
 }
 
-/* The four hexadecimal digits of \uXXXX, -1 when they are not there. */
+/* The four hexadecimal digits of a \u escape, -1 when they are not there. */
 static int hex_four(const char *at, const char *end)
 {
     int value = 0;

@@ -246,8 +246,10 @@ static enum hl_code take_word(struct hl_tokens *tokens, enum hl_token_kind kind,
 static enum hl_code take_value(struct hl_tokens *tokens, bool resolve,
                                struct hl_token *ret_token, struct hl_err *err)
 {
-    char c = tokens->at < tokens->len ? tokens->text[tokens->at] : '\0';
+    char c = 0;
 
+    if (tokens->at < tokens->len)
+        c = tokens->text[tokens->at];
     switch (c) {
     case '{':
         return open_container(tokens, true, ret_token, err);
@@ -345,10 +347,22 @@ enum hl_code hl_tokens_peek(struct hl_tokens *tokens, struct hl_token *ret_token
     return HL_OK;
 }
 
+static bool is_value(enum hl_token_kind kind)
+{
+    return kind != HL_TOKEN_END && kind != HL_TOKEN_OBJECT_END &&
+           kind != HL_TOKEN_ARRAY_END && kind != HL_TOKEN_KEY;
+}
+
+bool hl_tokens_is_value_due(const struct hl_tokens *tokens)
+{
+    return tokens->has_ahead ? is_value(tokens->ahead.kind)
+                             : tokens->expect == EXPECT_VALUE;
+}
+
 enum hl_code hl_tokens_span(struct hl_tokens *tokens, const char **ret_text,
                             size_t *ret_len, struct hl_err *err)
 {
-    struct hl_token token;
+    struct hl_token token = {0};
     enum hl_code code = next_token(tokens, false, &token, err);
     unsigned outside;
     size_t start;
@@ -358,8 +372,7 @@ enum hl_code hl_tokens_span(struct hl_tokens *tokens, const char **ret_text,
     if (code != HL_OK)
         return code;
     start = token.start;
-    if (token.kind == HL_TOKEN_END || token.kind == HL_TOKEN_OBJECT_END ||
-        token.kind == HL_TOKEN_ARRAY_END)
+    if (!is_value(token.kind))
         return refuse_char(tokens, start, "a value", err);
     if (token.kind == HL_TOKEN_OBJECT_BEGIN || token.kind == HL_TOKEN_ARRAY_BEGIN) {
         outside = tokens->depth - 1;
@@ -384,7 +397,7 @@ enum hl_code hl_tokens_skip(struct hl_tokens *tokens, struct hl_err *err)
 
 enum hl_code hl_tokens_finish(struct hl_tokens *tokens, struct hl_err *err)
 {
-    struct hl_token token;
+    struct hl_token token = {0};
     enum hl_code code = hl_tokens_next(tokens, &token, err);
 
     if (code == HL_OK && token.kind != HL_TOKEN_END)

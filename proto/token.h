@@ -82,6 +82,10 @@ enum hl_code hl_tokens_span(struct hl_tokens *tokens, const char **ret_text,
 /* HL_OK when nothing but white space is left behind the one value. */
 enum hl_code hl_tokens_finish(struct hl_tokens *tokens, struct hl_err *err);
 
+/* Whether what comes next is a value that was announced, by its key or by a peek, and not
+ * taken. */
+bool hl_tokens_is_value_due(const struct hl_tokens *tokens);
+
 /* For a scanner that reads the items of an array from `text + at` itself: it comes after
  * HL_TOKEN_ARRAY_BEGIN with nothing peeked, and hands back where it stopped: behind an item
  * (a comma or the end must follow) or before one that it leaves to hl_tokens_next. */
