@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_SERVER_METRICS_H
+#define HL_SERVER_METRICS_H
+
+#include "proto/buf.h"
+#include "proto/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What is counted, and the page Prometheus reads.
+ *
+ * Counting takes no lock and shares no cache line between processors. A scrape adds the
+ * shards up while others count, so two series may be a request apart, but one histogram
+ * always agrees with itself. Any thread. */
+struct hl_metrics;
+
+/* Routes are known by their place in the table; their labels are copied. */
+struct hl_metrics_route {
+    const char *method;   /* "GET" */
+    const char *endpoint; /* the template: "/collections/{name}" */
+};
+
+struct hl_metrics_build {
+    const char *version; /* heirloom's */
+    const char *commit;
+    const char *rest_version; /* the version of Qdrant's interface that is spoken */
+    const char *kernels;
+};
+
+/* `routes` and `build` are borrowed for as long as the metrics live. */
+enum hl_code hl_metrics_new(const struct hl_metrics_route *routes, size_t n_routes,
+                            const struct hl_metrics_build *build,
+                            struct hl_metrics **ret_metrics, struct hl_err *err);
+void hl_metrics_free(struct hl_metrics *metrics);
+
+/* Gauges and counters: name, type, label or NULL, value of the label, help. Rows that share
+ * a name stand together. */
+#define HL_METRIC_TABLE(X)                                                                 \
+    X(HL_METRIC_IN_FLIGHT, "heirloom_http_requests_in_flight", "gauge", NULL, NULL,        \
+      "Requests that have begun and are not answered yet.")                                \
+    X(HL_METRIC_CONNECTIONS, "heirloom_http_connections", "gauge", NULL, NULL,             \
+      "Open connections.")                                                                 \
+    X(HL_METRIC_ACCEPTED, "heirloom_http_connections_accepted_total", "counter", NULL,     \
+      NULL, "Connections accepted since the start.")                                       \
+    X(HL_METRIC_POOL_QUEUED, "heirloom_readers_queued", "gauge", NULL, NULL,               \
+      "Long requests that wait for a reader.")                                             \
+    X(HL_METRIC_POOL_RUNNING, "heirloom_readers_running", "gauge", NULL, NULL,             \
+      "Long requests that a reader works on.")                                             \
+    X(HL_METRIC_POOL_REFUSED, "heirloom_readers_refused_total", "counter", NULL, NULL,     \
+      "Long requests refused because too many waited.")                                    \
+    X(HL_METRIC_POOL_EXPIRED, "heirloom_readers_expired_total", "counter", NULL, NULL,     \
+      "Long requests whose time ran out before a reader took them.")                       \
+    X(HL_METRIC_REJECTED_UNAUTHORIZED, "heirloom_http_rejected_total", "counter",          \
+      "reason", "unauthorized", "Requests turned away before any work, by reason.")        \
+    X(HL_METRIC_REJECTED_FORBIDDEN, "heirloom_http_rejected_total", "counter", "reason",   \
+      "forbidden", NULL)                                                                   \
+    X(HL_METRIC_REJECTED_TIMEOUT, "heirloom_http_rejected_total", "counter", "reason",     \
+      "timeout", NULL)                                                                     \
+    X(HL_METRIC_REJECTED_TOO_LARGE, "heirloom_http_rejected_total", "counter", "reason",   \
+      "too_large", NULL)                                                                   \
+    X(HL_METRIC_REJECTED_TOO_MANY, "heirloom_http_rejected_total", "counter", "reason",    \
+      "too_many", NULL)                                                                    \
+    X(HL_METRIC_REJECTED_HEADERS, "heirloom_http_rejected_total", "counter", "reason",     \
+      "headers_too_large", NULL)                                                           \
+    X(HL_METRIC_BYTES_IN, "heirloom_http_request_bytes_total", "counter", NULL, NULL,      \
+      "Bytes of request bodies received.")                                                 \
+    X(HL_METRIC_BYTES_OUT, "heirloom_http_response_bytes_total", "counter", NULL, NULL,    \
+      "Bytes of reply bodies sent.")
+
+enum hl_metric {
+#define HL_METRIC_ENUM(metric, name, type, label, value, help) metric,
+    HL_METRIC_TABLE(HL_METRIC_ENUM)
+#undef HL_METRIC_ENUM
+        HL_N_METRICS
+};
+
+/* Gauges go down as well: `delta` may be negative. */
+void hl_metrics_add(struct hl_metrics *metrics, enum hl_metric metric, int64_t delta);
+
+/* A request was answered with `status` after `took_us`. A `route` at or beyond the number
+ * of routes means that none matched. Counts the status among the rejected ones, too, when
+ * it is 401, 403, 408, 413, 429 or 431. */
+void hl_metrics_answered(struct hl_metrics *metrics, size_t route, int status,
+                         int64_t took_us);
+
+/* The exposition, text format 0.0.4. */
+void hl_metrics_print(const struct hl_metrics *metrics, struct hl_buf *buf);
+#define HL_METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+#endif
