@@ -22,53 +22,61 @@ static inline quad load_quad(const float *x)
     return lanes;
 }
 
-static inline float sum_quad(quad lanes)
+static inline float sum_quads(quad a, quad b, quad c, quad d)
 {
-    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+    const quad all = (a + b) + (c + d);
+
+    return (all[0] + all[2]) + (all[1] + all[3]);
 }
 
-static inline float sum_quads(const quad sums[4])
+static inline quad square_at(const float *x, const float *y)
 {
-    return sum_quad((sums[0] + sums[1]) + (sums[2] + sums[3]));
+    const quad gap = load_quad(x) - load_quad(y);
+
+    return gap * gap;
+}
+
+static inline quad product_at(const float *x, const float *y)
+{
+    return load_quad(x) * load_quad(y);
 }
 
 static float l2_portable(const float *x, const float *y, size_t dim)
 {
-    quad sums[4] = {{0}, {0}, {0}, {0}};
+    quad a = {0}, b = {0}, c = {0}, d = {0};
     float rest = 0;
     size_t i = 0;
 
-    for (; i + 4 * N_LANES <= dim; i += 4 * N_LANES)
-        for (size_t j = 0; j < 4; j++) {
-            const quad gap =
-                load_quad(x + i + j * N_LANES) - load_quad(y + i + j * N_LANES);
-
-            sums[j] += gap * gap;
-        }
-    for (; i + N_LANES <= dim; i += N_LANES) {
-        const quad gap = load_quad(x + i) - load_quad(y + i);
-
-        sums[0] += gap * gap;
+    for (; i + 4 * N_LANES <= dim; i += 4 * N_LANES) {
+        a += square_at(x + i, y + i);
+        b += square_at(x + i + N_LANES, y + i + N_LANES);
+        c += square_at(x + i + 2 * N_LANES, y + i + 2 * N_LANES);
+        d += square_at(x + i + 3 * N_LANES, y + i + 3 * N_LANES);
     }
+    for (; i + N_LANES <= dim; i += N_LANES)
+        a += square_at(x + i, y + i);
     for (; i < dim; i++)
         rest += (x[i] - y[i]) * (x[i] - y[i]);
-    return sum_quads(sums) + rest;
+    return sum_quads(a, b, c, d) + rest;
 }
 
 static float dot_portable(const float *x, const float *y, size_t dim)
 {
-    quad sums[4] = {{0}, {0}, {0}, {0}};
+    quad a = {0}, b = {0}, c = {0}, d = {0};
     float rest = 0;
     size_t i = 0;
 
-    for (; i + 4 * N_LANES <= dim; i += 4 * N_LANES)
-        for (size_t j = 0; j < 4; j++)
-            sums[j] += load_quad(x + i + j * N_LANES) * load_quad(y + i + j * N_LANES);
+    for (; i + 4 * N_LANES <= dim; i += 4 * N_LANES) {
+        a += product_at(x + i, y + i);
+        b += product_at(x + i + N_LANES, y + i + N_LANES);
+        c += product_at(x + i + 2 * N_LANES, y + i + 2 * N_LANES);
+        d += product_at(x + i + 3 * N_LANES, y + i + 3 * N_LANES);
+    }
     for (; i + N_LANES <= dim; i += N_LANES)
-        sums[0] += load_quad(x + i) * load_quad(y + i);
+        a += product_at(x + i, y + i);
     for (; i < dim; i++)
         rest += x[i] * y[i];
-    return sum_quads(sums) + rest;
+    return sum_quads(a, b, c, d) + rest;
 }
 
 static float norm_portable(const float *x, size_t dim)
@@ -81,37 +89,51 @@ static inline quad load_codes(const uint8_t *codes)
     return (quad){codes[0], codes[1], codes[2], codes[3]};
 }
 
+static inline quad code_square_at(const float *x, const float *scale, const uint8_t *codes)
+{
+    const quad gap = load_quad(x) - load_quad(scale) * load_codes(codes);
+
+    return gap * gap;
+}
+
 static float code_l2_portable(const float *x, const float *scale, const uint8_t *codes,
                               size_t dim)
 {
-    quad sums[4] = {{0}, {0}, {0}, {0}};
+    quad a = {0}, b = {0}, c = {0}, d = {0};
     float rest = 0;
     size_t i = 0;
 
-    for (; i + N_LANES <= dim; i += N_LANES) {
-        const quad gap = load_quad(x + i) - load_quad(scale + i) * load_codes(codes + i);
-
-        sums[i / N_LANES % 4] += gap * gap;
+    for (; i + 4 * N_LANES <= dim; i += 4 * N_LANES) {
+        a += code_square_at(x + i, scale + i, codes + i);
+        b += code_square_at(x + i + N_LANES, scale + i + N_LANES, codes + i + N_LANES);
+        c += code_square_at(x + i + 2 * N_LANES, scale + i + 2 * N_LANES,
+                            codes + i + 2 * N_LANES);
+        d += code_square_at(x + i + 3 * N_LANES, scale + i + 3 * N_LANES,
+                            codes + i + 3 * N_LANES);
     }
     for (; i < dim; i++) {
         const float gap = x[i] - scale[i] * (float)codes[i];
 
         rest += gap * gap;
     }
-    return sum_quads(sums) + rest;
+    return sum_quads(a, b, c, d) + rest;
 }
 
 static float code_dot_portable(const float *x, const uint8_t *codes, size_t dim)
 {
-    quad sums[4] = {{0}, {0}, {0}, {0}};
+    quad a = {0}, b = {0}, c = {0}, d = {0};
     float rest = 0;
     size_t i = 0;
 
-    for (; i + N_LANES <= dim; i += N_LANES)
-        sums[i / N_LANES % 4] += load_quad(x + i) * load_codes(codes + i);
+    for (; i + 4 * N_LANES <= dim; i += 4 * N_LANES) {
+        a += load_quad(x + i) * load_codes(codes + i);
+        b += load_quad(x + i + N_LANES) * load_codes(codes + i + N_LANES);
+        c += load_quad(x + i + 2 * N_LANES) * load_codes(codes + i + 2 * N_LANES);
+        d += load_quad(x + i + 3 * N_LANES) * load_codes(codes + i + 3 * N_LANES);
+    }
     for (; i < dim; i++)
         rest += x[i] * (float)codes[i];
-    return sum_quads(sums) + rest;
+    return sum_quads(a, b, c, d) + rest;
 }
 
 HL_KERNELS_DEFINE_NY(, portable)

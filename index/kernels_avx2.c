@@ -10,10 +10,9 @@
 
 #define N_LANES ((size_t)8)
 
-AVX2 static inline float sum_sums(const __m256 sums[4])
+AVX2 static inline float sum_sums(__m256 a, __m256 b, __m256 c, __m256 d)
 {
-    const __m256 all =
-        _mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3]));
+    const __m256 all = _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d));
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
 
     half = _mm_add_ps(half, _mm_movehl_ps(half, half));
@@ -35,42 +34,40 @@ AVX2 static inline __m256 add_product(__m256 sum, const float *x, const float *y
 
 AVX2 static float l2_avx2(const float *x, const float *y, size_t dim)
 {
-    __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),
-                      _mm256_setzero_ps()};
+    __m256 a = _mm256_setzero_ps(), b = a, c = a, d = a;
     float rest = 0;
     size_t i = 0;
 
     for (; i + 4 * N_LANES <= dim; i += 4 * N_LANES) {
-        sums[0] = add_square(sums[0], x + i, y + i);
-        sums[1] = add_square(sums[1], x + i + N_LANES, y + i + N_LANES);
-        sums[2] = add_square(sums[2], x + i + 2 * N_LANES, y + i + 2 * N_LANES);
-        sums[3] = add_square(sums[3], x + i + 3 * N_LANES, y + i + 3 * N_LANES);
+        a = add_square(a, x + i, y + i);
+        b = add_square(b, x + i + N_LANES, y + i + N_LANES);
+        c = add_square(c, x + i + 2 * N_LANES, y + i + 2 * N_LANES);
+        d = add_square(d, x + i + 3 * N_LANES, y + i + 3 * N_LANES);
     }
     for (; i + N_LANES <= dim; i += N_LANES)
-        sums[0] = add_square(sums[0], x + i, y + i);
+        a = add_square(a, x + i, y + i);
     for (; i < dim; i++)
         rest += (x[i] - y[i]) * (x[i] - y[i]);
-    return sum_sums(sums) + rest;
+    return sum_sums(a, b, c, d) + rest;
 }
 
 AVX2 static float dot_avx2(const float *x, const float *y, size_t dim)
 {
-    __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),
-                      _mm256_setzero_ps()};
+    __m256 a = _mm256_setzero_ps(), b = a, c = a, d = a;
     float rest = 0;
     size_t i = 0;
 
     for (; i + 4 * N_LANES <= dim; i += 4 * N_LANES) {
-        sums[0] = add_product(sums[0], x + i, y + i);
-        sums[1] = add_product(sums[1], x + i + N_LANES, y + i + N_LANES);
-        sums[2] = add_product(sums[2], x + i + 2 * N_LANES, y + i + 2 * N_LANES);
-        sums[3] = add_product(sums[3], x + i + 3 * N_LANES, y + i + 3 * N_LANES);
+        a = add_product(a, x + i, y + i);
+        b = add_product(b, x + i + N_LANES, y + i + N_LANES);
+        c = add_product(c, x + i + 2 * N_LANES, y + i + 2 * N_LANES);
+        d = add_product(d, x + i + 3 * N_LANES, y + i + 3 * N_LANES);
     }
     for (; i + N_LANES <= dim; i += N_LANES)
-        sums[0] = add_product(sums[0], x + i, y + i);
+        a = add_product(a, x + i, y + i);
     for (; i < dim; i++)
         rest += x[i] * y[i];
-    return sum_sums(sums) + rest;
+    return sum_sums(a, b, c, d) + rest;
 }
 
 AVX2 static float norm_avx2(const float *x, size_t dim)
@@ -83,41 +80,48 @@ AVX2 static inline __m256 load_codes(const uint8_t *codes)
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)codes)));
 }
 
+AVX2 static inline __m256 add_code_square(__m256 sum, const float *x, const float *scale,
+                                          const uint8_t *codes)
+{
+    const __m256 gap =
+        _mm256_fnmadd_ps(_mm256_loadu_ps(scale), load_codes(codes), _mm256_loadu_ps(x));
+
+    return _mm256_fmadd_ps(gap, gap, sum);
+}
+
 AVX2 static float code_l2_avx2(const float *x, const float *scale, const uint8_t *codes,
                                size_t dim)
 {
-    __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),
-                      _mm256_setzero_ps()};
+    __m256 a = _mm256_setzero_ps(), b = a;
     float rest = 0;
     size_t i = 0;
 
-    for (; i + N_LANES <= dim; i += N_LANES) {
-        const __m256 gap = _mm256_fnmadd_ps(_mm256_loadu_ps(scale + i),
-                                            load_codes(codes + i), _mm256_loadu_ps(x + i));
-
-        sums[i / N_LANES % 4] = _mm256_fmadd_ps(gap, gap, sums[i / N_LANES % 4]);
+    for (; i + 2 * N_LANES <= dim; i += 2 * N_LANES) {
+        a = add_code_square(a, x + i, scale + i, codes + i);
+        b = add_code_square(b, x + i + N_LANES, scale + i + N_LANES, codes + i + N_LANES);
     }
     for (; i < dim; i++) {
         const float gap = x[i] - scale[i] * (float)codes[i];
 
         rest += gap * gap;
     }
-    return sum_sums(sums) + rest;
+    return sum_sums(a, b, _mm256_setzero_ps(), _mm256_setzero_ps()) + rest;
 }
 
 AVX2 static float code_dot_avx2(const float *x, const uint8_t *codes, size_t dim)
 {
-    __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),
-                      _mm256_setzero_ps()};
+    __m256 a = _mm256_setzero_ps(), b = a;
     float rest = 0;
     size_t i = 0;
 
-    for (; i + N_LANES <= dim; i += N_LANES)
-        sums[i / N_LANES % 4] = _mm256_fmadd_ps(
-            _mm256_loadu_ps(x + i), load_codes(codes + i), sums[i / N_LANES % 4]);
+    for (; i + 2 * N_LANES <= dim; i += 2 * N_LANES) {
+        a = _mm256_fmadd_ps(_mm256_loadu_ps(x + i), load_codes(codes + i), a);
+        b = _mm256_fmadd_ps(_mm256_loadu_ps(x + i + N_LANES),
+                            load_codes(codes + i + N_LANES), b);
+    }
     for (; i < dim; i++)
         rest += x[i] * (float)codes[i];
-    return sum_sums(sums) + rest;
+    return sum_sums(a, b, _mm256_setzero_ps(), _mm256_setzero_ps()) + rest;
 }
 
 HL_KERNELS_DEFINE_NY(AVX2, avx2)

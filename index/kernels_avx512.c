@@ -15,10 +15,9 @@ AVX512 static inline __mmask16 mask_of(size_t n)
     return (__mmask16)((1U << n) - 1);
 }
 
-AVX512 static inline float sum_sums(const __m512 sums[4])
+AVX512 static inline float sum_sums(__m512 a, __m512 b, __m512 c, __m512 d)
 {
-    return _mm512_reduce_add_ps(
-        _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
+    return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(a, b), _mm512_add_ps(c, d)));
 }
 
 AVX512 static inline __m512 add_square(__m512 sum, const float *x, const float *y)
@@ -35,49 +34,47 @@ AVX512 static inline __m512 add_product(__m512 sum, const float *x, const float 
 
 AVX512 static float l2_avx512(const float *x, const float *y, size_t dim)
 {
-    __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
-                      _mm512_setzero_ps()};
+    __m512 a = _mm512_setzero_ps(), b = a, c = a, d = a;
     size_t i = 0;
 
     for (; i + 4 * N_LANES <= dim; i += 4 * N_LANES) {
-        sums[0] = add_square(sums[0], x + i, y + i);
-        sums[1] = add_square(sums[1], x + i + N_LANES, y + i + N_LANES);
-        sums[2] = add_square(sums[2], x + i + 2 * N_LANES, y + i + 2 * N_LANES);
-        sums[3] = add_square(sums[3], x + i + 3 * N_LANES, y + i + 3 * N_LANES);
+        a = add_square(a, x + i, y + i);
+        b = add_square(b, x + i + N_LANES, y + i + N_LANES);
+        c = add_square(c, x + i + 2 * N_LANES, y + i + 2 * N_LANES);
+        d = add_square(d, x + i + 3 * N_LANES, y + i + 3 * N_LANES);
     }
     for (; i + N_LANES <= dim; i += N_LANES)
-        sums[0] = add_square(sums[0], x + i, y + i);
+        a = add_square(a, x + i, y + i);
     if (i < dim) {
         const __mmask16 mask = mask_of(dim - i);
         const __m512 gap = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i),
                                          _mm512_maskz_loadu_ps(mask, y + i));
 
-        sums[1] = _mm512_fmadd_ps(gap, gap, sums[1]);
+        b = _mm512_fmadd_ps(gap, gap, b);
     }
-    return sum_sums(sums);
+    return sum_sums(a, b, c, d);
 }
 
 AVX512 static float dot_avx512(const float *x, const float *y, size_t dim)
 {
-    __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
-                      _mm512_setzero_ps()};
+    __m512 a = _mm512_setzero_ps(), b = a, c = a, d = a;
     size_t i = 0;
 
     for (; i + 4 * N_LANES <= dim; i += 4 * N_LANES) {
-        sums[0] = add_product(sums[0], x + i, y + i);
-        sums[1] = add_product(sums[1], x + i + N_LANES, y + i + N_LANES);
-        sums[2] = add_product(sums[2], x + i + 2 * N_LANES, y + i + 2 * N_LANES);
-        sums[3] = add_product(sums[3], x + i + 3 * N_LANES, y + i + 3 * N_LANES);
+        a = add_product(a, x + i, y + i);
+        b = add_product(b, x + i + N_LANES, y + i + N_LANES);
+        c = add_product(c, x + i + 2 * N_LANES, y + i + 2 * N_LANES);
+        d = add_product(d, x + i + 3 * N_LANES, y + i + 3 * N_LANES);
     }
     for (; i + N_LANES <= dim; i += N_LANES)
-        sums[0] = add_product(sums[0], x + i, y + i);
+        a = add_product(a, x + i, y + i);
     if (i < dim) {
         const __mmask16 mask = mask_of(dim - i);
 
-        sums[1] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, x + i),
-                                  _mm512_maskz_loadu_ps(mask, y + i), sums[1]);
+        b = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, x + i),
+                            _mm512_maskz_loadu_ps(mask, y + i), b);
     }
-    return sum_sums(sums);
+    return sum_sums(a, b, c, d);
 }
 
 AVX512 static float norm_avx512(const float *x, size_t dim)
@@ -90,36 +87,54 @@ AVX512 static inline __m512 load_codes(__mmask16 mask, const uint8_t *codes)
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, codes)));
 }
 
+AVX512 static inline __m512 add_code_square(__m512 sum, __mmask16 mask, const float *x,
+                                            const float *scale, const uint8_t *codes)
+{
+    const __m512 gap =
+        _mm512_fnmadd_ps(_mm512_maskz_loadu_ps(mask, scale), load_codes(mask, codes),
+                         _mm512_maskz_loadu_ps(mask, x));
+
+    return _mm512_fmadd_ps(gap, gap, sum);
+}
+
+AVX512 static inline __m512 add_code_product(__m512 sum, __mmask16 mask, const float *x,
+                                             const uint8_t *codes)
+{
+    return _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, x), load_codes(mask, codes), sum);
+}
+
 AVX512 static float code_l2_avx512(const float *x, const float *scale, const uint8_t *codes,
                                    size_t dim)
 {
-    __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
-                      _mm512_setzero_ps()};
+    const __mmask16 all = mask_of(N_LANES);
+    __m512 a = _mm512_setzero_ps(), b = a, c = a;
+    size_t i = 0;
 
-    for (size_t i = 0; i < dim; i += N_LANES) {
-        const __mmask16 mask = mask_of(dim - i < N_LANES ? dim - i : N_LANES);
-        const __m512 gap = _mm512_fnmadd_ps(_mm512_maskz_loadu_ps(mask, scale + i),
-                                            load_codes(mask, codes + i),
-                                            _mm512_maskz_loadu_ps(mask, x + i));
-
-        sums[i / N_LANES % 4] = _mm512_fmadd_ps(gap, gap, sums[i / N_LANES % 4]);
+    for (; i + 2 * N_LANES <= dim; i += 2 * N_LANES) {
+        a = add_code_square(a, all, x + i, scale + i, codes + i);
+        b = add_code_square(b, all, x + i + N_LANES, scale + i + N_LANES,
+                            codes + i + N_LANES);
     }
-    return sum_sums(sums);
+    for (; i < dim; i += N_LANES)
+        c = add_code_square(c, mask_of(dim - i < N_LANES ? dim - i : N_LANES), x + i,
+                            scale + i, codes + i);
+    return sum_sums(a, b, c, _mm512_setzero_ps());
 }
 
 AVX512 static float code_dot_avx512(const float *x, const uint8_t *codes, size_t dim)
 {
-    __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
-                      _mm512_setzero_ps()};
+    const __mmask16 all = mask_of(N_LANES);
+    __m512 a = _mm512_setzero_ps(), b = a, c = a;
+    size_t i = 0;
 
-    for (size_t i = 0; i < dim; i += N_LANES) {
-        const __mmask16 mask = mask_of(dim - i < N_LANES ? dim - i : N_LANES);
-
-        sums[i / N_LANES % 4] =
-            _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, x + i), load_codes(mask, codes + i),
-                            sums[i / N_LANES % 4]);
+    for (; i + 2 * N_LANES <= dim; i += 2 * N_LANES) {
+        a = add_code_product(a, all, x + i, codes + i);
+        b = add_code_product(b, all, x + i + N_LANES, codes + i + N_LANES);
     }
-    return sum_sums(sums);
+    for (; i < dim; i += N_LANES)
+        c = add_code_product(c, mask_of(dim - i < N_LANES ? dim - i : N_LANES), x + i,
+                             codes + i);
+    return sum_sums(a, b, c, _mm512_setzero_ps());
 }
 
 HL_KERNELS_DEFINE_NY(AVX512, avx512)

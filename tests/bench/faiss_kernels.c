@@ -3,7 +3,7 @@
 /* FAISS's HNSW search and build with our kernels under it, against the library as shipped:
  * the same graph, one thread, rounds of the two in turn, the median of their ratios.
  *
- *     faiss_kernels [ROWS]      20000 unless said otherwise
+ *     bench_faiss_kernels [ROWS]      20000 unless said otherwise
  *
  * Time is the thread's own, so that a busy machine disturbs little. Exit 1 when searching
  * rows of 256 floats is not twice as fast. */
@@ -36,7 +36,7 @@ static void must(enum hl_code code, const struct hl_err *err)
 {
     if (code == HL_OK)
         return;
-    (void)fprintf(stderr, "faiss_kernels: %s\n", err->msg);
+    (void)fprintf(stderr, "bench_faiss_kernels: %s\n", err->msg);
     _exit(2);
 }
 
@@ -257,7 +257,7 @@ int main(int argc, char **argv)
     double ratio = 0;
 
     if (n_rows < 1000) {
-        (void)fprintf(stderr, "usage: faiss_kernels [ROWS], at least 1000\n");
+        (void)fprintf(stderr, "usage: bench_faiss_kernels [ROWS], at least 1000\n");
         return 2;
     }
     printf("HNSW%u, efConstruction %u, ef %d, %zu rows, %zu queries, %d rounds, FAISS %s\n",
