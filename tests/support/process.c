@@ -56,6 +56,16 @@ bool hl_process_write(const struct hl_process *process, const char *name, const 
     return fclose(file) == 0 && is_written;
 }
 
+bool hl_process_rename(const struct hl_process *process, const char *from, const char *to)
+{
+    char old_path[HL_PROCESS_PATH_SIZE];
+    char new_path[HL_PROCESS_PATH_SIZE];
+
+    hl_process_path(process, from, old_path);
+    hl_process_path(process, to, new_path);
+    return rename(old_path, new_path) == 0;
+}
+
 static int open_stream(const struct hl_process *process, const char *name)
 {
     char path[HL_PROCESS_PATH_SIZE];

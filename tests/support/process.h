@@ -49,6 +49,7 @@ bool hl_process_await(struct hl_process *process, const char *stream, const char
 enum { HL_PROCESS_PATH_SIZE = 128 };
 void hl_process_path(const struct hl_process *process, const char *name, char *ret_path);
 bool hl_process_write(const struct hl_process *process, const char *name, const char *text);
+bool hl_process_rename(const struct hl_process *process, const char *from, const char *to);
 
 /* Milliseconds of a monotonic clock, and a short rest between two looks at a condition. */
 int64_t hl_now_ms(void);

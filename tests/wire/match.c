@@ -178,14 +178,14 @@ bool hl_match_json(const char *pattern, const char *text, char *why)
 }
 
 /* "Name: pattern" or "!Name". Whichever header of that name fits will do. */
-static bool match_header(const char *want, const struct hl_http_reply *reply, char *why)
+static bool match_header(const char *want, const struct hl_client_reply *reply, char *why)
 {
     const char *colon = strchr(want, ':');
     char name[128];
     const char *value = NULL;
 
     if (want[0] == '!') {
-        value = hl_http_header(reply, want + 2);
+        value = hl_client_header(reply, want + 2);
         return !value || refuse(why, "header %s is there: %s", want + 2, value);
     }
     snprintf(name, sizeof name, "%.*s", (int)(colon - want), want);
@@ -201,7 +201,7 @@ static bool match_header(const char *want, const struct hl_http_reply *reply, ch
     return refuse(why, "header %s is \"%s\"", name, value);
 }
 
-bool hl_match_reply(const struct hl_want *want, const struct hl_http_reply *reply,
+bool hl_match_reply(const struct hl_want *want, const struct hl_client_reply *reply,
                     char *why)
 {
     if (want->status != reply->status)

@@ -2,7 +2,7 @@
 #ifndef HL_TESTS_WIRE_MATCH_H
 #define HL_TESTS_WIRE_MATCH_H
 
-#include "tests/support/http.h"
+#include "tests/support/client.h"
 #include "tests/wire/case.h"
 
 #include <stdbool.h>
@@ -18,7 +18,7 @@ bool hl_match_text(const char *pattern, const char *text);
  * filled when it is false: the path and what stands there. */
 bool hl_match_json(const char *pattern, const char *text, char *why);
 
-bool hl_match_reply(const struct hl_want *want, const struct hl_http_reply *reply,
+bool hl_match_reply(const struct hl_want *want, const struct hl_client_reply *reply,
                     char *why);
 
 #endif

@@ -6,8 +6,8 @@
  *
  * Cases that want the same settings share one server, in the order of their names. At the
  * end of each server comes one more test: that it stopped when told, with status 0. */
-#include "tests/support/http.h"
-#include "tests/support/server.h"
+#include "tests/support/client.h"
+#include "tests/support/daemon.h"
 #include "tests/wire/case.h"
 #include "tests/wire/match.h"
 
@@ -59,7 +59,7 @@ static void show_want(const struct hl_want *want)
         show("expected json", want->json, strlen(want->json));
 }
 
-static void show_reply(const struct hl_http_reply *reply)
+static void show_reply(const struct hl_client_reply *reply)
 {
     printf("# received: status %d\n", reply->status);
     for (size_t i = 0; i < reply->n_headers; i++)
@@ -68,58 +68,59 @@ static void show_reply(const struct hl_http_reply *reply)
     show("received body", reply->body, reply->n_body);
 }
 
-static const char *name_of(enum hl_http_got got)
+static const char *name_of(enum hl_client_got got)
 {
-    static const char *const names[] = {[HL_HTTP_REPLY] = "bytes",
-                                        [HL_HTTP_CLOSED] = "a closed connection",
-                                        [HL_HTTP_LATE] = "nothing within the limit",
-                                        [HL_HTTP_GARBAGE] = "bytes that are no reply"};
+    static const char *const names[] = {[HL_CLIENT_REPLY] = "bytes",
+                                        [HL_CLIENT_CLOSED] = "a closed connection",
+                                        [HL_CLIENT_LATE] = "nothing within the limit",
+                                        [HL_CLIENT_GARBAGE] = "bytes that are no reply"};
 
     return names[got];
 }
 
-static bool play_reply(struct hl_http *http, const struct hl_step *step, const char *path)
+static bool play_reply(struct hl_client *client, const struct hl_step *step,
+                       const char *path)
 {
-    struct hl_http_reply reply;
+    struct hl_client_reply reply;
     char why[HL_WHY_SIZE] = "";
-    enum hl_http_got got = hl_http_read(http, step->want.is_head, LIMIT_MS, &reply);
-    bool is_ok = got == HL_HTTP_REPLY && hl_match_reply(&step->want, &reply, why);
+    enum hl_client_got got = hl_client_read(client, step->want.is_head, LIMIT_MS, &reply);
+    bool is_ok = got == HL_CLIENT_REPLY && hl_match_reply(&step->want, &reply, why);
 
     if (!is_ok) {
-        if (got != HL_HTTP_REPLY)
+        if (got != HL_CLIENT_REPLY)
             snprintf(why, sizeof why, "instead of a reply came %s", name_of(got));
         printf("# %s:%zu: %s\n", path, step->line, why);
         show_want(&step->want);
         show_reply(&reply);
     }
-    hl_http_reply_done(&reply);
+    hl_client_reply_done(&reply);
     return is_ok;
 }
 
-static bool play_step(struct hl_http *http, unsigned port, const struct hl_step *step,
+static bool play_step(struct hl_client *client, unsigned port, const struct hl_step *step,
                       const char *path)
 {
-    enum hl_http_got got;
+    enum hl_client_got got;
 
     switch (step->kind) {
     case HL_STEP_CONNECT:
-        hl_http_close(http);
-        if (hl_http_open(http, port))
+        hl_client_close(client);
+        if (hl_client_open(client, port))
             return true;
         printf("# %s:%zu: the server refused a connection\n", path, step->line);
         return false;
     case HL_STEP_SEND:
         /* A server that answers early may close before it has taken all; the reply says. */
-        (void)hl_http_send(http, step->bytes, step->n_bytes);
+        (void)hl_client_send(client, step->bytes, step->n_bytes);
         return true;
     case HL_STEP_SHUT:
-        hl_http_shut(http);
+        hl_client_shut(client);
         return true;
     case HL_STEP_REPLY:
-        return play_reply(http, step, path);
+        return play_reply(client, step, path);
     case HL_STEP_CLOSED:
-        got = hl_http_read_end(http, LIMIT_MS);
-        if (got == HL_HTTP_CLOSED)
+        got = hl_client_read_end(client, LIMIT_MS);
+        if (got == HL_CLIENT_CLOSED)
             return true;
         printf("# %s:%zu: instead of the end came %s\n", path, step->line, name_of(got));
         return false;
@@ -129,14 +130,14 @@ static bool play_step(struct hl_http *http, unsigned port, const struct hl_step 
 
 static bool play_case(const struct hl_case *one, unsigned port)
 {
-    struct hl_http http = {.fd = -1};
-    bool is_ok = hl_http_open(&http, port);
+    struct hl_client client = {.fd = -1};
+    bool is_ok = hl_client_open(&client, port);
 
     if (!is_ok)
         printf("# %s: the server refused a connection\n", one->path);
     for (size_t i = 0; is_ok && i < one->n_steps; i++)
-        is_ok = play_step(&http, port, &one->steps[i], one->path);
-    hl_http_close(&http);
+        is_ok = play_step(&client, port, &one->steps[i], one->path);
+    hl_client_close(&client);
     return is_ok;
 }
 
@@ -145,10 +146,10 @@ static void play_group(struct hl_case **cases, size_t n_cases, size_t first,
                        const char *program)
 {
     const struct hl_case *one = cases[first];
-    const struct hl_server_setup setup = {
+    const struct hl_daemon_setup setup = {
         .program = program, .config = one->config, .env = (const char *const *)one->env};
-    struct hl_server server;
-    bool has_started = hl_server_start(&server, &setup);
+    struct hl_daemon daemon;
+    bool has_started = hl_daemon_start(&daemon, &setup);
     bool has_failed = !has_started;
 
     for (size_t i = first; i < n_cases; i++) {
@@ -156,7 +157,7 @@ static void play_group(struct hl_case **cases, size_t n_cases, size_t first,
 
         if (!cases[i] || !hl_case_shares_server(one, cases[i]))
             continue;
-        is_ok = has_started && play_case(cases[i], server.port);
+        is_ok = has_started && play_case(cases[i], daemon.port);
         say(is_ok, cases[i]->title, cases[i]->path);
         has_failed = has_failed || !is_ok;
         if (i != first) {
@@ -165,11 +166,11 @@ static void play_group(struct hl_case **cases, size_t n_cases, size_t first,
         }
     }
     if (has_started && has_failed)
-        hl_server_show(&server);
+        hl_daemon_show(&daemon);
     if (has_started)
-        say(hl_server_stop(&server), "the server of the cases above stops with status 0",
+        say(hl_daemon_stop(&daemon), "the server of the cases above stops with status 0",
             one->path);
-    hl_server_done(&server);
+    hl_daemon_done(&daemon);
     hl_case_free(cases[first]);
     cases[first] = NULL;
 }

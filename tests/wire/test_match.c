@@ -83,7 +83,7 @@ static void what_is_not_json_never_fits(void **state)
 static bool reply_fits(const struct hl_want *want)
 {
     char text[] = "hello world";
-    const struct hl_http_reply reply = {
+    const struct hl_client_reply reply = {
         .status = 200, .n_headers = 1, .headers = {{"X-One", "1"}}, .body = text};
     char why[HL_WHY_SIZE] = "";
 
