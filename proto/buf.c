@@ -25,6 +25,18 @@ void hl_buf_done(struct hl_buf *buf)
     hl_buf_init(buf, buf->ceiling);
 }
 
+void hl_buf_clear(struct hl_buf *buf, size_t keep)
+{
+    if (buf->size > keep) {
+        hl_buf_done(buf);
+        return;
+    }
+    buf->len = 0;
+    buf->failed = HL_OK;
+    if (buf->size > 0)
+        buf->data[0] = '\0';
+}
+
 static bool grow(struct hl_buf *buf, size_t wanted)
 {
     size_t size = buf->size < FIRST_SIZE ? FIRST_SIZE : buf->size;

@@ -23,6 +23,9 @@ struct hl_buf {
 void hl_buf_init(struct hl_buf *buf, size_t ceiling);
 void hl_buf_done(struct hl_buf *buf); /* empty again, ceiling kept */
 
+/* Empty again as well, but up to `keep` bytes of memory stay for the next user. */
+void hl_buf_clear(struct hl_buf *buf, size_t keep);
+
 /* Room for `bytes` more behind `data + len`, for a caller that writes there itself and then
  * moves `len`. NULL, and remembered, when there is none. */
 char *hl_buf_reserve(struct hl_buf *buf, size_t bytes);

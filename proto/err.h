@@ -36,6 +36,7 @@
     X(HL_MEDIA_TYPE, 415, "unsupported_media_type")                                        \
     X(HL_INVALID, 422, "invalid")                                                          \
     X(HL_TOO_MANY, 429, "too_many_requests")                                               \
+    X(HL_HEADERS_TOO_LARGE, 431, "headers_too_large")                                      \
     X(HL_CANCELLED, 499, "cancelled")                                                      \
     X(HL_INTERNAL, 500, "internal")                                                        \
     X(HL_IO, 500, "io_error")                                                              \

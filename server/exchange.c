@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/exchange.h"
+
+#include "proto/alloc.h"
+#include "proto/encode.h"
+#include "server/keys.h"
+#include "server/server.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+/* A body that will be refused is still read, so that the connection can be kept, up to so
+ * many bytes; behind them the answer comes first and the connection ends. */
+enum { WASTE_KEPT = 64 << 10, FIRST_CHUNK = 16 << 10, KEPT_REPLY = 64 << 10 };
+
+static struct hl_exchange *exchange_of(struct hl_conn *conn)
+{
+    return (struct hl_exchange *)conn; /* its first member */
+}
+
+static void print_hex(char *to, uint64_t value, int digits)
+{
+    for (int i = digits - 1; i >= 0; i--) {
+        to[i] = "0123456789abcdef"[value & 15];
+        value >>= 4;
+    }
+    to[digits] = '\0';
+}
+
+/* Says it without the library that carries the connection, which cannot answer before a
+ * request is complete. Only while nothing else writes to the socket. */
+static void say_at_once(struct hl_exchange *exchange, const char *id,
+                        const struct hl_err *err)
+{
+    struct hl_buf body, head;
+
+    hl_buf_init(&body, 8192);
+    hl_buf_init(&head, 8192);
+    hl_encode_error(&body, err, 0);
+    hl_buf_print(&head,
+                 "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
+                 "X-Request-Id: %s\r\nContent-Length: %zu\r\n%s\r\n",
+                 hl_code_status(err->code), hl_code_name(err->code), id, body.len,
+                 err->code == HL_UNAVAILABLE ? "Retry-After: 1\r\n" : "");
+    hl_buf_add(&head, body.data, body.len);
+    if (head.failed == HL_OK && body.failed == HL_OK)
+        (void)send(exchange->conn.fd, head.data, head.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    hl_buf_done(&head);
+    hl_buf_done(&body);
+}
+
+/* On the watch's thread, and only when the exchange is receiving: the request's own memory
+ * is not looked at, since its thread may be filling it. */
+static void cut_slow_sender(struct hl_conn *conn)
+{
+    struct hl_exchange *exchange = exchange_of(conn);
+    struct hl_err err;
+
+    hl_err_set(&err, HL_TIMEOUT, "the request was not complete within %" PRIu64 " seconds",
+               exchange->server->config->service.receive_timeout_s);
+    say_at_once(exchange, exchange->id_prefix, &err);
+}
+
+static void cancel_long_request(struct hl_conn *conn)
+{
+    struct hl_exchange *exchange = exchange_of(conn);
+
+    if (!atomic_exchange(&exchange->cancelled, true))
+        hl_pool_poke(exchange->server->pool);
+}
+
+struct hl_exchange *hl_exchange_new(struct hl_server *server, int fd)
+{
+    struct hl_exchange *exchange = hl_alloc_zeroed(1, sizeof *exchange);
+    size_t serial;
+
+    if (!exchange)
+        return NULL;
+    serial = atomic_fetch_add(&server->n_conns_ever, 1);
+    exchange->conn.fd = fd;
+    exchange->conn.cut = cut_slow_sender;
+    exchange->conn.gone = cancel_long_request;
+    exchange->server = server;
+    exchange->shard = serial;
+    exchange->request.arena =
+        hl_arena_new((size_t)server->config->limits.request_memory_mb << 20);
+    hl_buf_init(&exchange->reply.body,
+                (size_t)server->config->limits.request_memory_mb << 20);
+    print_hex(exchange->id_prefix, server->boot_id + serial * 0x9e3779b97f4a7c15u, 16);
+    if (!exchange->request.arena) {
+        hl_exchange_free(exchange);
+        return NULL;
+    }
+    if (!hl_watch_add(server->watch, &exchange->conn)) {
+        struct hl_err err;
+
+        hl_err_set(&err, HL_UNAVAILABLE, "the server has %" PRIu64 " connections already",
+                   server->config->service.max_connections);
+        say_at_once(exchange, exchange->id_prefix, &err);
+        shutdown(fd, SHUT_WR);
+    }
+    exchange->is_watched = true;
+    return exchange;
+}
+
+void hl_exchange_free(struct hl_exchange *exchange)
+{
+    if (!exchange)
+        return;
+    if (exchange->is_watched)
+        hl_watch_remove(exchange->server->watch, &exchange->conn);
+    hl_arena_free(exchange->request.arena);
+    hl_buf_done(&exchange->reply.body);
+    hl_free(exchange);
+}
+
+/* The first error counts. */
+static void remember(struct hl_exchange *exchange, enum hl_code code)
+{
+    if (code != HL_OK)
+        exchange->has_err = true;
+}
+
+static void reset(struct hl_exchange *exchange)
+{
+    struct hl_request *request = &exchange->request;
+    struct hl_buf body = exchange->reply.body;
+    struct hl_arena *arena = request->arena;
+
+    *request = (struct hl_request){.arena = arena};
+    exchange->reply = (struct hl_reply){.body = body};
+    exchange->has_err = false;
+    exchange->has_head = false;
+    exchange->was_submitted = false;
+    exchange->allow = NULL;
+    exchange->body = NULL;
+    exchange->body_len = exchange->body_size = exchange->wasted = 0;
+    atomic_store_explicit(&exchange->cancelled, false, memory_order_relaxed);
+}
+
+void hl_exchange_begin(struct hl_exchange *exchange, const char *target)
+{
+    struct hl_server *server = exchange->server;
+    struct hl_request *request = &exchange->request;
+    size_t len = strlen(target);
+    char *copy;
+
+    reset(exchange);
+    exchange->has_request = true;
+    request->started_us = hl_clock_now(&server->clock);
+    request->deadline = (struct hl_deadline){.clock = &server->clock,
+                                             .at_us = HL_DEADLINE_NEVER,
+                                             .cancelled = &exchange->cancelled};
+    (void)hl_conn_receives(&exchange->conn, request->started_us);
+    copy = hl_arena_copy(request->arena, target, len);
+    if (copy)
+        remember(exchange, hl_target_decode(copy, len, request->arena, &request->target,
+                                            &exchange->err));
+    else
+        remember(exchange, hl_arena_fail(request->arena, &exchange->err, "the path"));
+}
+
+static bool is_sane_id(const char *id)
+{
+    size_t len = strlen(id);
+
+    for (size_t i = 0; i < len; i++) {
+        if (id[i] < ' ' || id[i] > '~')
+            return false;
+    }
+    return len > 0 && len < HL_REQUEST_ID_SIZE;
+}
+
+static void choose_id(struct hl_exchange *exchange, const char *theirs)
+{
+    if (theirs && is_sane_id(theirs)) {
+        memcpy(exchange->their_id, theirs, strlen(theirs) + 1);
+        exchange->request.id = exchange->their_id;
+        return;
+    }
+    memcpy(exchange->own_id, exchange->id_prefix, 16);
+    print_hex(exchange->own_id + 16, exchange->n_requests, 8);
+    exchange->request.id = exchange->own_id;
+}
+
+/* How long the body is; SIZE_MAX when only its end will tell. Framing that two readers
+ * could understand differently is refused. */
+static enum hl_code read_framing(const struct hl_head *head, size_t *ret_len,
+                                 struct hl_err *err)
+{
+    size_t len = 0;
+
+    if (head->has_other_coding || (head->is_chunked && head->n_lengths > 0))
+        return hl_fail(err, HL_WRONG_INPUT,
+                       "Wrong input: a body is framed by a length or in chunks, and in no "
+                       "other way");
+    if (head->n_lengths > 1)
+        return hl_fail(err, HL_WRONG_INPUT, "Wrong input: two lengths for one body");
+    if (head->is_chunked) {
+        *ret_len = SIZE_MAX;
+        return HL_OK;
+    }
+    for (const char *c = head->content_length; c && *c; c++) {
+        if (*c < '0' || *c > '9')
+            return hl_fail(err, HL_WRONG_INPUT, "Wrong input: the length is not a number");
+        if (len > (SIZE_MAX - 10) / 10)
+            return hl_fail(err, HL_TOO_LARGE, "the body is longer than can be counted");
+        len = len * 10 + (size_t)(*c - '0');
+    }
+    *ret_len = len;
+    return HL_OK;
+}
+
+static size_t body_limit(const struct hl_exchange *exchange)
+{
+    return (size_t)exchange->server->config->service.max_request_size_mb << 20;
+}
+
+static enum hl_code fail_too_large(struct hl_exchange *exchange)
+{
+    return hl_fail(&exchange->err, HL_TOO_LARGE,
+                   "the body is larger than %" PRIu64 " MB, the most that is taken",
+                   exchange->server->config->service.max_request_size_mb);
+}
+
+/* The secret a caller showed, or NULL. */
+static const char *shown_secret(const struct hl_head *head)
+{
+    static const char bearer[] = "Bearer ";
+
+    if (head->api_key)
+        return head->api_key;
+    if (head->authorization &&
+        strncasecmp(head->authorization, bearer, sizeof bearer - 1) == 0)
+        return head->authorization + sizeof bearer - 1;
+    return NULL;
+}
+
+static enum hl_code check_key(struct hl_exchange *exchange, const struct hl_head *head,
+                              const struct hl_keys *keys)
+{
+    const char *secret = shown_secret(head);
+    const struct hl_key *key;
+
+    if (hl_keys_count(keys) == 0)
+        return HL_OK;
+    if (!secret)
+        return hl_fail(&exchange->err, HL_UNAUTHORIZED,
+                       "Must provide an API key or an Authorization bearer token");
+    key = hl_keys_find(keys, secret, strlen(secret));
+    if (!key)
+        return hl_fail(&exchange->err, HL_UNAUTHORIZED, "Invalid API key");
+    memcpy(exchange->key_id, key->id, sizeof exchange->key_id);
+    exchange->request.key = exchange->key_id;
+    if (exchange->request.route->door == HL_DOOR_WRITE && key->access != HL_ACCESS_FULL)
+        return hl_fail(&exchange->err, HL_FORBIDDEN, "the key \"%s\" may only read",
+                       key->id);
+    return HL_OK;
+}
+
+/* One view of the keys for the whole look. */
+static enum hl_code check_door(struct hl_exchange *exchange, const struct hl_head *head)
+{
+    struct hl_view *view;
+    enum hl_code code;
+
+    if (exchange->request.route->door == HL_DOOR_OPEN)
+        return HL_OK;
+    view = hl_live_acquire(&exchange->server->keys);
+    code = check_key(exchange, head, hl_keys_of(view));
+    hl_view_unref(view);
+    return code;
+}
+
+/* Everything that can be known before the body. */
+static enum hl_code check_head(struct hl_exchange *exchange, const struct hl_head *head,
+                               size_t *ret_len)
+{
+    struct hl_request *request = &exchange->request;
+    const struct hl_config *config = exchange->server->config;
+    enum hl_code code = read_framing(head, ret_len, &exchange->err);
+
+    if (code != HL_OK)
+        return code;
+    if (head->bytes > (size_t)config->service.max_header_size_kb << 10)
+        return hl_fail(&exchange->err, HL_HEADERS_TOO_LARGE,
+                       "the head of the request has %zu bytes, at most %" PRIu64
+                       " KB are taken",
+                       head->bytes, config->service.max_header_size_kb);
+    if (exchange->has_err)
+        return exchange->err.code;
+    code = hl_router_match(exchange->server->router, request, &exchange->allow,
+                           &exchange->err);
+    if (code == HL_OK)
+        code = check_door(exchange, head);
+    if (code != HL_OK)
+        return code;
+    if (*ret_len != SIZE_MAX && *ret_len > body_limit(exchange))
+        return fail_too_large(exchange);
+    return HL_OK;
+}
+
+static enum hl_step answer(struct hl_exchange *exchange)
+{
+    if (exchange->has_err)
+        hl_reply_error(&exchange->reply, &exchange->err,
+                       hl_request_seconds(&exchange->request));
+    if (exchange->allow)
+        exchange->reply.allow = exchange->allow;
+    if (atomic_load_explicit(&exchange->server->phase, memory_order_relaxed) ==
+        HL_SERVER_STOPPING)
+        exchange->reply.must_close = true;
+    return HL_STEP_ANSWER;
+}
+
+enum hl_step hl_exchange_head(struct hl_exchange *exchange, const struct hl_head *head)
+{
+    struct hl_request *request = &exchange->request;
+    size_t len = 0;
+    bool is_known;
+
+    exchange->has_head = true;
+    exchange->n_requests++;
+    choose_id(exchange, head->request_id);
+    request->method = hl_method_of(head->method);
+    request->content_type = head->content_type ? head->content_type : "";
+    request->key = "";
+    remember(exchange, check_head(exchange, head, &len));
+    is_known = len != SIZE_MAX;
+    if (!exchange->has_err) {
+        exchange->body_size = is_known ? len : 0;
+        return HL_STEP_MORE;
+    }
+    if (len == 0 || (is_known && len <= WASTE_KEPT && !head->has_expect))
+        return HL_STEP_MORE;
+    if (!is_known && exchange->err.code != HL_WRONG_INPUT && !head->has_expect)
+        return HL_STEP_MORE;
+    if (!hl_conn_is_served(&exchange->conn))
+        return HL_STEP_CLOSE;
+    exchange->reply.must_close = true;
+    return answer(exchange);
+}
+
+/* Room for `n` more bytes of the body. A length that was announced is taken at once, but
+ * not before the first byte came. */
+static enum hl_code grow_body(struct hl_exchange *exchange, size_t n)
+{
+    struct hl_arena *arena = exchange->request.arena;
+    size_t size = exchange->body_size, wanted = exchange->body_len + n;
+    char *body;
+
+    if (exchange->body && wanted <= size)
+        return HL_OK;
+    if (size < FIRST_CHUNK && wanted > size)
+        size = FIRST_CHUNK;
+    while (size < wanted)
+        size *= 2;
+    body = hl_arena_alloc(arena, size + 1);
+    if (!body)
+        return hl_arena_fail(arena, &exchange->err, "the body");
+    if (exchange->body_len > 0)
+        memcpy(body, exchange->body, exchange->body_len);
+    exchange->body = body;
+    exchange->body_size = size;
+    return HL_OK;
+}
+
+/* Throws bytes away; when there were too many, the answer goes out at once. */
+static enum hl_step waste(struct hl_exchange *exchange, size_t n)
+{
+    exchange->wasted += n;
+    if (exchange->wasted <= body_limit(exchange) + WASTE_KEPT)
+        return HL_STEP_MORE;
+    if (hl_conn_is_served(&exchange->conn))
+        say_at_once(exchange, exchange->request.id, &exchange->err);
+    return HL_STEP_CLOSE;
+}
+
+enum hl_step hl_exchange_body(struct hl_exchange *exchange, const void *bytes, size_t n)
+{
+    if (!exchange->has_err && n > body_limit(exchange) - exchange->body_len)
+        remember(exchange, fail_too_large(exchange));
+    if (!exchange->has_err)
+        remember(exchange, grow_body(exchange, n));
+    if (exchange->has_err)
+        return waste(exchange, n);
+    memcpy(exchange->body + exchange->body_len, bytes, n);
+    exchange->body_len += n;
+    return HL_STEP_MORE;
+}
+
+/* Runs the handler, on whichever thread this is. */
+static void handle(struct hl_exchange *exchange)
+{
+    struct hl_request *request = &exchange->request;
+    struct hl_reply *reply = &exchange->reply;
+
+    remember(exchange,
+             request->route->handler(exchange->server, request, reply, &exchange->err));
+}
+
+static void run_long(struct hl_job *job)
+{
+    struct hl_exchange *exchange =
+        (struct hl_exchange *)((char *)job - offsetof(struct hl_exchange, job));
+
+    handle(exchange);
+    hl_conn_is_answered(&exchange->conn);
+    exchange->resume(exchange->transport);
+}
+
+static void refuse_long(struct hl_job *job, const struct hl_err *why)
+{
+    struct hl_exchange *exchange =
+        (struct hl_exchange *)((char *)job - offsetof(struct hl_exchange, job));
+
+    exchange->err = *why;
+    exchange->has_err = true;
+    hl_conn_is_answered(&exchange->conn);
+    exchange->resume(exchange->transport);
+}
+
+void hl_exchange_submit(struct hl_exchange *exchange)
+{
+    struct hl_err err;
+
+    exchange->job = (struct hl_job){
+        .deadline = &exchange->request.deadline, .run = run_long, .refuse = refuse_long};
+    hl_conn_waits(&exchange->conn);
+    if (hl_pool_submit(exchange->server->pool, &exchange->job, &err) != HL_OK)
+        refuse_long(&exchange->job, &err);
+}
+
+enum hl_step hl_exchange_end(struct hl_exchange *exchange)
+{
+    struct hl_request *request = &exchange->request;
+
+    if (exchange->was_submitted)
+        return answer(exchange);
+    if (!hl_conn_is_served(&exchange->conn))
+        return HL_STEP_CLOSE;
+    if (exchange->has_err) {
+        if (exchange->err.code == HL_METHOD_NOT_ALLOWED &&
+            request->method == HL_METHOD_OPTIONS) {
+            exchange->has_err = false;
+            exchange->reply.status = 204;
+        }
+        return answer(exchange);
+    }
+    if (exchange->body)
+        exchange->body[exchange->body_len] = '\0';
+    request->body =
+        (struct hl_span){exchange->body ? exchange->body : "", exchange->body_len};
+    request->deadline.at_us =
+        hl_clock_now(&exchange->server->clock) +
+        (int64_t)exchange->server->config->service.request_timeout_s * 1000000;
+    if (request->route->place == HL_PLACE_READER) {
+        exchange->was_submitted = true;
+        return HL_STEP_LONG;
+    }
+    handle(exchange);
+    return answer(exchange);
+}
+
+static void account(struct hl_exchange *exchange, bool is_sent)
+{
+    const struct hl_request *request = &exchange->request;
+    const struct hl_reply *reply = &exchange->reply;
+    struct hl_server *server = exchange->server;
+    size_t route = request->route ? (size_t)(request->route - hl_routes) : hl_n_routes;
+    int64_t took_us = hl_clock_now(&server->clock) - request->started_us;
+
+    if (reply->status == 0)
+        return;
+    hl_metrics_answered(server->metrics, route, reply->status, took_us);
+    hl_log(server->log, HL_LOG_DEBUG, hl_log_event("request"),
+           hl_log_text("id", request->id),
+           hl_log_word("method", hl_method_name(request->method)),
+           hl_log_word("route", request->route ? request->route->path : "none"),
+           hl_log_u64("status", (uint64_t)reply->status),
+           hl_log_u64("body_bytes", exchange->body_len), hl_log_word("key", request->key),
+           hl_log_bool("sent", is_sent), hl_log_i64("took_us", took_us));
+}
+
+void hl_exchange_done(struct hl_exchange *exchange, bool is_sent)
+{
+    if (!exchange->has_request)
+        return;
+    exchange->has_request = false;
+    account(exchange, is_sent);
+    hl_buf_clear(&exchange->reply.body, KEPT_REPLY);
+    hl_arena_reset(exchange->request.arena);
+    if (is_sent)
+        hl_conn_rests(&exchange->conn, hl_clock_now(&exchange->server->clock));
+}

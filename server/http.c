@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/http.h"
+
+#include "proto/alloc.h"
+#include "server/exchange.h"
+#include "server/server.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct hl_http {
+    struct hl_server *server;
+    struct MHD_Daemon *daemon;
+    int socket; /* -1 once the library owns it */
+    uint16_t port;
+};
+
+static void resume(void *transport)
+{
+    MHD_resume_connection(transport);
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection,
+                          void **socket_context, enum MHD_ConnectionNotificationCode code)
+{
+    struct hl_exchange *exchange;
+
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        hl_exchange_free(*socket_context);
+        *socket_context = NULL;
+        return;
+    }
+    exchange = hl_exchange_new(
+        cls,
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    if (exchange) {
+        exchange->transport = connection;
+        exchange->resume = resume;
+    }
+    *socket_context = exchange;
+}
+
+/* The request line as it came: the library decodes leniently, and cuts the query out. What
+ * is returned becomes the request's context. */
+static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
+{
+    struct hl_exchange *exchange =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+            ->socket_context;
+
+    (void)cls;
+    if (exchange)
+        hl_exchange_begin(exchange, target);
+    return exchange;
+}
+
+/* We decode the target ourselves; nothing asks the library for it. */
+static size_t leave_escaped(void *cls, struct MHD_Connection *connection, char *text)
+{
+    (void)cls;
+    (void)connection;
+    return strlen(text);
+}
+
+static bool is_field(const char *name, size_t len, const char *wanted)
+{
+    return strncasecmp(name, wanted, len) == 0 && wanted[len] == '\0';
+}
+
+static void read_transfer_coding(struct hl_head *head, const char *value)
+{
+    if (strcasecmp(value, "chunked") == 0 && !head->is_chunked)
+        head->is_chunked = true;
+    else
+        head->has_other_coding = true;
+}
+
+/* One look at every field; the length of the name tells most of them apart. */
+static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *name,
+                                size_t name_len, const char *value, size_t value_len)
+{
+    struct hl_head *head = cls;
+
+    (void)kind;
+    (void)value_len;
+    if (!value)
+        return MHD_YES;
+    if (name_len == 6 && is_field(name, 6, "Expect"))
+        head->has_expect = true;
+    else if (name_len == 7 && is_field(name, 7, "api-key"))
+        head->api_key = value;
+    else if (name_len == 12 && is_field(name, 12, "Content-Type"))
+        head->content_type = value;
+    else if (name_len == 12 && is_field(name, 12, "X-Request-Id"))
+        head->request_id = value;
+    else if (name_len == 13 && is_field(name, 13, "Authorization"))
+        head->authorization = value;
+    else if (name_len == 14 && is_field(name, 14, "Content-Length")) {
+        head->content_length = value;
+        head->n_lengths++;
+    } else if (name_len == 17 && is_field(name, 17, "Transfer-Encoding"))
+        read_transfer_coding(head, value);
+    return MHD_YES;
+}
+
+static enum hl_step read_head(struct hl_exchange *exchange,
+                              struct MHD_Connection *connection, const char *method)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    struct hl_head head = {.method = method, .bytes = info ? info->header_size : 0};
+
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_field, &head);
+    return hl_exchange_head(exchange, &head);
+}
+
+static bool add_fields(struct MHD_Response *response, const struct hl_exchange *exchange)
+{
+    const struct hl_reply *reply = &exchange->reply;
+    char seconds[12];
+    bool is_ok =
+        MHD_add_response_header(response, "X-Request-Id", exchange->request.id) == MHD_YES;
+
+    if (reply->content_type)
+        is_ok = is_ok && MHD_add_response_header(response, "Content-Type",
+                                                 reply->content_type) == MHD_YES;
+    if (reply->allow)
+        is_ok =
+            is_ok && MHD_add_response_header(response, "Allow", reply->allow) == MHD_YES;
+    if (reply->must_close)
+        is_ok =
+            is_ok && MHD_add_response_header(response, "Connection", "close") == MHD_YES;
+    if (reply->retry_after_s > 0) {
+        snprintf(seconds, sizeof seconds, "%d", reply->retry_after_s);
+        is_ok =
+            is_ok && MHD_add_response_header(response, "Retry-After", seconds) == MHD_YES;
+    }
+    return is_ok;
+}
+
+static enum MHD_Result send_reply(struct hl_exchange *exchange,
+                                  struct MHD_Connection *connection)
+{
+    const struct hl_reply *reply = &exchange->reply;
+    struct hl_span bytes = reply->text;
+    struct MHD_Response *response;
+    enum MHD_Result result = MHD_NO;
+
+    if (reply->body.len > 0)
+        bytes = (struct hl_span){reply->body.data, reply->body.len};
+    /* The bytes are the exchange's until the library has reported the request's end, so
+     * nothing is copied. It takes a pointer to what it never writes. */
+    response = MHD_create_response_from_buffer(bytes.len, (void *)(uintptr_t)bytes.data,
+                                               MHD_RESPMEM_PERSISTENT);
+    if (!response)
+        return MHD_NO;
+    if (add_fields(response, exchange))
+        result = MHD_queue_response(connection, (unsigned)reply->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* Called when the head is complete, then for each piece of the body, then once more; and
+ * after a suspension. */
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection,
+                                  const char *url, const char *method, const char *version,
+                                  const char *bytes, size_t *n_bytes, void **context)
+{
+    struct hl_exchange *exchange = *context;
+    enum hl_step step;
+
+    (void)cls;
+    (void)url;
+    (void)version;
+    if (!exchange)
+        return MHD_NO;
+    if (!exchange->has_head) {
+        step = read_head(exchange, connection, method);
+    } else if (*n_bytes > 0) {
+        step = hl_exchange_body(exchange, bytes, *n_bytes);
+        *n_bytes = 0;
+    } else {
+        step = hl_exchange_end(exchange);
+    }
+    switch (step) {
+    case HL_STEP_MORE:
+        return MHD_YES;
+    case HL_STEP_ANSWER:
+        return send_reply(exchange, connection);
+    case HL_STEP_LONG:
+        /* In this order: the answer may be there before the submission returns. */
+        MHD_suspend_connection(connection);
+        hl_exchange_submit(exchange);
+        return MHD_YES;
+    case HL_STEP_CLOSE:
+        break;
+    }
+    return MHD_NO;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **context,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)cls;
+    (void)connection;
+    if (*context)
+        hl_exchange_done(*context, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    *context = NULL;
+}
+
+static enum hl_code bind_socket(struct hl_http *http, const struct addrinfo *address,
+                                const char *host, struct hl_err *err)
+{
+    const int on = 1;
+    struct sockaddr_storage bound;
+    socklen_t size = sizeof bound;
+    char port[8] = "";
+
+    http->socket =
+        socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (http->socket < 0)
+        return hl_fail_errno(err, errno, "make a socket");
+    (void)setsockopt(http->socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(http->socket, address->ai_addr, address->ai_addrlen) != 0 ||
+        listen(http->socket, SOMAXCONN) != 0 ||
+        getsockname(http->socket, (struct sockaddr *)&bound, &size) != 0)
+        return hl_fail_errno(err, errno, "listen on %s port %" PRIu64, host,
+                             http->server->config->service.http_port);
+    if (getnameinfo((struct sockaddr *)&bound, size, NULL, 0, port, sizeof port,
+                    NI_NUMERICSERV) == 0)
+        http->port = (uint16_t)strtoul(port, NULL, 10);
+    return HL_OK;
+}
+
+static enum hl_code listen_on(struct hl_http *http, struct hl_err *err)
+{
+    const struct hl_config *config = http->server->config;
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                                   .ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *addresses = NULL;
+    char port[8];
+    enum hl_code code;
+    int error;
+
+    snprintf(port, sizeof port, "%u", (unsigned)config->service.http_port);
+    error = getaddrinfo(config->service.host, port, &hints, &addresses);
+    if (error)
+        return hl_fail(err, HL_WRONG_INPUT, "cannot listen on host \"%s\": %s",
+                       config->service.host, gai_strerror(error));
+    code = bind_socket(http, addresses, config->service.host, err);
+    freeaddrinfo(addresses);
+    return code;
+}
+
+/* The library divides its limit among its threads, and a thread that reached its part stops
+ * accepting without a word. Our own limit is exact and answers; this one is only behind it.
+ */
+static unsigned library_limit(const struct hl_config *config, unsigned n_workers)
+{
+    return n_workers * ((unsigned)config->service.max_connections + 64);
+}
+
+static enum hl_code start_daemon(struct hl_http *http, struct hl_err *err)
+{
+    const struct hl_config *config = http->server->config;
+    const unsigned n_workers = (unsigned)http->server->n_workers;
+    const unsigned flags =
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO;
+
+    http->daemon = MHD_start_daemon(
+        flags, http->port, NULL, NULL, on_request, http->server, MHD_OPTION_LISTEN_SOCKET,
+        http->socket, MHD_OPTION_THREAD_POOL_SIZE, n_workers > 1 ? n_workers : 0,
+        MHD_OPTION_CONNECTION_LIMIT, library_limit(config, n_workers),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->service.idle_timeout_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)config->service.max_header_size_kb << 10, MHD_OPTION_URI_LOG_CALLBACK,
+        on_target, http->server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, http->server,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http->server,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http->server,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+    if (!http->daemon)
+        return hl_fail(err, HL_INTERNAL, "could not start %u threads for HTTP", n_workers);
+    http->socket = -1;
+    return HL_OK;
+}
+
+enum hl_code hl_http_open(struct hl_server *server, struct hl_http **ret_http,
+                          struct hl_err *err)
+{
+    struct hl_http *http = hl_alloc_zeroed(1, sizeof *http);
+    enum hl_code code;
+
+    if (!http)
+        return hl_fail(err, HL_NO_MEMORY, "no memory for the HTTP server");
+    http->server = server;
+    http->socket = -1;
+    code = listen_on(http, err);
+    if (code == HL_OK)
+        code = start_daemon(http, err);
+    if (code != HL_OK) {
+        hl_http_close(http);
+        return code;
+    }
+    *ret_http = http;
+    return HL_OK;
+}
+
+uint16_t hl_http_port(const struct hl_http *http)
+{
+    return http->port;
+}
+
+void hl_http_stop_accepting(struct hl_http *http)
+{
+    MHD_socket socket = MHD_quiesce_daemon(http->daemon);
+
+    if (socket != MHD_INVALID_SOCKET)
+        close(socket);
+}
+
+void hl_http_close(struct hl_http *http)
+{
+    if (!http)
+        return;
+    if (http->daemon)
+        MHD_stop_daemon(http->daemon);
+    if (http->socket >= 0)
+        close(http->socket);
+    hl_free(http);
+}

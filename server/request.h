@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_SERVER_REQUEST_H
+#define HL_SERVER_REQUEST_H
+
+#include "proto/arena.h"
+#include "proto/buf.h"
+#include "proto/deadline.h"
+#include "proto/err.h"
+#include "server/target.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One request and its reply, as plain data.
+ *
+ * A handler gets both; it knows no HTTP library and no socket. Everything a request points
+ * to lives in its arena or in the connection and is good until the handler returns; what
+ * the reply points to must live as long as the arena, or for ever. One thread at a time. */
+
+enum hl_method {
+    HL_METHOD_GET,
+    HL_METHOD_HEAD,
+    HL_METHOD_POST,
+    HL_METHOD_PUT,
+    HL_METHOD_PATCH,
+    HL_METHOD_DELETE,
+    HL_METHOD_OPTIONS,
+    HL_METHOD_OTHER,
+    HL_N_METHODS
+};
+
+const char *hl_method_name(enum hl_method method);
+enum hl_method hl_method_of(const char *name); /* HL_METHOD_OTHER when it is none of ours */
+
+enum { HL_MAX_PARAMS = 4, HL_REQUEST_ID_SIZE = 129 };
+
+struct hl_route;
+
+struct hl_request {
+    enum hl_method method; /* HEAD stays HEAD here; its handler is that of GET */
+    const struct hl_route *route;
+    struct hl_target target;
+    struct hl_span params[HL_MAX_PARAMS]; /* what the template's braces matched, in order */
+
+    struct hl_span body;
+    const char *content_type; /* "" when there is none */
+    const char *id;           /* what X-Request-Id answers */
+    const char *key;          /* the id of the key that opened the door, "" without keys */
+
+    struct hl_arena *arena;
+    struct hl_deadline deadline;
+    int64_t started_us; /* by the deadline's clock: when the request line was there */
+};
+
+/* The value of a query parameter, or NULL. The last one wins when it stands there twice. */
+const char *hl_request_query(const struct hl_request *request, const char *name);
+
+/* Seconds since the request began, for the "time" of a reply. */
+double hl_request_seconds(const struct hl_request *request);
+
+struct hl_reply {
+    int status;
+    const char *content_type;
+    struct hl_span text; /* fixed bytes; used when `body` is empty */
+    struct hl_buf body;  /* printed bytes; leave the buffer's ceiling as it is */
+    const char *allow;   /* for 405 and OPTIONS, else NULL */
+    int retry_after_s;   /* 0: no such header */
+    bool must_close;     /* the connection ends with this reply */
+};
+
+/* Fills `reply` with bytes that outlive it. */
+void hl_reply_text(struct hl_reply *reply, const char *content_type, struct hl_span text);
+
+/* `{"result":` … `}`: print the value into reply->body between the two calls. */
+void hl_reply_begin(struct hl_reply *reply);
+enum hl_code hl_reply_end(struct hl_reply *reply, const struct hl_request *request,
+                          struct hl_err *err);
+
+/* The reply becomes the error, whatever it was before. */
+void hl_reply_error(struct hl_reply *reply, const struct hl_err *err, double seconds);
+
+#endif

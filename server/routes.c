@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/routes.h"
+
+#include "proto/alloc.h"
+#include "server/service.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct hl_route hl_routes[] = {
+    {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_OPEN, "/", hl_service_root},
+    {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_OPEN, "/healthz", hl_service_healthz},
+    {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_OPEN, "/livez", hl_service_healthz},
+    {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_OPEN, "/readyz", hl_service_readyz},
+    {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/metrics", hl_service_metrics},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ, "/telemetry", hl_service_telemetry},
+    {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/limits", hl_service_limits},
+};
+const size_t hl_n_routes = sizeof hl_routes / sizeof *hl_routes;
+
+/* A place in the tree. Children stand in lists: a node has few of them, and a first
+ * character and a length tell most apart before bytes are compared. */
+enum { NONE = UINT16_MAX, ALLOW_SIZE = 64 };
+
+struct node {
+    const char *text; /* the literal segment, in the route's template; NULL for braces */
+    size_t len;
+    uint16_t sibling;
+    uint16_t literals; /* first child with a text */
+    uint16_t braces;   /* the child that matches any segment */
+    bool is_path;      /* some route ends here */
+    char allow[ALLOW_SIZE];
+    const struct hl_route *by_method[HL_N_METHODS];
+};
+
+struct hl_router {
+    struct node *nodes; /* nodes[0] is "/" */
+    size_t n_nodes;
+    size_t size;
+};
+
+static const char *const method_names[HL_N_METHODS] = {
+    [HL_METHOD_GET] = "GET",         [HL_METHOD_HEAD] = "HEAD",
+    [HL_METHOD_POST] = "POST",       [HL_METHOD_PUT] = "PUT",
+    [HL_METHOD_PATCH] = "PATCH",     [HL_METHOD_DELETE] = "DELETE",
+    [HL_METHOD_OPTIONS] = "OPTIONS", [HL_METHOD_OTHER] = "other",
+};
+
+const char *hl_method_name(enum hl_method method)
+{
+    return method_names[method];
+}
+
+enum hl_method hl_method_of(const char *name)
+{
+    int method = HL_METHOD_GET;
+
+    while (method < HL_METHOD_OTHER && strcmp(name, method_names[method]) != 0)
+        method++;
+    return (enum hl_method)method;
+}
+
+static enum hl_code add_node(struct hl_router *router, const char *text, size_t len,
+                             uint16_t *ret_node, struct hl_err *err)
+{
+    if (router->n_nodes == router->size) {
+        size_t size = router->size ? router->size * 2 : 32;
+        struct node *nodes = hl_realloc(router->nodes, size * sizeof *nodes);
+
+        if (!nodes)
+            return hl_fail(err, HL_NO_MEMORY, "no memory for %zu routes", size);
+        router->nodes = nodes;
+        router->size = size;
+    }
+    router->nodes[router->n_nodes] = (struct node){
+        .text = text, .len = len, .sibling = NONE, .literals = NONE, .braces = NONE};
+    *ret_node = (uint16_t)router->n_nodes++;
+    return HL_OK;
+}
+
+static uint16_t find_literal(const struct hl_router *router, const struct node *parent,
+                             const char *text, size_t len)
+{
+    uint16_t child = parent->literals;
+
+    while (child != NONE) {
+        const struct node *node = &router->nodes[child];
+
+        if (node->len == len && memcmp(node->text, text, len) == 0)
+            break;
+        child = node->sibling;
+    }
+    return child;
+}
+
+/* The child of `at` for one segment of a template, made when it is not there yet. */
+static enum hl_code enter_segment(struct hl_router *router, uint16_t *at, const char *text,
+                                  size_t len, struct hl_err *err)
+{
+    bool is_braces = text[0] == '{';
+    struct node *parent = &router->nodes[*at];
+    uint16_t child = is_braces ? parent->braces : find_literal(router, parent, text, len);
+    enum hl_code code;
+
+    if (child == NONE) {
+        code = add_node(router, is_braces ? NULL : text, len, &child, err);
+        if (code != HL_OK)
+            return code;
+        parent = &router->nodes[*at]; /* the nodes may have moved */
+        if (is_braces) {
+            parent->braces = child;
+        } else {
+            router->nodes[child].sibling = parent->literals;
+            parent->literals = child;
+        }
+    }
+    *at = child;
+    return HL_OK;
+}
+
+static enum hl_code add_route(struct hl_router *router, const struct hl_route *route,
+                              struct hl_err *err)
+{
+    const char *text = route->path + 1;
+    uint16_t at = 0;
+    struct node *node;
+
+    while (*text) {
+        size_t len = strcspn(text, "/");
+        enum hl_code code = enter_segment(router, &at, text, len, err);
+
+        if (code != HL_OK)
+            return code;
+        text += len;
+        text += *text == '/';
+    }
+    node = &router->nodes[at];
+    if (node->by_method[route->method])
+        return hl_fail(err, HL_INTERNAL, "two routes answer %s \"%s\"",
+                       hl_method_name(route->method), route->path);
+    node->is_path = true;
+    node->by_method[route->method] = route;
+    if (route->method == HL_METHOD_GET)
+        node->by_method[HL_METHOD_HEAD] = route;
+    return HL_OK;
+}
+
+static void print_allow(struct node *node)
+{
+    size_t len = 0;
+
+    for (int method = 0; method < HL_METHOD_OPTIONS; method++) {
+        if (node->by_method[method])
+            len += (size_t)snprintf(node->allow + len, sizeof node->allow - len, "%s, ",
+                                    method_names[method]);
+    }
+    snprintf(node->allow + len, sizeof node->allow - len, "OPTIONS");
+}
+
+enum hl_code hl_router_new(const struct hl_route *routes, size_t n_routes,
+                           struct hl_router **ret_router, struct hl_err *err)
+{
+    struct hl_router *router = hl_alloc_zeroed(1, sizeof *router);
+    enum hl_code code;
+    uint16_t root;
+
+    if (!router)
+        return hl_fail(err, HL_NO_MEMORY, "no memory for the routes");
+    code = add_node(router, "", 0, &root, err);
+    for (size_t i = 0; code == HL_OK && i < n_routes; i++)
+        code = add_route(router, &routes[i], err);
+    if (code != HL_OK) {
+        hl_router_free(router);
+        return code;
+    }
+    for (size_t i = 0; i < router->n_nodes; i++)
+        print_allow(&router->nodes[i]);
+    *ret_router = router;
+    return HL_OK;
+}
+
+void hl_router_free(struct hl_router *router)
+{
+    if (!router)
+        return;
+    hl_free(router->nodes);
+    hl_free(router);
+}
+
+/* Where a walk may turn back to: the braces beside a literal that led nowhere. */
+struct fork {
+    size_t depth;
+    size_t n_params;
+    uint16_t braces;
+};
+
+/* Literals first; when they lead nowhere, back to the nearest braces that were passed by.
+ */
+static uint16_t find_path(const struct hl_router *router, struct hl_request *request)
+{
+    const struct hl_target *target = &request->target;
+    struct fork forks[HL_MAX_SEGMENTS];
+    size_t n_forks = 0, depth = 0, n_params = 0;
+    uint16_t at = 0;
+
+    for (;;) {
+        const struct node *node = &router->nodes[at];
+        const struct hl_span *segment = &target->segments[depth];
+        uint16_t next = NONE;
+
+        if (depth == target->n_segments) {
+            if (node->is_path)
+                return at;
+        } else {
+            next = find_literal(router, node, segment->data, segment->len);
+            if (node->braces != NONE && segment->len > 0 && n_params < HL_MAX_PARAMS)
+                forks[n_forks++] = (struct fork){depth, n_params, node->braces};
+        }
+        if (next == NONE) {
+            if (n_forks == 0)
+                return NONE;
+            n_forks--;
+            depth = forks[n_forks].depth;
+            n_params = forks[n_forks].n_params;
+            next = forks[n_forks].braces;
+            request->params[n_params++] = target->segments[depth];
+        }
+        at = next;
+        depth++;
+    }
+}
+
+enum hl_code hl_router_match(const struct hl_router *router, struct hl_request *request,
+                             const char **ret_allow, struct hl_err *err)
+{
+    uint16_t at = find_path(router, request);
+    const struct node *node;
+
+    if (at == NONE)
+        return hl_fail(err, HL_NOT_FOUND, "Not found: no call has this path");
+    node = &router->nodes[at];
+    if (!node->by_method[request->method]) {
+        *ret_allow = node->allow;
+        return hl_fail(err, HL_METHOD_NOT_ALLOWED,
+                       "%s is not a method of this path: %s are",
+                       hl_method_name(request->method), node->allow);
+    }
+    request->route = node->by_method[request->method];
+    return HL_OK;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/serve.h"
+
+#include "compat/compat.h"
+#include "index/index.h"
+#include "proto/alloc.h"
+#include "proto/file.h"
+#include "server/http.h"
+#include "server/keys.h"
+#include "server/notify.h"
+#include "server/reload.h"
+#include "server/server.h"
+#include "server/service.h"
+#include "server/version.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Who runs here.
+ *
+ * The main thread starts everything, sleeps in sigwait and stops everything; it alone
+ * touches the objects of this file. The HTTP threads are the library's: each serves its
+ * connections with an epoll, runs short handlers itself, and never waits. The readers run
+ * long handlers (pool.c), one thread watches the queue (pool.c), one the connections
+ * (watch.c). What they share is struct hl_server, read-only once the first request can
+ * come.
+ *
+ * Signals are blocked before the first thread starts, so that only sigwait sees them. The
+ * order of stopping: readiness, accepting, requests, readers, connections. The readers end
+ * before the library does because it may not be stopped while a connection is suspended. */
+
+enum { QUEUED_PER_READER = 64, SPARE_FILES = 128, DRAIN_LOOK_MS = 20 };
+
+struct life {
+    const struct hl_serve_options *options;
+    struct hl_server server;
+    struct hl_reload reload;
+    struct hl_lock *lock;
+    struct hl_http *http;
+    struct hl_metrics_route *labels;
+    struct hl_metrics_build build;
+    sigset_t signals;
+};
+
+static int64_t now_us(void *self)
+{
+    struct timespec now;
+
+    (void)self;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static bool is_loopback(const char *host)
+{
+    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
+           strncmp(host, "127.", 4) == 0;
+}
+
+static enum hl_code check_exposure(const struct hl_config *config, struct hl_err *err)
+{
+    if (config->n_keys > 0 || config->service.allow_remote_without_key ||
+        is_loopback(config->service.host))
+        return HL_OK;
+    return hl_fail(err, HL_INVALID,
+                   "will not listen on host \"%s\" without a key: whoever reaches it could "
+                   "read and delete everything; configure a key, or set "
+                   "allow_remote_without_key = true in [service]",
+                   config->service.host);
+}
+
+/* Each connection is a descriptor. The soft limit is often 1024 for the sake of select(),
+ * which nothing here calls. */
+static enum hl_code allow_files(const struct hl_config *config, struct hl_err *err)
+{
+    rlim_t wanted = config->service.max_connections + SPARE_FILES;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return hl_fail_errno(err, errno, "read the limit of open files");
+    if (limit.rlim_cur >= wanted)
+        return HL_OK;
+    if (limit.rlim_max < wanted)
+        return hl_fail(
+            err, HL_INVALID,
+            "max_connections = %llu needs %llu open files, the system allows %llu",
+            (unsigned long long)config->service.max_connections, (unsigned long long)wanted,
+            (unsigned long long)limit.rlim_max);
+    limit.rlim_cur = wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return hl_fail_errno(err, errno, "raise the limit of open files");
+    return HL_OK;
+}
+
+static enum hl_code lock_storage(struct life *life, struct hl_err *err)
+{
+    const char *path = life->options->config->storage.path;
+    char lock[HL_CONFIG_TEXT_SIZE + 8];
+    enum hl_code code = hl_dir_make(path, err);
+
+    snprintf(lock, sizeof lock, "%s/LOCK", path);
+    return code == HL_OK ? hl_lock_open(lock, &life->lock, err) : code;
+}
+
+static size_t processors_or(uint64_t configured)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (configured > 0)
+        return (size_t)configured;
+    return n > 0 ? (size_t)n : 1;
+}
+
+static enum hl_code name_this_run(struct hl_server *server, struct hl_err *err)
+{
+    unsigned char random[16];
+    const unsigned char *r = random;
+    time_t now = time(NULL);
+    struct tm utc;
+
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return hl_fail_errno(err, errno, "get random bytes");
+    memcpy(&server->boot_id, random, sizeof server->boot_id);
+    snprintf(server->boot_name, sizeof server->boot_name,
+             "%02x%02x%02x%02x-%02x%02x-4%x%02x-%x%x%02x-%02x%02x%02x%02x%02x%02x", r[0],
+             r[1], r[2], r[3], r[4], r[5], r[6] & 15, r[7], 8 + (r[8] & 3), r[8] >> 4, r[9],
+             r[10], r[11], r[12], r[13], r[14], r[15]);
+    if (!gmtime_r(&now, &utc) || strftime(server->started_at, sizeof server->started_at,
+                                          "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+        return hl_fail(err, HL_INTERNAL, "could not tell the date");
+    server->started_us = hl_clock_now(&server->clock);
+    return HL_OK;
+}
+
+static enum hl_code start_metrics(struct life *life, struct hl_err *err)
+{
+    life->labels = hl_alloc_zeroed(hl_n_routes, sizeof *life->labels);
+    if (!life->labels)
+        return hl_fail(err, HL_NO_MEMORY, "no memory for the labels of metrics");
+    for (size_t i = 0; i < hl_n_routes; i++)
+        life->labels[i] = (struct hl_metrics_route){hl_method_name(hl_routes[i].method),
+                                                    hl_routes[i].path};
+    life->build = (struct hl_metrics_build){.version = hl_version(),
+                                            .commit = hl_commit(),
+                                            .rest_version = HL_REST_VERSION,
+                                            .kernels = hl_index_kernels()};
+    return hl_metrics_new(life->labels, hl_n_routes, &life->build, &life->server.metrics,
+                          err);
+}
+
+static enum hl_code start_threads(struct life *life, struct hl_err *err)
+{
+    struct hl_server *server = &life->server;
+    const struct hl_pool_options pool = {.n_readers = server->n_readers,
+                                         .max_queued =
+                                             server->n_readers * QUEUED_PER_READER};
+    const struct hl_watch_options watch = {
+        .clock = &server->clock,
+        .receive_us = (int64_t)server->config->service.receive_timeout_s * 1000000,
+        .max_connections = (size_t)server->config->service.max_connections};
+    enum hl_code code = hl_pool_new(&pool, &server->pool, err);
+
+    if (code == HL_OK)
+        code = hl_watch_new(&watch, &server->watch, err);
+    if (code == HL_OK)
+        code = hl_http_open(server, &life->http, err);
+    return code;
+}
+
+static enum hl_code start(struct life *life, struct hl_err *err)
+{
+    const struct hl_config *config = life->options->config;
+    struct hl_server *server = &life->server;
+    enum hl_code code = check_exposure(config, err);
+
+    server->n_workers = processors_or(config->service.workers);
+    server->n_readers = processors_or(config->service.readers);
+    hl_compat_hold_to_one_thread();
+    if (code == HL_OK)
+        code = hl_index_choose_kernels(config->search.kernels, err);
+    if (code == HL_OK)
+        code = allow_files(config, err);
+    if (code == HL_OK)
+        code = lock_storage(life, err);
+    if (code == HL_OK)
+        code = name_this_run(server, err);
+    if (code == HL_OK)
+        code = hl_reload_first(&life->reload, err);
+    if (code == HL_OK)
+        code = start_metrics(life, err);
+    if (code == HL_OK)
+        code = hl_router_new(hl_routes, hl_n_routes, &server->router, err);
+    hl_service_print_root(&server->root_buf);
+    server->root = (struct hl_span){server->root_buf.data, server->root_buf.len};
+    if (code == HL_OK)
+        code = hl_buf_check(&server->root_buf, "the server's name", err);
+    return code == HL_OK ? start_threads(life, err) : code;
+}
+
+/* systemd hearing nothing is a nuisance, not a reason to stop. */
+static void warn_of_notify(struct life *life, enum hl_code code, const struct hl_err *err)
+{
+    if (code != HL_OK)
+        hl_log(life->options->log, HL_LOG_WARN, hl_log_event("notify"), hl_log_error(err));
+}
+
+static void announce(struct life *life)
+{
+    const struct hl_config *config = life->options->config;
+    struct hl_err err;
+
+    atomic_store(&life->server.phase, HL_SERVER_READY);
+    hl_log(life->options->log, HL_LOG_INFO, hl_log_event("listening"),
+           hl_log_word("host", config->service.host),
+           hl_log_u64("port", hl_http_port(life->http)),
+           hl_log_u64("workers", life->server.n_workers),
+           hl_log_u64("readers", life->server.n_readers),
+           hl_log_word("data", config->storage.path),
+           hl_log_word("kernels", hl_index_kernels()),
+           hl_log_word("version", hl_version()));
+    warn_of_notify(life, hl_notify_ready(life->options->notify_socket, &err), &err);
+}
+
+static void reload(struct life *life)
+{
+    const char *socket = life->options->notify_socket;
+    struct hl_err err;
+
+    warn_of_notify(life, hl_notify_reloading(socket, now_us(NULL), &err), &err);
+    (void)hl_reload(&life->reload, &err); /* it logs how it went */
+    warn_of_notify(life, hl_notify_ready(socket, &err), &err);
+}
+
+/* Sleeps until a signal says stop, and answers which. */
+static int wait_for_stop(struct life *life)
+{
+    int number = 0;
+
+    while (sigwait(&life->signals, &number) != 0 || number == SIGHUP) {
+        if (number == SIGHUP)
+            reload(life);
+    }
+    return number;
+}
+
+/* Until every request is answered or the time is up; true when all were. */
+static bool drain(struct life *life)
+{
+    const struct timespec pause = {.tv_nsec = DRAIN_LOOK_MS * 1000000L};
+    int64_t end_us =
+        now_us(NULL) + (int64_t)life->options->config->service.shutdown_grace_s * 1000000;
+
+    while (hl_watch_active(life->server.watch) > 0) {
+        if (now_us(NULL) >= end_us)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+static void stop_serving(struct life *life, int number)
+{
+    struct hl_log *log = life->options->log;
+    sigset_t enders;
+    struct hl_err err;
+    bool is_drained;
+
+    atomic_store(&life->server.phase, HL_SERVER_STOPPING);
+    /* From here on a second signal is not ours any more: it ends the process. */
+    sigemptyset(&enders);
+    sigaddset(&enders, SIGTERM);
+    sigaddset(&enders, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &enders, NULL);
+    hl_log(log, HL_LOG_INFO, hl_log_event("stopping"),
+           hl_log_word("signal", number == SIGINT ? "SIGINT" : "SIGTERM"),
+           hl_log_u64("requests", hl_watch_active(life->server.watch)));
+    warn_of_notify(life, hl_notify_stopping(life->options->notify_socket, &err), &err);
+    hl_http_stop_accepting(life->http);
+    is_drained = drain(life);
+    if (!is_drained)
+        hl_log(log, HL_LOG_WARN, hl_log_event("grace_over"),
+               hl_log_u64("requests", hl_watch_active(life->server.watch)));
+    hl_watch_cancel_all(life->server.watch);
+}
+
+/* In the order of the comment above, however far the start came. */
+static void close_all(struct life *life)
+{
+    struct hl_server *server = &life->server;
+
+    if (server->pool)
+        hl_pool_stop(server->pool);
+    hl_http_close(life->http);
+    hl_watch_free(server->watch);
+    hl_pool_free(server->pool);
+    hl_router_free(server->router);
+    hl_metrics_free(server->metrics);
+    hl_free(life->labels);
+    hl_buf_done(&server->root_buf);
+    hl_live_done(&server->keys);
+    hl_lock_close(life->lock);
+}
+
+static void block_signals(struct life *life)
+{
+    sigemptyset(&life->signals);
+    sigaddset(&life->signals, SIGTERM);
+    sigaddset(&life->signals, SIGINT);
+    sigaddset(&life->signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &life->signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+enum hl_code hl_serve(const struct hl_serve_options *options, struct hl_err *err)
+{
+    struct life life = {.options = options,
+                        .server = {.config = options->config,
+                                   .log = options->log,
+                                   .clock = {.now_us = now_us}}};
+    enum hl_code code;
+
+    life.reload = (struct hl_reload){.sources = options->sources,
+                                     .started = options->config,
+                                     .keys = &life.server.keys,
+                                     .log = options->log};
+    block_signals(&life);
+    hl_live_init(&life.server.keys);
+    hl_buf_init(&life.server.root_buf, 4096);
+    code = start(&life, err);
+    if (code == HL_OK) {
+        announce(&life);
+        stop_serving(&life, wait_for_stop(&life));
+    }
+    close_all(&life);
+    if (code == HL_OK)
+        hl_log(options->log, HL_LOG_INFO, hl_log_event("stopped"));
+    return code;
+}
