@@ -3,6 +3,7 @@
 #define HL_INDEX_ANN_H
 
 #include "index/faiss_gap.h"
+#include "index/sketch.h"
 #include "proto/batch.h"
 #include "proto/deadline.h"
 #include "proto/err.h"
@@ -17,11 +18,6 @@
  * keeps the width of a search in the graph itself. All work is done by the calling thread
  * alone. */
 struct hl_ann;
-
-enum hl_metric {
-    HL_METRIC_L2, /* squared Euclidean distance: less is nearer */
-    HL_METRIC_DOT /* inner product: more is nearer */
-};
 
 struct hl_ann_options {
     enum hl_metric metric;

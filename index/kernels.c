@@ -136,6 +136,15 @@ static float code_dot_portable(const float *x, const uint8_t *codes, size_t dim)
     return sum_quads(a, b, c, d) + rest;
 }
 
+static int32_t bytes_dot_portable(const uint8_t *x, const int8_t *y, size_t size)
+{
+    int32_t sum = 0;
+
+    for (size_t i = 0; i < size; i++)
+        sum += x[i] * y[i];
+    return sum;
+}
+
 HL_KERNELS_DEFINE_NY(, portable)
 
 const struct hl_kernels hl_kernels_portable = {
@@ -148,6 +157,7 @@ const struct hl_kernels hl_kernels_portable = {
     .l2_ny_nearest = l2_ny_nearest_portable,
     .code_l2 = code_l2_portable,
     .code_dot = code_dot_portable,
+    .bytes_dot = bytes_dot_portable,
 };
 
 static bool always(void)
@@ -161,7 +171,7 @@ static bool has_avx512(void)
 {
 #ifdef __x86_64__
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl");
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 #else
     return false;
 #endif

@@ -33,6 +33,10 @@ struct hl_kernels {
      * x[i] * codes[i]. NULL in a table that leaves codes to FAISS. */
     float (*code_l2)(const float *x, const float *scale, const uint8_t *codes, size_t dim);
     float (*code_dot)(const float *x, const uint8_t *codes, size_t dim);
+
+    /* The sum of x[i] * y[i] over bytes, exact: |x[i]| < 256, |y[i]| < 128, size <= 65536.
+     * NULL in a table that leaves it to the portable one. */
+    int32_t (*bytes_dot)(const uint8_t *x, const int8_t *y, size_t size);
 };
 
 extern const struct hl_kernels hl_kernels_portable;

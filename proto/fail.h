@@ -24,6 +24,7 @@
  */
 #define HL_FAILPOINT_TABLE(X)                                                              \
     X(HL_FAIL_ALLOC, "alloc")                                                              \
+    X(HL_FAIL_FILE_MAP, "file.map")                                                        \
     X(HL_FAIL_FILE_OPEN, "file.open")                                                      \
     X(HL_FAIL_FILE_READ, "file.read")                                                      \
     X(HL_FAIL_FILE_WRITE, "file.write")                                                    \

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -151,6 +152,33 @@ enum hl_code hl_file_read_at(const struct hl_file *file, void *bytes, size_t siz
     }
     *ret_n_read = n_read;
     return HL_OK;
+}
+
+enum hl_code hl_file_map(const struct hl_file *file, void **ret_bytes, size_t *ret_size,
+                         struct hl_err *err)
+{
+    uint64_t size;
+    void *bytes;
+    enum hl_code code = hl_file_size(file, &size, err);
+
+    if (code != HL_OK)
+        return code;
+    if (size == 0)
+        return hl_fail(err, HL_BAD_FILE, "\"%s\" is empty", file->path);
+    bytes = refused(HL_FAIL_FILE_MAP)
+                ? MAP_FAILED
+                : mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, file->fd, 0);
+    if (bytes == MAP_FAILED)
+        return hl_fail_errno(err, errno, "could not map \"%s\"", file->path);
+    *ret_bytes = bytes;
+    *ret_size = (size_t)size;
+    return HL_OK;
+}
+
+void hl_file_unmap(void *bytes, size_t size)
+{
+    if (bytes)
+        (void)munmap(bytes, size);
 }
 
 enum hl_code hl_file_write(struct hl_file *file, const void *bytes, size_t size,

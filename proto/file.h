@@ -38,6 +38,12 @@ enum hl_code hl_file_size(const struct hl_file *file, uint64_t *ret_size,
 enum hl_code hl_file_read_at(const struct hl_file *file, void *bytes, size_t size,
                              uint64_t offset, size_t *ret_n_read, struct hl_err *err);
 
+/* The whole file as memory that only reads it and outlives hl_file_close. Nothing is read
+ * before it is looked at. The file must not be empty. */
+enum hl_code hl_file_map(const struct hl_file *file, void **ret_bytes, size_t *ret_size,
+                         struct hl_err *err);
+void hl_file_unmap(void *bytes, size_t size); /* NULL is accepted */
+
 /* All of `size` bytes behind what was written before, or an error. */
 enum hl_code hl_file_write(struct hl_file *file, const void *bytes, size_t size,
                            struct hl_err *err);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_INDEX_SEGMENT_H
+#define HL_INDEX_SEGMENT_H
+
+#include "index/sketch.h"
+#include "proto/batch.h"
+#include "proto/deadline.h"
+#include "proto/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A sealed run of rows of one shelf: floats, sketches and a graph over them, in one file.
+ *
+ * A segment is derived from the store and never changes: whatever is wrong with its file,
+ * it can be made again. The file appears whole or not at all, every section of it has a
+ * checksum, and it is mapped, so that a gallery larger than memory is slow and not dead.
+ * Any number of threads may read an open segment.
+ *
+ * `Position` is a row's place in the segment, from 0. The store's own number of a row
+ * version is its `row`. */
+#define HL_NO_POSITION UINT32_MAX
+
+/* The arrays, in the mapped file. Links that are not there are HL_NO_POSITION and stand at
+ * the end of their block. */
+struct hl_segment_view {
+    enum hl_metric metric;
+    size_t dim;
+    size_t n_rows;
+    const uint64_t *rows;      /* ascending */
+    const uint32_t *numbers;   /* the point of each */
+    const uint32_t *by_number; /* positions, in the order of (number, position) */
+    const unsigned char *sketches;
+    size_t stride; /* of sketches */
+    const float *values;
+
+    uint32_t n_links;      /* of a row on each level above 0; twice that on level 0 */
+    const uint32_t *links; /* n_rows blocks of 2 * n_links */
+    const uint32_t *above; /* of each row: its first block in `upper`, or none */
+    const uint32_t *upper; /* blocks of n_links, level after level from 1 */
+    size_t n_upper;        /* blocks */
+    const uint8_t *levels; /* the highest of each row */
+    uint32_t entry;        /* where a walk begins: a row of the highest level of all */
+};
+
+static inline const struct hl_sketch *hl_segment_sketch(const struct hl_segment_view *view,
+                                                        uint32_t position)
+{
+    return (const struct hl_sketch *)(const void *)(view->sketches +
+                                                    position * view->stride);
+}
+
+static inline const float *hl_segment_values(const struct hl_segment_view *view,
+                                             uint32_t position)
+{
+    return view->values + position * view->dim;
+}
+
+struct hl_segment;
+
+/* What goes into one: rows ascending, at least one. */
+struct hl_segment_content {
+    const struct hl_batch *values;
+    const uint64_t *rows;
+    const uint32_t *numbers;
+    enum hl_metric metric;
+    unsigned n_links;         /* as hl_ann_options has it */
+    unsigned ef_construction; /* likewise */
+};
+
+/* Builds the graph and writes the file. HL_CANCELLED or HL_TIMEOUT as the deadline says. */
+enum hl_code hl_segment_build(const struct hl_segment_content *content, const char *path,
+                              const struct hl_deadline *deadline, struct hl_err *err);
+
+/* HL_NOT_FOUND when there is no file, HL_DAMAGED when a checksum, a size or a link is
+ * wrong, HL_NEWER_FORMAT when a later heirloom wrote it. Reads all of the file once. */
+enum hl_code hl_segment_open(const char *path, struct hl_segment **ret_segment,
+                             struct hl_err *err);
+void hl_segment_close(struct hl_segment *segment);
+
+const struct hl_segment_view *hl_segment_view(const struct hl_segment *segment);
+
+/* Where a row of the store is, HL_NO_POSITION if not here. */
+uint32_t hl_segment_find(const struct hl_segment_view *view, uint64_t row);
+
+#endif

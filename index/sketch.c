@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "index/sketch.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { ALIGNMENT = 16, LARGEST_BYTE = 127, SHIFT = 128 };
+
+size_t hl_sketch_stride(size_t dim)
+{
+    return (sizeof(struct hl_sketch) + dim + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static float largest_of(const float *values, size_t dim)
+{
+    float largest = 0;
+
+    for (size_t i = 0; i < dim; i++)
+        largest = fmaxf(largest, fabsf(values[i]));
+    return largest;
+}
+
+static float norm_of(const float *values, size_t dim)
+{
+    float norm = 0;
+
+    for (size_t i = 0; i < dim; i++)
+        norm += values[i] * values[i];
+    return norm;
+}
+
+/* How many steps of 1 make the value, or 0 for a row of zeros. Values below the smallest
+ * normal float would make the inverse overflow: they count as zeros. */
+static float steps_per_value(float largest)
+{
+    return largest < 1e-30F ? 0 : LARGEST_BYTE / largest;
+}
+
+void hl_sketch_write(const float *values, size_t dim, struct hl_sketch *ret_sketch)
+{
+    const float largest = largest_of(values, dim), steps = steps_per_value(largest);
+    int32_t sum = 0;
+
+    for (size_t i = 0; i < dim; i++) {
+        ret_sketch->bytes[i] = (int8_t)lrintf(values[i] * steps);
+        sum += ret_sketch->bytes[i];
+    }
+    memset(ret_sketch->bytes + dim, 0, hl_sketch_stride(dim) - sizeof *ret_sketch - dim);
+    ret_sketch->scale = largest / LARGEST_BYTE;
+    ret_sketch->norm = norm_of(values, dim);
+    ret_sketch->sum = sum;
+    ret_sketch->reserved = 0;
+}
+
+void hl_sketch_query_init(struct hl_sketch_query *query, const struct hl_kernels *kernels,
+                          enum hl_metric metric, const float *values, size_t dim,
+                          uint8_t *bytes)
+{
+    const float largest = largest_of(values, dim), steps = steps_per_value(largest);
+    const size_t n_bytes = hl_sketch_stride(dim) - sizeof(struct hl_sketch);
+
+    *query = (struct hl_sketch_query){.kernels = kernels,
+                                      .bytes_dot = kernels->bytes_dot
+                                                       ? kernels->bytes_dot
+                                                       : hl_kernels_portable.bytes_dot,
+                                      .metric = metric,
+                                      .values = values,
+                                      .dim = dim,
+                                      .n_bytes = n_bytes,
+                                      .bytes = bytes,
+                                      .scale = largest / LARGEST_BYTE,
+                                      .norm = norm_of(values, dim)};
+    for (size_t i = 0; i < dim; i++)
+        bytes[i] = (uint8_t)(lrintf(values[i] * steps) + SHIFT);
+    memset(bytes + dim, 0, n_bytes - dim);
+}
+
+float hl_sketch_score(const struct hl_sketch_query *query, const struct hl_sketch *sketch)
+{
+    const int32_t shifted = query->bytes_dot(query->bytes, sketch->bytes, query->n_bytes);
+    const float dot =
+        query->scale * sketch->scale * (float)(shifted - SHIFT * (int64_t)sketch->sum);
+
+    return query->metric == HL_METRIC_DOT ? dot : 2 * dot - query->norm - sketch->norm;
+}
+
+float hl_sketch_exact(const struct hl_sketch_query *query, const float *values)
+{
+    return query->metric == HL_METRIC_DOT
+               ? query->kernels->dot(query->values, values, query->dim)
+               : -query->kernels->l2(query->values, values, query->dim);
+}

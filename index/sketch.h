@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_INDEX_SKETCH_H
+#define HL_INDEX_SKETCH_H
+
+#include "index/kernels.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A vector as signed bytes, a quarter of its floats: what a search reads first.
+ *
+ * A search is bound by memory, so it ranks by bytes and asks the floats only about the few
+ * it keeps. Each sketch carries its own scale. A score says "greater is nearer" for either
+ * metric: the inner product, or minus the squared distance. Scores of sketches are
+ * estimates; hl_sketch_exact gives the true one.
+ *
+ * Plain functions of plain memory; any thread. */
+enum hl_metric {
+    HL_METRIC_L2, /* squared Euclidean distance: less is nearer */
+    HL_METRIC_DOT /* inner product: more is nearer */
+};
+
+#define HL_SKETCH_MAX_DIM 65536
+
+struct hl_sketch {
+    float scale; /* byte b stands for scale * b */
+    float norm;  /* squared, of the floats */
+    int32_t sum; /* of the bytes */
+    uint32_t reserved;
+    int8_t bytes[]; /* dim of them, then zeros up to the stride */
+};
+
+/* From one sketch to the next in an array of them: a multiple of 16. */
+size_t hl_sketch_stride(size_t dim);
+
+void hl_sketch_write(const float *values, size_t dim, struct hl_sketch *ret_sketch);
+
+/* A query made ready for many sketches. Borrows `values`; `bytes` is the caller's storage
+ * of hl_sketch_stride(dim) bytes. */
+struct hl_sketch_query {
+    const struct hl_kernels *kernels;
+    int32_t (*bytes_dot)(const uint8_t *x, const int8_t *y, size_t size);
+    enum hl_metric metric;
+    const float *values;
+    size_t dim;
+    size_t n_bytes; /* dim and the padding that sketches have too */
+    uint8_t *bytes; /* shifted by 128, so that they are unsigned */
+    float scale;
+    float norm;
+};
+
+void hl_sketch_query_init(struct hl_sketch_query *query, const struct hl_kernels *kernels,
+                          enum hl_metric metric, const float *values, size_t dim,
+                          uint8_t *bytes);
+
+float hl_sketch_score(const struct hl_sketch_query *query, const struct hl_sketch *sketch);
+float hl_sketch_exact(const struct hl_sketch_query *query, const float *values);
+
+#endif

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "index/segment.h"
+#include "index/segment_file.h"
+#include "proto/alloc.h"
+#include "proto/crc.h"
+#include "proto/fail.h"
+#include "proto/file.h"
+#include "tests/support/gallery.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define N_ROWS ((size_t)300)
+#define DIM    ((size_t)12)
+
+static int64_t stopped(void *self)
+{
+    return *(int64_t *)self;
+}
+
+static int64_t noon = 0;
+static const struct hl_clock clock = {stopped, &noon};
+static const struct hl_deadline never = {&clock, HL_DEADLINE_NEVER, NULL};
+
+struct fixture {
+    char folder[40], path[64], other[64];
+    float *values;
+    struct hl_batch batch;
+    uint64_t rows[N_ROWS];
+    uint32_t numbers[N_ROWS];
+    struct hl_segment_content content;
+    struct hl_buf file; /* what a sound segment looks like */
+    struct hl_segment *segment;
+    struct hl_err err;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct hl_gallery *gallery = hl_gallery_new(DIM, 3);
+
+    *state = f;
+    if (!f || !gallery)
+        return -1;
+    snprintf(f->folder, sizeof f->folder, "/tmp/heirloom-segment-XXXXXX");
+    f->values = hl_gallery_rows(gallery, 0, N_ROWS);
+    hl_gallery_free(gallery);
+    if (!mkdtemp(f->folder) || !f->values)
+        return -1;
+    snprintf(f->path, sizeof f->path, "%s/1.seg", f->folder);
+    snprintf(f->other, sizeof f->other, "%s/2.seg", f->folder);
+    for (uint32_t i = 0; i < N_ROWS; i++) {
+        f->rows[i] = 10 + 2 * (uint64_t)i;
+        f->numbers[i] = (i * 7U) % 100; /* several rows of one point */
+    }
+    f->batch = (struct hl_batch){f->values, N_ROWS, DIM};
+    f->content = (struct hl_segment_content){.values = &f->batch,
+                                             .rows = f->rows,
+                                             .numbers = f->numbers,
+                                             .metric = HL_METRIC_DOT,
+                                             .n_links = 8,
+                                             .ef_construction = 40};
+    hl_buf_init(&f->file, 1 << 20);
+    if (hl_segment_build(&f->content, f->path, &never, &f->err) != HL_OK ||
+        hl_file_load(f->path, &f->file, &f->err) != HL_OK)
+        return -1;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    unlink(f->path);
+    unlink(f->other);
+    rmdir(f->folder);
+    hl_buf_done(&f->file);
+    free(f->values);
+    free(f);
+    return 0;
+}
+
+static void write_other(struct fixture *f, size_t size)
+{
+    struct hl_file *file;
+
+    unlink(f->other);
+    assert_int_equal(hl_file_open(f->other, HL_FILE_CREATE, &file, &f->err), HL_OK);
+    assert_int_equal(hl_file_write(file, f->file.data, size, &f->err), HL_OK);
+    hl_file_close(file);
+}
+
+static enum hl_code open_other(struct fixture *f)
+{
+    struct hl_segment *segment = NULL;
+    enum hl_code code = hl_segment_open(f->other, &segment, &f->err);
+
+    assert_true(code == HL_OK || !segment);
+    hl_segment_close(segment);
+    return code;
+}
+
+/* The header in the loaded bytes, changed by the caller; its checksum is made right again.
+ */
+static void seal_header(struct fixture *f, struct hl_segment_header *header)
+{
+    header->crc = 0;
+    header->crc = hl_crc(0, header, sizeof *header);
+    memcpy(f->file.data, header, sizeof *header);
+}
+
+static void what_went_in_comes_out(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_segment_view *view;
+
+    assert_int_equal(hl_segment_open(f->path, &f->segment, &f->err), HL_OK);
+    view = hl_segment_view(f->segment);
+    assert_int_equal(view->n_rows, N_ROWS);
+    assert_int_equal(view->dim, DIM);
+    assert_int_equal(view->metric, HL_METRIC_DOT);
+    assert_memory_equal(view->rows, f->rows, sizeof f->rows);
+    assert_memory_equal(view->numbers, f->numbers, sizeof f->numbers);
+    assert_memory_equal(view->values, f->values, N_ROWS * DIM * sizeof(float));
+    hl_segment_close(f->segment);
+}
+
+static void every_row_is_found_and_no_other(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_segment_view *view;
+
+    assert_int_equal(hl_segment_open(f->path, &f->segment, &f->err), HL_OK);
+    view = hl_segment_view(f->segment);
+    for (uint32_t i = 0; i < N_ROWS; i++) {
+        assert_int_equal(hl_segment_find(view, f->rows[i]), i);
+        assert_int_equal(hl_segment_find(view, f->rows[i] + 1), HL_NO_POSITION);
+    }
+    assert_int_equal(hl_segment_find(view, 0), HL_NO_POSITION);
+    assert_int_equal(hl_segment_find(view, UINT64_MAX), HL_NO_POSITION);
+    hl_segment_close(f->segment);
+}
+
+static void the_same_rows_make_the_same_file(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_buf again;
+
+    hl_buf_init(&again, 1 << 20);
+    assert_int_equal(hl_segment_build(&f->content, f->other, &never, &f->err), HL_OK);
+    assert_int_equal(hl_file_load(f->other, &again, &f->err), HL_OK);
+    assert_int_equal(again.len, f->file.len);
+    assert_memory_equal(again.data, f->file.data, again.len);
+    hl_buf_done(&again);
+}
+
+static bool is_in_a_section(const struct hl_segment_header *header, size_t at)
+{
+    for (int i = 0; i < HL_N_SECTIONS; i++)
+        if (at >= header->places[i].offset &&
+            at < header->places[i].offset + header->places[i].size)
+            return true;
+    return at < sizeof *header;
+}
+
+static void a_flipped_bit_anywhere_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_segment_header header;
+
+    memcpy(&header, f->file.data, sizeof header);
+    for (size_t at = 0; at < f->file.len; at += at < sizeof header ? 1 : 97) {
+        if (!is_in_a_section(&header, at))
+            continue;
+        f->file.data[at] ^= 1;
+        write_other(f, f->file.len);
+        f->file.data[at] ^= 1;
+        assert_true(open_other(f) == HL_DAMAGED || f->err.code == HL_NEWER_FORMAT);
+    }
+}
+
+static void a_file_cut_short_or_made_longer_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t size = 0; size < f->file.len; size += size < 400 ? 1 : 501) {
+        write_other(f, size);
+        assert_int_equal(open_other(f), HL_DAMAGED);
+    }
+    hl_buf_add_char(&f->file, '\0');
+    write_other(f, f->file.len);
+    f->file.len--;
+    assert_int_equal(open_other(f), HL_DAMAGED);
+}
+
+static void a_later_format_is_told_apart_from_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_segment_header header, before;
+
+    memcpy(&before, f->file.data, sizeof before);
+    header = before;
+    header.version = HL_SEGMENT_VERSION + 1;
+    seal_header(f, &header);
+    write_other(f, f->file.len);
+    memcpy(f->file.data, &before, sizeof before);
+    assert_int_equal(open_other(f), HL_NEWER_FORMAT);
+    assert_non_null(strstr(f->err.msg, "has format 2, this heirloom knows 1"));
+}
+
+/* What a forger would do: wrong content under right checksums. */
+static void forge(struct fixture *f, enum hl_segment_section section, size_t at,
+                  const void *bytes, size_t size)
+{
+    struct hl_segment_header header, before;
+    char kept[8];
+    char *place;
+
+    memcpy(&before, f->file.data, sizeof before);
+    header = before;
+    place = f->file.data + header.places[section].offset + at;
+    memcpy(kept, place, size);
+    memcpy(place, bytes, size);
+    header.places[section].crc = hl_crc(0, f->file.data + header.places[section].offset,
+                                        header.places[section].size);
+    seal_header(f, &header);
+    write_other(f, f->file.len);
+    memcpy(place, kept, size);
+    memcpy(f->file.data, &before, sizeof before);
+}
+
+static void a_forged_link_leads_nowhere(void **state)
+{
+    static const enum hl_segment_section linked[] = {
+        HL_SECTION_LINKS, HL_SECTION_UPPER, HL_SECTION_BY_NUMBER, HL_SECTION_ABOVE};
+    struct fixture *f = *state;
+    const uint32_t beyond = N_ROWS, none = HL_NO_POSITION;
+    const uint8_t high = 200;
+    const uint64_t row = 99999;
+
+    forge(f, HL_SECTION_LINKS, 0, &none, sizeof none);
+    assert_int_equal(open_other(f), HL_DAMAGED); /* an end before the end */
+    forge(f, HL_SECTION_LEVELS, 0, &high, sizeof high);
+    assert_int_equal(open_other(f), HL_DAMAGED);
+    forge(f, HL_SECTION_ROWS, 0, &row, sizeof row);
+    assert_int_equal(open_other(f), HL_DAMAGED);
+    for (size_t i = 0; i < 3; i++) {
+        forge(f, linked[i], 0, &beyond, sizeof beyond);
+        assert_int_equal(open_other(f), HL_DAMAGED);
+    }
+    assert_int_equal(hl_segment_open(f->path, &f->segment, &f->err), HL_OK);
+    for (uint32_t at = 0; at < N_ROWS; at++) {
+        const struct hl_segment_view *view = hl_segment_view(f->segment);
+
+        if (view->levels[at] == 0)
+            continue;
+        forge(f, HL_SECTION_ABOVE, at * sizeof(uint32_t), &beyond, sizeof beyond);
+        assert_int_equal(open_other(f), HL_DAMAGED);
+    }
+    hl_segment_close(f->segment);
+}
+
+static void a_build_that_fails_leaves_nothing_and_one_that_stops_says_so(void **state)
+{
+    static const char *const places[] = {"alloc", "file.open", "file.write", "file.sync",
+                                         "file.rename"};
+    struct fixture *f = *state;
+    const struct hl_deadline over = {&clock, 0, NULL};
+
+    for (size_t place = 0; place < sizeof places / sizeof *places; place++) {
+        enum hl_code code = HL_IO;
+
+        for (int nth = 1; code != HL_OK; nth++) {
+            char rules[40];
+
+            unlink(f->other);
+            snprintf(rules, sizeof rules, "%s=%d:fail", places[place], nth);
+            assert_int_equal(hl_failpoint_arm(rules, &f->err), HL_OK);
+            code = hl_segment_build(&f->content, f->other, &never, &f->err);
+            hl_failpoint_disarm();
+            /* Only a folder that could not be synced may leave the new file behind. */
+            assert_true((access(f->other, F_OK) == 0) == (code == HL_OK) ||
+                        strcmp(places[place], "file.sync") == 0 ||
+                        strcmp(places[place], "file.open") == 0 ||
+                        strcmp(places[place], "alloc") == 0);
+            assert_true(access(f->other, F_OK) != 0 || open_other(f) == HL_OK);
+        }
+    }
+    assert_int_equal(hl_segment_build(&f->content, f->other, &over, &f->err), HL_TIMEOUT);
+}
+
+static void an_open_that_fails_holds_nothing(void **state)
+{
+    static const char *const rules[] = {"alloc=1:fail", "alloc=2:fail", "alloc=3:fail",
+                                        "file.open=1:fail", "file.map=1:fail"};
+    struct fixture *f = *state;
+
+    write_other(f, f->file.len);
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        enum hl_code code;
+
+        assert_int_equal(hl_failpoint_arm(rules[i], &f->err), HL_OK);
+        code = open_other(f);
+        hl_failpoint_disarm();
+        assert_true(code == HL_NO_MEMORY || code == HL_IO);
+    }
+    unlink(f->other);
+    assert_int_equal(open_other(f), HL_NOT_FOUND);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_went_in_comes_out),
+        cmocka_unit_test(every_row_is_found_and_no_other),
+        cmocka_unit_test(the_same_rows_make_the_same_file),
+        cmocka_unit_test(a_flipped_bit_anywhere_is_noticed),
+        cmocka_unit_test(a_file_cut_short_or_made_longer_is_noticed),
+        cmocka_unit_test(a_later_format_is_told_apart_from_damage),
+        cmocka_unit_test(a_forged_link_leads_nowhere),
+        cmocka_unit_test(a_build_that_fails_leaves_nothing_and_one_that_stops_says_so),
+        cmocka_unit_test(an_open_that_fails_holds_nothing),
+    };
+
+    return cmocka_run_group_tests_name("segment", tests, set_up, tear_down);
+}

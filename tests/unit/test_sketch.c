@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "index/sketch.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LARGEST = 1100 };
+
+static float value_at(uint64_t *state)
+{
+    *state = *state * 6364136223846793005U + 1442695040888963407U;
+    return (float)(int32_t)(*state >> 32) * 0x1p-31F;
+}
+
+static struct hl_sketch *sketch_of(const float *values, size_t dim)
+{
+    struct hl_sketch *sketch = malloc(hl_sketch_stride(dim));
+
+    assert_non_null(sketch);
+    memset(sketch, 0x5A, hl_sketch_stride(dim));
+    hl_sketch_write(values, dim, sketch);
+    return sketch;
+}
+
+static const char *const names[] = {"portable", "avx2", "avx512", "shipped"};
+
+/* A byte is off by half a step at most, on either side. */
+static double bound_of(const float *x, const float *y, size_t dim)
+{
+    double sum_x = 0, sum_y = 0, largest_x = 0, largest_y = 0;
+
+    for (size_t i = 0; i < dim; i++) {
+        sum_x += fabs((double)x[i]);
+        sum_y += fabs((double)y[i]);
+        largest_x = fmax(largest_x, fabs((double)x[i]));
+        largest_y = fmax(largest_y, fabs((double)y[i]));
+    }
+    return (sum_x * largest_y + sum_y * largest_x) / 254 +
+           (double)dim * largest_x * largest_y / (254.0 * 254.0) + 1e-4;
+}
+
+static void compare(const struct hl_kernels *kernels, const float *x, const float *y,
+                    size_t dim)
+{
+    struct hl_sketch *sketch = sketch_of(y, dim);
+    uint8_t *bytes = malloc(hl_sketch_stride(dim));
+    double dot = 0, l2 = 0;
+    struct hl_sketch_query query;
+
+    assert_non_null(bytes);
+    for (size_t i = 0; i < dim; i++) {
+        dot += (double)x[i] * (double)y[i];
+        l2 += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]);
+    }
+    hl_sketch_query_init(&query, kernels, HL_METRIC_DOT, x, dim, bytes);
+    assert_true(fabs((double)hl_sketch_score(&query, sketch) - dot) <= bound_of(x, y, dim));
+    assert_float_equal(hl_sketch_exact(&query, y), (float)dot, 1e-3F);
+    hl_sketch_query_init(&query, kernels, HL_METRIC_L2, x, dim, bytes);
+    assert_true(fabs((double)hl_sketch_score(&query, sketch) + l2) <=
+                2 * bound_of(x, y, dim) + 1e-3);
+    assert_float_equal(hl_sketch_exact(&query, y), (float)-l2, 1e-3F);
+    free(bytes);
+    free(sketch);
+}
+
+static void scores_are_within_the_error_of_a_byte(void **state)
+{
+    float x[LARGEST], y[LARGEST];
+    uint64_t seed = 11;
+    size_t n_tables = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct hl_kernels *kernels;
+        struct hl_err err;
+
+        if (hl_kernels_find(names[i], &kernels, &err) != HL_OK)
+            continue;
+        n_tables++;
+        for (size_t dim = 1; dim <= LARGEST; dim += dim < 140 ? 1 : 61) {
+            for (size_t j = 0; j < dim; j++) {
+                x[j] = value_at(&seed);
+                y[j] = value_at(&seed);
+            }
+            compare(kernels, x, y, dim);
+        }
+    }
+    assert_true(n_tables >= 2);
+}
+
+static void every_table_counts_the_same(void **state)
+{
+    uint8_t left[LARGEST];
+    int8_t right[LARGEST];
+    uint64_t seed = 5;
+
+    (void)state;
+    for (size_t i = 0; i < LARGEST; i++) {
+        left[i] = (uint8_t)(255 - (i % 3) * 100);
+        right[i] = (int8_t)(value_at(&seed) * 127);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct hl_kernels *kernels;
+        struct hl_err err;
+
+        if (hl_kernels_find(names[i], &kernels, &err) != HL_OK || !kernels->bytes_dot)
+            continue;
+        for (size_t start = 0; start < 5; start++)
+            for (size_t size = 0; start + size <= LARGEST; size += size < 300 ? 1 : 53)
+                assert_int_equal(
+                    kernels->bytes_dot(left + start, right + start, size),
+                    hl_kernels_portable.bytes_dot(left + start, right + start, size));
+    }
+}
+
+static void the_largest_rows_do_not_overflow(void **state)
+{
+    float *x = malloc(HL_SKETCH_MAX_DIM * sizeof *x);
+
+    (void)state;
+    assert_non_null(x);
+    for (size_t i = 0; i < HL_SKETCH_MAX_DIM; i++)
+        x[i] = 1;
+    for (size_t i = 0; i < 3; i++) {
+        const struct hl_kernels *kernels;
+        struct hl_err err;
+
+        if (hl_kernels_find(names[i], &kernels, &err) == HL_OK)
+            compare(kernels, x, x, HL_SKETCH_MAX_DIM);
+    }
+    free(x);
+}
+
+static void zeros_and_extremes_make_finite_bytes(void **state)
+{
+    static const float rows[][4] = {
+        {0, 0, 0, 0}, {-0.0F, 1e-38F, 1e-45F, 0}, {3e38F, -3e38F, 1, 0}, {1, -1, 1, -1}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct hl_sketch *sketch = sketch_of(rows[i], 4);
+        int32_t sum = 0;
+
+        for (size_t at = 0; at < hl_sketch_stride(4) - sizeof *sketch; at++) {
+            assert_true(at < 4 || sketch->bytes[at] == 0);
+            assert_true(sketch->bytes[at] >= -127);
+            sum += sketch->bytes[at];
+        }
+        assert_int_equal(sketch->sum, sum);
+        assert_true(isfinite(sketch->scale));
+        free(sketch);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scores_are_within_the_error_of_a_byte),
+        cmocka_unit_test(every_table_counts_the_same),
+        cmocka_unit_test(the_largest_rows_do_not_overflow),
+        cmocka_unit_test(zeros_and_extremes_make_finite_bytes),
+    };
+
+    return cmocka_run_group_tests_name("sketch", tests, NULL, NULL);
+}
