@@ -194,11 +194,27 @@ static void a_graph_that_leads_nowhere_is_damaged(void **state)
     damage(f, view->before + 1, (view->n_before - 1) * sizeof *view->before, -1);
 }
 
+/* A count whose size in bytes is the true one again, 64 bits being all there are. */
+static void a_count_that_wraps_is_damaged(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_graph_view *view = hl_ann_view(f->ann);
+    char *links = memmem(f->file.data, f->file.len, view->neighbors,
+                         view->n_neighbors * sizeof *view->neighbors);
+
+    assert_non_null(links);
+    links[-1] ^= 0x40;
+    write_file(f, f->file.data, f->file.len);
+    links[-1] ^= 0x40;
+    assert_damaged(f);
+    assert_non_null(strstr(f->err.msg, "links in"));
+}
+
 static void a_link_to_a_row_that_is_not_on_its_level_is_damaged(void **state)
 {
     struct fixture *f = *state;
     const struct hl_graph_view *view = hl_ann_view(f->ann);
-    const size_t at = view->offsets[view->entry] + (size_t)view->before[view->max_level];
+    const size_t at = view->offsets[view->entry] + (size_t)view->before[1];
     int32_t low = 0;
 
     assert_true(view->max_level > 0);
@@ -230,6 +246,7 @@ int main(void)
         cmocka_unit_test(a_file_of_something_else_is_refused),
         cmocka_unit_test(no_changed_byte_does_harm),
         cmocka_unit_test(a_graph_that_leads_nowhere_is_damaged),
+        cmocka_unit_test(a_count_that_wraps_is_damaged),
         cmocka_unit_test(a_link_to_a_row_that_is_not_on_its_level_is_damaged),
         cmocka_unit_test(an_entry_outside_the_graph_is_damaged),
     };
