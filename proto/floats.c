@@ -6,91 +6,45 @@
 #include <endian.h>
 #include <math.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum {
-    WINDOW = 128,  /* no number that the fast way reads is longer, its loads included */
-    MIN_TEN = -57, /* 10^-58 and any mantissa are below the smallest normal float */
-    MAX_TEN = 38,
-    LOW_BITS = 40, /* of 64 bits of a product, what a float has no place for */
-    SLACK = 4,     /* units that the product may be short of the truth */
+    WINDOW = 128, /* no number that the fast way reads is longer, its loads included */
+    MIN_TEN = -37,
+    MAX_TEN = 19,
+    LOW_BITS = 29,  /* of a double's mantissa, what a float has no place for */
+    SLACK = 4,      /* last places of a double that three roundings may be wrong by */
+    MAX_CHUNKS = 4, /* of eight digits behind the point: at most 31, which MIN_TEN allows */
 };
 
-__extension__ typedef unsigned __int128 u128;
-
-static const uint64_t tens[] = {
-    UINT64_C(1),       UINT64_C(10),       UINT64_C(100),
-    UINT64_C(1000),    UINT64_C(10000),    UINT64_C(100000),
-    UINT64_C(1000000), UINT64_C(10000000), UINT64_C(100000000),
+/* From 10^MIN_TEN to 10^MAX_TEN. Times a mantissa of 1 to 18 digits, that is never a
+ * subnormal float nor too large for one. */
+static const double powers[] = {
+    1e-37, 1e-36, 1e-35, 1e-34, 1e-33, 1e-32, 1e-31, 1e-30, 1e-29, 1e-28, 1e-27, 1e-26,
+    1e-25, 1e-24, 1e-23, 1e-22, 1e-21, 1e-20, 1e-19, 1e-18, 1e-17, 1e-16, 1e-15, 1e-14,
+    1e-13, 1e-12, 1e-11, 1e-10, 1e-9,  1e-8,  1e-7,  1e-6,  1e-5,  1e-4,  1e-3,  1e-2,
+    1e-1,  1e0,   1e1,   1e2,   1e3,   1e4,   1e5,   1e6,   1e7,   1e8,   1e9,   1e10,
+    1e11,  1e12,  1e13,  1e14,  1e15,  1e16,  1e17,  1e18,  1e19,
 };
 
-/* Mantissas below these still have room for so many digits more in 64 bits. */
+static const double signs[] = {1, -1};
+
+static const uint64_t tens[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+
+/* Mantissas below these have room for so many digits more, all in all 18. */
 static const uint64_t room_for[] = {
-    UINT64_MAX,
-    UINT64_C(1000000000000000000),
-    UINT64_C(100000000000000000),
-    UINT64_C(10000000000000000),
-    UINT64_C(1000000000000000),
-    UINT64_C(100000000000000),
-    UINT64_C(10000000000000),
-    UINT64_C(1000000000000),
-    UINT64_C(100000000000),
-};
-
-/* 10^MIN_TEN … 10^MAX_TEN as 64 bits, the top one set, what follows them cut off. */
-static const uint64_t power_bits[] = {
-    UINT64_C(0xC8DE047564D20A8B), UINT64_C(0xFB158592BE068D2E),
-    UINT64_C(0x9CED737BB6C4183D), UINT64_C(0xC428D05AA4751E4C),
-    UINT64_C(0xF53304714D9265DF), UINT64_C(0x993FE2C6D07B7FAB),
-    UINT64_C(0xBF8FDB78849A5F96), UINT64_C(0xEF73D256A5C0F77C),
-    UINT64_C(0x95A8637627989AAD), UINT64_C(0xBB127C53B17EC159),
-    UINT64_C(0xE9D71B689DDE71AF), UINT64_C(0x9226712162AB070D),
-    UINT64_C(0xB6B00D69BB55C8D1), UINT64_C(0xE45C10C42A2B3B05),
-    UINT64_C(0x8EB98A7A9A5B04E3), UINT64_C(0xB267ED1940F1C61C),
-    UINT64_C(0xDF01E85F912E37A3), UINT64_C(0x8B61313BBABCE2C6),
-    UINT64_C(0xAE397D8AA96C1B77), UINT64_C(0xD9C7DCED53C72255),
-    UINT64_C(0x881CEA14545C7575), UINT64_C(0xAA242499697392D2),
-    UINT64_C(0xD4AD2DBFC3D07787), UINT64_C(0x84EC3C97DA624AB4),
-    UINT64_C(0xA6274BBDD0FADD61), UINT64_C(0xCFB11EAD453994BA),
-    UINT64_C(0x81CEB32C4B43FCF4), UINT64_C(0xA2425FF75E14FC31),
-    UINT64_C(0xCAD2F7F5359A3B3E), UINT64_C(0xFD87B5F28300CA0D),
-    UINT64_C(0x9E74D1B791E07E48), UINT64_C(0xC612062576589DDA),
-    UINT64_C(0xF79687AED3EEC551), UINT64_C(0x9ABE14CD44753B52),
-    UINT64_C(0xC16D9A0095928A27), UINT64_C(0xF1C90080BAF72CB1),
-    UINT64_C(0x971DA05074DA7BEE), UINT64_C(0xBCE5086492111AEA),
-    UINT64_C(0xEC1E4A7DB69561A5), UINT64_C(0x9392EE8E921D5D07),
-    UINT64_C(0xB877AA3236A4B449), UINT64_C(0xE69594BEC44DE15B),
-    UINT64_C(0x901D7CF73AB0ACD9), UINT64_C(0xB424DC35095CD80F),
-    UINT64_C(0xE12E13424BB40E13), UINT64_C(0x8CBCCC096F5088CB),
-    UINT64_C(0xAFEBFF0BCB24AAFE), UINT64_C(0xDBE6FECEBDEDD5BE),
-    UINT64_C(0x89705F4136B4A597), UINT64_C(0xABCC77118461CEFC),
-    UINT64_C(0xD6BF94D5E57A42BC), UINT64_C(0x8637BD05AF6C69B5),
-    UINT64_C(0xA7C5AC471B478423), UINT64_C(0xD1B71758E219652B),
-    UINT64_C(0x83126E978D4FDF3B), UINT64_C(0xA3D70A3D70A3D70A),
-    UINT64_C(0xCCCCCCCCCCCCCCCC), UINT64_C(0x8000000000000000),
-    UINT64_C(0xA000000000000000), UINT64_C(0xC800000000000000),
-    UINT64_C(0xFA00000000000000), UINT64_C(0x9C40000000000000),
-    UINT64_C(0xC350000000000000), UINT64_C(0xF424000000000000),
-    UINT64_C(0x9896800000000000), UINT64_C(0xBEBC200000000000),
-    UINT64_C(0xEE6B280000000000), UINT64_C(0x9502F90000000000),
-    UINT64_C(0xBA43B74000000000), UINT64_C(0xE8D4A51000000000),
-    UINT64_C(0x9184E72A00000000), UINT64_C(0xB5E620F480000000),
-    UINT64_C(0xE35FA931A0000000), UINT64_C(0x8E1BC9BF04000000),
-    UINT64_C(0xB1A2BC2EC5000000), UINT64_C(0xDE0B6B3A76400000),
-    UINT64_C(0x8AC7230489E80000), UINT64_C(0xAD78EBC5AC620000),
-    UINT64_C(0xD8D726B7177A8000), UINT64_C(0x878678326EAC9000),
-    UINT64_C(0xA968163F0A57B400), UINT64_C(0xD3C21BCECCEDA100),
-    UINT64_C(0x84595161401484A0), UINT64_C(0xA56FA5B99019A5C8),
-    UINT64_C(0xCECB8F27F4200F3A), UINT64_C(0x813F3978F8940984),
-    UINT64_C(0xA18F07D736B90BE5), UINT64_C(0xC9F2C9CD04674EDE),
-    UINT64_C(0xFC6F7C4045812296), UINT64_C(0x9DC5ADA82B70B59D),
-    UINT64_C(0xC5371912364CE305), UINT64_C(0xF684DF56C3E01BC6),
-    UINT64_C(0x9A130B963A6C115C), UINT64_C(0xC097CE7BC90715B3),
-    UINT64_C(0xF0BDC21ABB48DB20), UINT64_C(0x96769950B50D88F4),
+    UINT64_C(1000000000000000000), UINT64_C(100000000000000000),
+    UINT64_C(10000000000000000),   UINT64_C(1000000000000000),
+    UINT64_C(100000000000000),     UINT64_C(10000000000000),
+    UINT64_C(1000000000000),       UINT64_C(100000000000),
+    UINT64_C(10000000000),
 };
 
 /* The worth of eight ASCII digits, already without their '0', the first in the lowest byte:
  * pairs, then fours, then all. */
-static uint64_t worth_of_eight(uint64_t eight)
+static inline uint64_t worth_of_eight(uint64_t eight)
 {
     const uint64_t pairs = UINT64_C(0x000000FF000000FF);
     const uint64_t high = UINT64_C(0x000F424000000064); /* 100, 1000000 */
@@ -100,13 +54,73 @@ static uint64_t worth_of_eight(uint64_t eight)
     return ((eight & pairs) * high + ((eight >> 16) & pairs) * low) >> 32;
 }
 
+#ifdef __SSE2__
+/* The worth of sixteen digits at once; false when not all of them are digits. Every x86-64
+ * has what this takes; elsewhere eight at a time do the same work. */
+static inline bool read_sixteen(const char *at, uint64_t *ret_worth)
+{
+    __m128i bytes = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)at),
+                                 _mm_set1_epi8('0'));
+    __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(9)), bytes);
+    __m128i twos, fours, eights;
+    uint64_t both;
+
+    if (_mm_movemask_epi8(is_digit) != 0xFFFF)
+        return false;
+    twos = _mm_add_epi16(
+        _mm_mullo_epi16(_mm_and_si128(bytes, _mm_set1_epi16(0xFF)), _mm_set1_epi16(10)),
+        _mm_srli_epi16(bytes, 8));
+    fours = _mm_madd_epi16(twos, _mm_set1_epi32(0x00010064)); /* 100, 1 */
+    fours = _mm_packs_epi32(fours, fours);
+    eights = _mm_madd_epi16(fours, _mm_set1_epi32(0x00012710)); /* 10000, 1 */
+    both = (uint64_t)_mm_cvtsi128_si64(eights);
+    *ret_worth = (uint32_t)both * UINT64_C(100000000) + (both >> 32);
+    return true;
+}
+
+/* Where the first comma of 32 bytes stands, found without reading the number before it: the
+ * processor can begin with the next number while that one is still in work. The empty
+ * statement keeps the compiler from proving this equal to the number's end, and waiting for
+ * that after all. */
+static inline const char *guess_comma(const char *at)
+{
+    const __m128i comma = _mm_set1_epi8(',');
+    __m128i first = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i second = _mm_loadu_si128((const __m128i *)(const void *)(at + 16));
+    unsigned is_comma = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(first, comma)) |
+                        (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(second, comma)) << 16;
+    const char *guess = at + __builtin_ctz(is_comma | 1U << 31);
+
+    __asm__("" : "+r"(guess));
+    return guess;
+}
+#else
+static inline bool read_sixteen(const char *at, uint64_t *ret_worth)
+{
+    (void)at;
+    (void)ret_worth;
+    return false;
+}
+
+static inline const char *guess_comma(const char *at)
+{
+    return at; /* where no number ends */
+}
+#endif
+
 /* Appends the digits that come to the mantissa. NULL when it has no room for them. */
-static const char *add_digits(const char *at, uint64_t *mantissa)
+static inline const char *add_digits(const char *at, uint64_t *mantissa)
 {
     uint64_t eight, stop, sum = *mantissa;
+    int n_chunks = 0;
 
-    for (int i = 0; i < 4; i++) {
-        unsigned n = 8;
+    if (sum < 100 && read_sixteen(at, &eight)) {
+        sum = sum * UINT64_C(10000000000000000) + eight;
+        at += 16;
+        n_chunks = 2;
+    }
+    for (; n_chunks < MAX_CHUNKS; n_chunks++) {
+        unsigned bit;
 
         memcpy(&eight, at, sizeof eight);
         eight = le64toh(eight) ^ UINT64_C(0x3030303030303030);
@@ -114,22 +128,38 @@ static const char *add_digits(const char *at, uint64_t *mantissa)
          */
         stop =
             ((eight + UINT64_C(0x7676767676767676)) | eight) & UINT64_C(0x8080808080808080);
-        if (stop)
-            n = (unsigned)__builtin_ctzll(stop) / 8;
-        if (sum >= room_for[n])
-            return NULL;
-        if (n)
-            sum = sum * tens[n] + worth_of_eight(eight << (64 - 8 * n));
-        at += n;
-        if (n < 8) {
-            *mantissa = sum;
-            return at;
+        if (!stop) {
+            if (sum >= room_for[8])
+                return NULL;
+            sum = sum * 100000000 + worth_of_eight(eight);
+            at += 8;
+            continue;
         }
+        bit = (unsigned)__builtin_ctzll(stop); /* 8 * digits + 7 */
+        if (sum >= room_for[8] && sum >= room_for[bit / 8])
+            return NULL;
+        /* The digits move to the end of the eight, zeros come in before them. */
+        *mantissa = sum * tens[bit / 8] + worth_of_eight(eight << 8 << (63 - bit));
+        return at + bit / 8;
     }
     return NULL;
 }
 
-/* Behind the 'e'. NULL when it is no exponent, or one of four digits. */
+/* The digits before the point behind the first, which may not be 0 then. */
+static inline bool add_whole_digits(const char **at, uint64_t *mantissa)
+{
+    const char *digit = *at;
+
+    for (; *digit >= '0' && *digit <= '9'; digit++) {
+        if (*mantissa == 0 || *mantissa >= room_for[1])
+            return false;
+        *mantissa = *mantissa * 10 + (uint64_t)(*digit - '0');
+    }
+    *at = digit;
+    return true;
+}
+
+/* Behind the 'e'. NULL when it is no exponent, or one that leads out of the powers. */
 static const char *read_exponent(const char *at, int *exponent)
 {
     bool is_negative = *at == '-';
@@ -142,47 +172,24 @@ static const char *read_exponent(const char *at, int *exponent)
     if (n == 0 || n == 4)
         return NULL;
     *exponent += is_negative ? -value : value;
-    return at;
+    return *exponent >= MIN_TEN && *exponent <= MAX_TEN ? at : NULL;
 }
 
-/* mantissa * 10^ten as a normal float, or false: undecided, subnormal, too large. */
-static bool make_float(uint64_t mantissa, int ten, bool is_negative, float *ret_value)
+/* mantissa * 10^ten, or false when it cannot be told. The integer, the power and their
+ * product are each rounded once, so the double is within SLACK last places of the truth.
+ * Unless the middle between two floats is as near, both round to the same float. */
+static inline bool make_float(uint64_t mantissa, int ten, bool is_negative,
+                              float *ret_value)
 {
-    const uint64_t half = UINT64_C(1) << (LOW_BITS - 1);
-    uint64_t top, low;
-    uint32_t bits;
-    int n_zeros, exponent;
-    u128 product;
+    const uint64_t below_half = (UINT64_C(1) << (LOW_BITS - 1)) - SLACK;
+    uint64_t bits;
+    double value;
 
-    if (mantissa == 0) {
-        *ret_value = is_negative ? -0.0F : 0.0F;
-        return true;
-    }
-    if (ten < MIN_TEN || ten > MAX_TEN)
+    value = (double)(int64_t)mantissa * powers[ten - MIN_TEN] * signs[is_negative];
+    memcpy(&bits, &value, sizeof bits);
+    if ((bits - below_half) % (UINT64_C(1) << LOW_BITS) <= 2 * SLACK)
         return false;
-    n_zeros = __builtin_clzll(mantissa);
-    product = (u128)(mantissa << n_zeros) * power_bits[ten - MIN_TEN];
-    /* The floor of log2(10^ten), kept positive for the shift. */
-    exponent = ((ten * 217706 + (256 << 16)) >> 16) - 256 + 64 - n_zeros;
-    if (!(product >> 127)) {
-        product <<= 1;
-        exponent--;
-    }
-    top = (uint64_t)(product >> 64);
-    low = top & (2 * half - 1);
-    /* The truth is at most SLACK above `low`: on this side of half, beyond, or who knows.
-     */
-    if (low + SLACK >= half && low <= half)
-        return false;
-    if (exponent < -126 || exponent > 127)
-        return false;
-    /* The mantissa's top bit adds the one that is missing from the exponent, and so does a
-     * carry out of it. */
-    bits = ((uint32_t)(exponent + 126) << 23) + (uint32_t)(top >> LOW_BITS) + (low > half);
-    if (bits >= UINT32_C(0x7F800000))
-        return false;
-    bits |= (uint32_t)is_negative << 31;
-    memcpy(ret_value, &bits, sizeof bits);
+    *ret_value = (float)value;
     return true;
 }
 
@@ -200,13 +207,8 @@ static inline const char *read_number(const char *at, float *ret_value)
     if (mantissa > 9)
         return NULL;
     at++;
-    if (*at >= '0' && *at <= '9') {
-        if (mantissa == 0)
-            return NULL;
-        at = add_digits(at, &mantissa);
-        if (!at)
-            return NULL;
-    }
+    if (*at != '.' && !add_whole_digits(&at, &mantissa))
+        return NULL;
     if (*at == '.') {
         point = at + 1;
         at = add_digits(point, &mantissa);
@@ -222,22 +224,14 @@ static inline const char *read_number(const char *at, float *ret_value)
     return make_float(mantissa, ten, is_negative, ret_value) ? at : NULL;
 }
 
-/* The same where the text ends sooner. */
-static const char *read_last_number(const char *at, const char *end, float *ret_value)
+static bool is_space(char c)
 {
-    char window[2 * WINDOW] = {0};
-    const char *behind;
-
-    if (at >= end)
-        return NULL;
-    memcpy(window, at, (size_t)(end - at));
-    behind = read_number(window, ret_value);
-    return behind ? at + (behind - window) : NULL;
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
 static const char *skip_space(const char *at, const char *end)
 {
-    while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
+    while (at < end && is_space(*at))
         at++;
     return at;
 }
@@ -256,30 +250,55 @@ static void keep(struct sink *sink, float value)
     sink->n++;
 }
 
-/* Numbers and commas as long as that is all there is. Stops before an item it cannot read,
- * or behind one that no comma follows. */
-static const char *read_run(const char *at, const char *end, struct sink *sink,
-                            bool *ret_is_behind)
+/* Numbers and commas as long as that is all there is and the next one starts at `last` or
+ * before. Stops before an item, or behind one that no comma follows. */
+static const char *read_run(const char *at, const char *end, const char *last,
+                            struct sink *sink, bool *ret_is_behind)
 {
-    const char *behind;
+    const char *behind, *comma;
     float value = 0;
 
-    for (;;) {
-        if (end - at >= WINDOW)
-            behind = read_number(at, &value);
-        else
-            behind = read_last_number(at, end, &value);
-        *ret_is_behind = behind != NULL;
-        if (!behind)
-            return at;
-        keep(sink, value);
-        at = behind;
-        if (at < end && *at != ',')
+    *ret_is_behind = false;
+    while (at <= last) {
+        comma = guess_comma(at);
+        behind = read_number(at, &value);
+        if (!behind) {
+            if (!is_space(*at))
+                return at;
             at = skip_space(at, end);
-        if (at == end || *at != ',')
+            continue;
+        }
+        keep(sink, value);
+        if (behind == comma && *comma == ',') {
+            at = comma + 1;
+            if (*at == ' ')
+                at++;
+            continue;
+        }
+        at = skip_space(behind, end);
+        *ret_is_behind = at == end || *at != ',';
+        if (*ret_is_behind)
             return at;
-        at = skip_space(at + 1, end);
+        at++;
     }
+    return at;
+}
+
+/* The last bytes of the text are read from a copy that has something behind it. */
+static const char *read_to_end(const char *at, const char *end, struct sink *sink,
+                               bool *ret_is_behind)
+{
+    char copy[2 * WINDOW] = {0};
+    size_t len;
+
+    if (end - at >= WINDOW) {
+        at = read_run(at, end, end - WINDOW, sink, ret_is_behind);
+        if (*ret_is_behind || end - at >= WINDOW)
+            return at;
+    }
+    len = (size_t)(end - at);
+    memcpy(copy, at, len);
+    return at + (read_run(copy, copy + len, copy + len, sink, ret_is_behind) - copy);
 }
 
 /* The item that the fast way left, by the slow one. */
@@ -317,7 +336,7 @@ static enum hl_code read_items(const struct hl_field *field, struct sink *sink,
             is_behind = false;
         }
         if (!is_behind)
-            at = read_run(at, end, sink, &is_behind);
+            at = read_to_end(at, end, sink, &is_behind);
         if (is_behind)
             hl_tokens_resume_behind(tokens, (size_t)(at - tokens->text));
         else if (sink->n > 0)

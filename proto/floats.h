@@ -8,11 +8,12 @@
 
 /* Arrays of numbers as float, each bit for bit what strtof gives for its source text.
  *
- * Vectors are most of what a body holds, so they are read without making tokens: eight
- * digits at a time into an integer, one multiplication by a power of ten kept to 64 bits.
- * That product bounds the true value from both sides; when both round to the same float,
- * it is the answer, and else the text is read again by hl_number_float. What is no number,
- * or no JSON, goes to the tokenizer, which says what is wrong with it and where.
+ * Vectors are most of what a body holds, so they are read without making tokens: sixteen or
+ * eight digits at a time into an integer, then one multiplication by a power of ten as
+ * double. What comes out is within a few last places of the true value; unless the middle
+ * between two floats is as near, both round to the same float. In doubt the text is read
+ * again by hl_number_float. What is no number, or no JSON, goes to the tokenizer, which
+ * says what is wrong with it and where.
  *
  * A number too large for a float is HL_INVALID: whatever was read is finite. One thread. */
 
