@@ -34,6 +34,8 @@ void *hl_alloc_aligned(size_t alignment, size_t bytes)
 {
     void *memory = NULL;
 
+    if (alignment < sizeof memory)
+        alignment = sizeof memory; /* less is more than posix_memalign accepts */
     if (hl_failpoint_hit(HL_FAIL_ALLOC) ||
         posix_memalign(&memory, alignment, bytes ? bytes : 1) != 0)
         return NULL;

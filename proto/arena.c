@@ -2,10 +2,10 @@
 #include "proto/arena.h"
 
 #include "proto/alloc.h"
+#include "proto/utf8.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,6 +69,13 @@ void hl_arena_reset(struct hl_arena *arena)
 
         hl_free(oldest);
         oldest = next;
+    }
+    /* One huge request must not leave its block to all the small ones after it. */
+    if (oldest->size > LARGEST_STEP) {
+        hl_free(oldest);
+        arena->newest = NULL;
+        arena->taken = 0;
+        return;
     }
     oldest->used = 0;
     arena->newest = oldest;
@@ -152,8 +159,14 @@ float *hl_arena_floats(struct hl_arena *arena, size_t n_rows, size_t dim)
 
 char *hl_arena_copy(struct hl_arena *arena, const char *text, size_t len)
 {
-    char *copy = len < SIZE_MAX ? hl_arena_alloc(arena, len + 1) : NULL;
+    size_t bytes;
+    char *copy;
 
+    if (!hl_size_add(len, 1, &bytes)) {
+        arena->hit_ceiling = true;
+        return NULL;
+    }
+    copy = hl_arena_alloc(arena, bytes);
     if (copy) {
         memcpy(copy, text, len);
         copy[len] = '\0';
@@ -186,10 +199,15 @@ enum hl_code hl_arena_fail(const struct hl_arena *arena, struct hl_err *err,
 {
     char what[HL_ERR_MSG_SIZE / 2];
     va_list args;
+    int len;
 
     va_start(args, format);
-    vsnprintf(what, sizeof what, format, args);
+    len = vsnprintf(what, sizeof what, format, args);
     va_end(args);
+    if (len < 0)
+        what[0] = '\0';
+    else if ((size_t)len >= sizeof what)
+        what[hl_utf8_valid_len(what, sizeof what - 1)] = '\0';
     if (!arena->hit_ceiling)
         return hl_fail(err, HL_NO_MEMORY, "no memory for %s", what);
     return hl_fail(err, HL_TOO_LARGE, "no room for %s: one request may use %zu bytes", what,

@@ -18,8 +18,8 @@ struct hl_arena;
 struct hl_arena *hl_arena_new(size_t ceiling);
 void hl_arena_free(struct hl_arena *arena);
 
-/* Empties the arena and keeps its first block, so that the next request starts without an
- * allocation. Everything it gave before is gone. */
+/* Empties the arena and keeps its first block, unless that is a large one, so that the next
+ * request starts without an allocation. Everything it gave before is gone. */
 void hl_arena_reset(struct hl_arena *arena);
 
 /* Aligned to 16 bytes, or to 64 for floats; not zeroed. NULL when the ceiling or the memory
@@ -32,8 +32,8 @@ char *hl_arena_print(struct hl_arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Why the last call gave NULL: HL_TOO_LARGE when the ceiling stopped it (the caller asked
- * for too much), HL_NO_MEMORY when the system had none. The sentence is "no room for WHAT".
- */
+ * for too much): "no room for WHAT: …"; HL_NO_MEMORY when the system had none: "no memory
+ * for WHAT". */
 enum hl_code hl_arena_fail(const struct hl_arena *arena, struct hl_err *err,
                            const char *format, ...) __attribute__((format(printf, 3, 4)));
 

@@ -4,6 +4,7 @@
 #include "proto/alloc.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,9 @@ static char nothing[1];
 
 void hl_buf_init(struct hl_buf *buf, size_t ceiling)
 {
+    /* Below this no sum of a length and the final zero byte can wrap. */
+    if (ceiling >= PTRDIFF_MAX)
+        ceiling = PTRDIFF_MAX - 1;
     *buf = (struct hl_buf){.data = nothing, .ceiling = ceiling};
 }
 
@@ -101,6 +105,9 @@ void hl_buf_print(struct hl_buf *buf, const char *format, ...)
     va_start(args, format);
     len = vsnprintf(NULL, 0, format, args);
     va_end(args);
+    /* Only a text beyond INT_MAX cannot be printed: too large as well. */
+    if (len < 0 && buf->failed == HL_OK)
+        buf->failed = HL_TOO_LARGE;
     at = len < 0 ? NULL : hl_buf_reserve(buf, (size_t)len);
     if (!at)
         return;

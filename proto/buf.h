@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Bytes that grow, up to a ceiling that must be named.
+/* Bytes that grow, up to a ceiling that must be named; one above PTRDIFF_MAX - 1 means
+ * that.
  *
  * The first failed addition is remembered and every later one does nothing, so that a reply
  * of a hundred pieces is printed without a hundred checks and asked once at the end. `data`
@@ -35,7 +36,8 @@ void hl_buf_add_char(struct hl_buf *buf, char c);
 void hl_buf_print(struct hl_buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* HL_OK, or the first failure as "could not hold WHAT: …". */
+/* HL_OK, or the first failure as "could not hold WHAT: …" or "no memory for
+ * WHAT". */
 enum hl_code hl_buf_check(const struct hl_buf *buf, const char *what, struct hl_err *err);
 
 /* The bytes become the caller's (hl_free), and the buffer is empty. NULL when it failed. */

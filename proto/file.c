@@ -34,7 +34,8 @@ static int open_retrying(const char *path, int flags)
     if (refused(HL_FAIL_FILE_OPEN))
         return -1;
     do
-        fd = open(path, flags | O_CLOEXEC, 0640);
+        /* Non-blocking, so that opening a pipe by mistake is an error and not a wait. */
+        fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0640);
     while (fd < 0 && errno == EINTR);
     return fd;
 }
@@ -68,8 +69,7 @@ static int flags_of(enum hl_file_mode mode)
         return O_WRONLY | O_CREAT | O_APPEND;
     case HL_FILE_READ:
     default:
-        /* Non-blocking, so that opening a pipe by mistake is an error and not a wait. */
-        return O_RDONLY | O_NONBLOCK;
+        return O_RDONLY;
     }
 }
 
@@ -129,7 +129,7 @@ enum hl_code hl_file_read_at(const struct hl_file *file, void *bytes, size_t siz
 {
     size_t n_read = 0;
 
-    if (offset > INT64_MAX - (uint64_t)size)
+    if (size > INT64_MAX || offset > INT64_MAX - (uint64_t)size)
         return hl_fail(err, HL_IO, "could not read \"%s\": offset %llu is out of range",
                        file->path, (unsigned long long)offset);
     while (n_read < size) {
@@ -228,7 +228,8 @@ enum hl_code hl_file_load(const char *path, struct hl_buf *buf, struct hl_err *e
         goto out;
     room = hl_buf_reserve(buf, size <= buf->ceiling ? (size_t)size : SIZE_MAX);
     if (!room) {
-        code = hl_buf_check(buf, path, err);
+        code = hl_buf_check(buf, "it", err);
+        hl_fail_in(err, "could not load \"%s\"", path);
         goto out;
     }
     code = hl_file_read_at(file, room, (size_t)size, 0, &n_read, err);
@@ -244,6 +245,7 @@ out:
 struct hl_replacement {
     char *path;
     char *aside;
+    char *folder; /* made ahead: nothing but the disk may fail after the rename */
     struct hl_file *file;
 };
 
@@ -254,7 +256,19 @@ static void free_replacement(struct hl_replacement *replacement)
     hl_file_close(replacement->file);
     hl_free(replacement->path);
     hl_free(replacement->aside);
+    hl_free(replacement->folder);
     hl_free(replacement);
+}
+
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    char *folder = hl_strdup(slash ? path : ".");
+
+    if (folder && slash)
+        folder[len ? len : 1] = '\0';
+    return folder;
 }
 
 static enum hl_code open_aside(struct hl_replacement *replacement, const char *path,
@@ -264,7 +278,8 @@ static enum hl_code open_aside(struct hl_replacement *replacement, const char *p
 
     replacement->path = hl_strdup(path);
     replacement->aside = hl_alloc(size);
-    if (!replacement->path || !replacement->aside)
+    replacement->folder = folder_of(path);
+    if (!replacement->path || !replacement->aside || !replacement->folder)
         return hl_fail(err, HL_NO_MEMORY, "no memory to write \"%s\"", path);
     snprintf(replacement->aside, size, "%s.new", path);
     /* One left by a crash is of no use to anybody. */
@@ -295,24 +310,6 @@ struct hl_file *hl_replacement_file(struct hl_replacement *replacement)
     return replacement->file;
 }
 
-static enum hl_code sync_folder_of(const char *path, struct hl_err *err)
-{
-    const char *slash = strrchr(path, '/');
-    size_t len = slash ? (size_t)(slash - path) : 0;
-    char *folder;
-    enum hl_code code;
-
-    if (!slash)
-        return hl_dir_sync(".", err);
-    folder = hl_strdup(path);
-    if (!folder)
-        return hl_fail(err, HL_NO_MEMORY, "no memory to sync the folder of \"%s\"", path);
-    folder[len ? len : 1] = '\0';
-    code = hl_dir_sync(folder, err);
-    hl_free(folder);
-    return code;
-}
-
 enum hl_code hl_replacement_commit(struct hl_replacement *replacement, struct hl_err *err)
 {
     enum hl_code code = hl_file_sync(replacement->file, err);
@@ -325,7 +322,7 @@ enum hl_code hl_replacement_commit(struct hl_replacement *replacement, struct hl
         hl_replacement_abandon(replacement);
         return code;
     }
-    code = sync_folder_of(replacement->path, err);
+    code = hl_dir_sync(replacement->folder, err);
     free_replacement(replacement);
     return code;
 }
@@ -384,15 +381,15 @@ static enum hl_code fail_to_lock(int fd, const char *path, struct hl_err *err)
 }
 
 /* The holder's process id, for the sentence another process prints. The lock itself is the
- * kernel's: a stale number in the file means nothing. */
-static enum hl_code write_holder(int fd, const char *path, struct hl_err *err)
+ * kernel's, so a number that could not be written, or is stale, costs no more than that
+ * sentence: a full disk does not keep a server from starting. */
+static void write_holder(int fd)
 {
     char holder[32];
     int len = snprintf(holder, sizeof holder, "%ld\n", (long)getpid());
 
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, holder, (size_t)len, 0) != len)
-        return hl_fail_errno(err, errno, "could not write \"%s\"", path);
-    return HL_OK;
+    if (pwrite(fd, holder, (size_t)len, 0) != len || ftruncate(fd, len) != 0)
+        return;
 }
 
 enum hl_code hl_lock_open(const char *path, struct hl_lock **ret_lock, struct hl_err *err)
@@ -405,14 +402,15 @@ enum hl_code hl_lock_open(const char *path, struct hl_lock **ret_lock, struct hl
     lock->fd = open_retrying(path, O_RDWR | O_CREAT);
     if (lock->fd < 0)
         code = fail_to_open(path, err);
-    else if (flock(lock->fd, LOCK_EX | LOCK_NB) != 0)
-        code = fail_to_lock(lock->fd, path, err);
     else
-        code = write_holder(lock->fd, path, err);
+        code = check_regular(lock->fd, path, err);
+    if (code == HL_OK && flock(lock->fd, LOCK_EX | LOCK_NB) != 0)
+        code = fail_to_lock(lock->fd, path, err);
     if (code != HL_OK) {
         hl_lock_close(lock);
         return code;
     }
+    write_holder(lock->fd);
     *ret_lock = lock;
     return HL_OK;
 }

@@ -52,17 +52,17 @@ enum hl_code hl_file_sync(struct hl_file *file, struct hl_err *err);
 /* A whole file into an empty buffer, HL_TOO_LARGE beyond the buffer's ceiling. */
 enum hl_code hl_file_load(const char *path, struct hl_buf *buf, struct hl_err *err);
 
-/* A file that appears whole or not at all: written beside its place under a name that ends
- * in
- * ".new", synced, renamed over `path`, and the folder synced. */
+/* A file that appears whole or not at all: written beside its place under a name that
+ * ends in ".new", synced, renamed over `path`, and the folder synced. */
 struct hl_replacement;
 
 enum hl_code hl_replacement_open(const char *path, struct hl_replacement **ret_replacement,
                                  struct hl_err *err);
 struct hl_file *hl_replacement_file(struct hl_replacement *replacement);
 
-/* After HL_OK the new file is at its place and survives a crash. Either way `replacement`
- * is gone, and after a failure so is what was written aside. */
+/* After HL_OK the new file is at its place and survives a crash. After a failure the old
+ * one is, or, if only the folder could not be synced, the new one that a crash may yet
+ * undo; one of them, whole, and nothing aside. Either way `replacement` is gone. */
 enum hl_code hl_replacement_commit(struct hl_replacement *replacement, struct hl_err *err);
 void hl_replacement_abandon(struct hl_replacement *replacement); /* NULL is accepted */
 
