@@ -103,13 +103,22 @@ bool hl_daemon_restart(struct hl_daemon *daemon, const struct hl_daemon_setup *s
     return start(daemon, setup);
 }
 
+bool hl_daemon_is_sane(const struct hl_daemon *daemon)
+{
+    char *log = hl_process_read(&daemon->process, "err");
+    bool is_sane = !strstr(log, "Sanitizer") && !strstr(log, "runtime error:");
+
+    free(log);
+    return is_sane;
+}
+
 bool hl_daemon_stop(struct hl_daemon *daemon)
 {
     bool is_ended;
 
     hl_process_signal(&daemon->process, SIGTERM);
     is_ended = hl_process_wait(&daemon->process, STOP_LIMIT_MS);
-    if (is_ended && daemon->process.status == 0)
+    if (is_ended && daemon->process.status == 0 && hl_daemon_is_sane(daemon))
         return true;
     printf("# the server %s, status %d\n", is_ended ? "ended" : "did not end",
            daemon->process.status);

@@ -33,6 +33,10 @@ bool hl_daemon_stop(struct hl_daemon *daemon);
 
 void hl_daemon_done(struct hl_daemon *daemon);
 
+/* Whether no sanitizer spoke in its log; an exit status alone does not tell a finding from
+ * a refusal. hl_daemon_stop looks as well. */
+bool hl_daemon_is_sane(const struct hl_daemon *daemon);
+
 /* Its log as TAP comments on stdout. */
 void hl_daemon_show(const struct hl_daemon *daemon);
 
