@@ -4,6 +4,7 @@
 #include "proto/alloc.h"
 #include "proto/fail.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -361,6 +362,22 @@ enum hl_code hl_dir_sync(const char *path, struct hl_err *err)
         code = hl_fail_errno(err, errno, "could not sync folder \"%s\"", path);
     (void)close(fd);
     return code;
+}
+
+enum hl_code hl_dir_count(const char *path, size_t *ret_n, struct hl_err *err)
+{
+    DIR *dir = refused(HL_FAIL_FILE_OPEN) ? NULL : opendir(path);
+    const struct dirent *entry;
+    size_t n = 0;
+
+    if (!dir)
+        return hl_fail_errno(err, errno, "could not open folder \"%s\"", path);
+    /* One thread walks a stream of its own, which readdir allows. */
+    while ((entry = readdir(dir)) != NULL) /* NOLINT(concurrency-mt-unsafe) */
+        n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    (void)closedir(dir);
+    *ret_n = n;
+    return HL_OK;
 }
 
 struct hl_lock {
