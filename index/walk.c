@@ -2,63 +2,13 @@
 #include "index/walk.h"
 
 #include "index/heap.h"
+#include "index/walker.h"
 #include "proto/alloc.h"
 
 #include <string.h>
 
-/* How many of the beam are looked at exactly: enough for the sketches' error. */
-enum { LEAST_EXACT = 32, EXACT_PER_HIT = 3 };
-
 /* Between two looks at the clock. */
 enum { STEPS_PER_LOOK = 256 };
-
-struct hl_walker {
-    uint16_t *epochs; /* a row is visited when its mark is the current one */
-    size_t n_epochs;
-    uint16_t epoch;
-
-    struct hl_scored *ahead; /* what was seen and not yet expanded, the best on top */
-    size_t n_ahead;
-    size_t room_ahead;
-
-    struct hl_scored *kept; /* the beam, the worst on top */
-    size_t n_kept;
-    size_t room_kept;
-};
-
-struct hl_walker *hl_walker_new(void)
-{
-    return hl_alloc_zeroed(1, sizeof(struct hl_walker));
-}
-
-void hl_walker_free(struct hl_walker *walker)
-{
-    if (!walker)
-        return;
-    hl_free(walker->epochs);
-    hl_free(walker->ahead);
-    hl_free(walker->kept);
-    hl_free(walker);
-}
-
-static bool grow_heap(struct hl_scored **heap, size_t *room, size_t wanted)
-{
-    size_t size = *room ? *room : 256, bytes;
-    struct hl_scored *bigger;
-
-    if (wanted <= *room)
-        return true;
-    while (size < wanted)
-        size *= 2;
-    if (!hl_size_mul(size, sizeof **heap, &bytes))
-        return false;
-    bigger = hl_realloc(*heap, bytes);
-    if (!bigger)
-        return false;
-    *heap = bigger;
-    *room = size;
-    return true;
-}
 
 /* Marks of an earlier query are stale by their number alone; once in 65,535 queries the
  * numbers run out and the marks are wiped. */
@@ -86,7 +36,7 @@ static enum hl_code begin(struct hl_walker *walker, const struct hl_walk *walk, 
 {
     walker->n_ahead = 0;
     walker->n_kept = 0;
-    if (!grow_heap(&walker->kept, &walker->room_kept, beam) ||
+    if (!hl_walker_grow(&walker->kept, &walker->room_kept, beam) ||
         !begin_epoch(walker, walk->segment->n_rows))
         return hl_fail(err, HL_NO_MEMORY, "no memory to search %zu rows",
                        walk->segment->n_rows);
@@ -168,7 +118,7 @@ static bool expand(struct hl_walker *walker, const struct hl_walk *walk, size_t 
         prefetch_sketch(segment, links[i]);
         fresh[n_fresh++] = links[i];
     }
-    if (!grow_heap(&walker->ahead, &walker->room_ahead, walker->n_ahead + n_fresh))
+    if (!hl_walker_grow(&walker->ahead, &walker->room_ahead, walker->n_ahead + n_fresh))
         return false;
     for (size_t i = 0; i < n_fresh; i++)
         meet(walker, walk, beam, score_of(walk, fresh[i]));
@@ -183,7 +133,7 @@ static enum hl_code walk_lowest(struct hl_walker *walker, const struct hl_walk *
     const struct hl_scored start = descend(walk, answer);
     size_t n_steps = 0;
 
-    if (!grow_heap(&walker->ahead, &walker->room_ahead, 1))
+    if (!hl_walker_grow(&walker->ahead, &walker->room_ahead, 1))
         return hl_fail(err, HL_NO_MEMORY, "no memory to search");
     (void)visit(walker, start.position);
     meet(walker, walk, beam, start);
@@ -203,51 +153,26 @@ static enum hl_code walk_lowest(struct hl_walker *walker, const struct hl_walk *
     return HL_OK;
 }
 
-static void give_hits(const struct hl_walker *walker, size_t k,
-                      struct hl_walk_answer *answer)
+static const float *values_at(const void *segment, uint32_t position)
 {
-    answer->n_hits = walker->n_kept < k ? walker->n_kept : k;
-    for (size_t i = 0; i < answer->n_hits; i++)
-        answer->hits[i] =
-            (struct hl_walk_hit){walker->kept[i].score, walker->kept[i].position};
-}
-
-/* The sketches' order of the beam becomes the floats' order of its best. */
-static void rank_exactly(struct hl_walker *walker, const struct hl_walk *walk,
-                         struct hl_walk_answer *answer)
-{
-    const size_t wanted = walk->k > LEAST_EXACT / EXACT_PER_HIT ? walk->k * EXACT_PER_HIT
-                                                                : (size_t)LEAST_EXACT;
-
-    hl_heap_sort(walker->kept, walker->n_kept);
-    if (walker->n_kept > wanted)
-        walker->n_kept = wanted;
-    for (size_t i = 0; i < walker->n_kept; i++)
-        __builtin_prefetch(hl_segment_values(walk->segment, walker->kept[i].position));
-    for (size_t i = 0, n = walker->n_kept; i < n; i++) {
-        struct hl_scored row = walker->kept[i];
-        size_t n_before = i;
-
-        row.score =
-            hl_sketch_exact(walk->query, hl_segment_values(walk->segment, row.position));
-        hl_heap_push(walker->kept, &n_before, false, row);
-    }
-    hl_heap_sort(walker->kept, walker->n_kept);
-    answer->n_exact += walker->n_kept;
+    return hl_segment_values(segment, position);
 }
 
 enum hl_code hl_walk_search(struct hl_walker *walker, const struct hl_walk *walk,
                             struct hl_walk_answer *answer, struct hl_err *err)
 {
-    const size_t beam = walk->beam < walk->k ? walk->k : walk->beam;
+    const size_t n_rows = walk->segment->n_rows;
+    const size_t wanted = walk->beam < walk->k ? walk->k : walk->beam;
+    const size_t beam = wanted < n_rows ? wanted : n_rows;
     enum hl_code code = begin(walker, walk, beam, err);
 
     if (code == HL_OK)
         code = walk_lowest(walker, walk, beam, answer, err);
     if (code != HL_OK)
         return code;
-    rank_exactly(walker, walk, answer);
-    give_hits(walker, walk->k, answer);
+    hl_walker_rank(walker, walk->query, walk->k, values_at, walk->segment);
+    answer->n_exact += walker->n_kept;
+    hl_walker_give(walker, walk->k, answer);
     return HL_OK;
 }
 
@@ -256,10 +181,11 @@ enum hl_code hl_walk_scan(struct hl_walker *walker, const struct hl_walk *walk,
                           struct hl_walk_answer *answer, struct hl_err *err)
 {
     const size_t n = positions ? n_positions : walk->segment->n_rows;
+    const size_t k = walk->k < n ? walk->k : n;
     enum hl_code code = HL_OK;
 
     walker->n_kept = 0;
-    if (!grow_heap(&walker->kept, &walker->room_kept, walk->k))
+    if (!hl_walker_grow(&walker->kept, &walker->room_kept, k))
         return hl_fail(err, HL_NO_MEMORY, "no memory to search %zu rows", n);
     for (size_t i = 0; i < n; i++) {
         const uint32_t position = positions ? positions[i] : (uint32_t)i;
@@ -271,13 +197,13 @@ enum hl_code hl_walk_scan(struct hl_walker *walker, const struct hl_walk *walk,
         if (walk->may_keep && !walk->may_keep(walk->self, position))
             continue;
         hl_heap_keep(
-            walker->kept, &walker->n_kept, walk->k,
+            walker->kept, &walker->n_kept, k,
             (struct hl_scored){
                 hl_sketch_exact(walk->query, hl_segment_values(walk->segment, position)),
                 position});
         answer->n_exact++;
     }
     hl_heap_sort(walker->kept, walker->n_kept);
-    give_hits(walker, walk->k, answer);
+    hl_walker_give(walker, k, answer);
     return HL_OK;
 }

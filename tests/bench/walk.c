@@ -215,12 +215,12 @@ int main(int argc, char **argv)
     b.queries = hl_gallery_rows(gallery, b.n_rows, N_QUERIES);
     b.walker = hl_walker_new();
     b.bytes = malloc(hl_sketch_stride(b.dim));
-    if (!b.values || !b.queries || !b.walker || !b.bytes)
-        return 1;
-    build(&b);
-    find_truth(&b);
-    for (size_t i = 0; i < N_BEAMS; i++)
-        compare_at(&b, beams[i], n_rounds);
+    if (b.values && b.queries && b.walker && b.bytes) {
+        build(&b);
+        find_truth(&b);
+        for (size_t i = 0; i < N_BEAMS; i++)
+            compare_at(&b, beams[i], n_rounds);
+    }
     hl_ann_free(b.ann);
     hl_segment_close(b.segment);
     hl_walker_free(b.walker);

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "index/tail.h"
+
+#include "index/walker.h"
+#include "proto/alloc.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Small enough that a shelf of a few rows is cheap, large enough that a full tail has few.
+ */
+enum { CHUNK_ROWS = 256, CHUNK_ALIGNMENT = 64, STEPS_PER_LOOK = 256 };
+
+/* One allocation: the columns of CHUNK_ROWS rows. */
+struct chunk {
+    uint64_t rows[CHUNK_ROWS];
+    uint64_t born[CHUNK_ROWS];
+    atomic_uint_fast64_t died[CHUNK_ROWS]; /* HL_COMMIT_NEVER while it lives */
+    uint32_t numbers[CHUNK_ROWS];
+    float *values;
+    unsigned char *sketches;
+};
+
+struct hl_tail {
+    struct hl_tail_options options;
+    size_t stride;
+    atomic_size_t n_rows; /* written last: what it counts is whole */
+    size_t n_chunks;
+    struct chunk *chunks[]; /* max_rows / CHUNK_ROWS, filled in as rows come */
+};
+
+enum hl_code hl_tail_new(const struct hl_tail_options *options, struct hl_tail **ret_tail,
+                         struct hl_err *err)
+{
+    const size_t n_chunks = (options->max_rows + CHUNK_ROWS - 1) / CHUNK_ROWS;
+    struct hl_tail *tail;
+
+    assert(options->dim > 0 && options->dim <= HL_SKETCH_MAX_DIM && n_chunks > 0);
+    tail = hl_alloc_zeroed(1, sizeof *tail + n_chunks * sizeof(void *));
+    if (!tail)
+        return hl_fail(err, HL_NO_MEMORY, "no memory for a tail of %zu rows",
+                       options->max_rows);
+    tail->options = *options;
+    tail->stride = hl_sketch_stride(options->dim);
+    tail->n_chunks = n_chunks;
+    *ret_tail = tail;
+    return HL_OK;
+}
+
+void hl_tail_free(struct hl_tail *tail)
+{
+    if (!tail)
+        return;
+    for (size_t i = 0; i < tail->n_chunks; i++) {
+        if (tail->chunks[i])
+            hl_free(tail->chunks[i]->values);
+        hl_free(tail->chunks[i]);
+    }
+    hl_free(tail);
+}
+
+/* Values and sketches of a chunk are one block, the values first. */
+static struct chunk *new_chunk(const struct hl_tail *tail)
+{
+    const size_t n_values = CHUNK_ROWS * tail->options.dim;
+    struct chunk *chunk = hl_alloc_aligned(CHUNK_ALIGNMENT, sizeof *chunk);
+    float *values;
+
+    if (!chunk)
+        return NULL;
+    values = hl_alloc_aligned(CHUNK_ALIGNMENT,
+                              n_values * sizeof *values + CHUNK_ROWS * tail->stride);
+    if (!values) {
+        hl_free(chunk);
+        return NULL;
+    }
+    chunk->values = values;
+    chunk->sketches = (unsigned char *)(values + n_values);
+    return chunk;
+}
+
+static struct chunk *chunk_of(const struct hl_tail *tail, size_t position)
+{
+    return tail->chunks[position / CHUNK_ROWS];
+}
+
+static struct hl_sketch *sketch_at(const struct hl_tail *tail, size_t position)
+{
+    return (struct hl_sketch *)(void *)(chunk_of(tail, position)->sketches +
+                                        position % CHUNK_ROWS * tail->stride);
+}
+
+static float *values_of(const struct hl_tail *tail, size_t position)
+{
+    return chunk_of(tail, position)->values + position % CHUNK_ROWS * tail->options.dim;
+}
+
+enum hl_code hl_tail_append(struct hl_tail *tail, const struct hl_tail_row *row,
+                            struct hl_err *err)
+{
+    const size_t position = atomic_load(&tail->n_rows), at = position % CHUNK_ROWS;
+    struct chunk *chunk;
+
+    if (position == tail->options.max_rows)
+        return hl_fail(err, HL_TOO_MANY, "the tail is full at %zu rows", position);
+    assert(position == 0 || hl_tail_row(tail, (uint32_t)position - 1) < row->row);
+    if (!chunk_of(tail, position))
+        tail->chunks[position / CHUNK_ROWS] = new_chunk(tail);
+    chunk = chunk_of(tail, position);
+    if (!chunk)
+        return hl_fail(err, HL_NO_MEMORY, "no memory for another %d rows", CHUNK_ROWS);
+    chunk->rows[at] = row->row;
+    chunk->born[at] = row->born;
+    chunk->numbers[at] = row->number;
+    atomic_init(&chunk->died[at], HL_COMMIT_NEVER);
+    memcpy(values_of(tail, position), row->values, tail->options.dim * sizeof(float));
+    hl_sketch_write(row->values, tail->options.dim, sketch_at(tail, position));
+    atomic_store(&tail->n_rows, position + 1);
+    return HL_OK;
+}
+
+void hl_tail_strike(struct hl_tail *tail, size_t first)
+{
+    /* Died in commit 0, which no reader fixes: no reader sees them. */
+    for (size_t position = first; position < hl_tail_count(tail); position++)
+        hl_tail_kill(tail, (uint32_t)position, 0);
+}
+
+void hl_tail_kill(struct hl_tail *tail, uint32_t position, uint64_t commit)
+{
+    assert(position < hl_tail_count(tail));
+    atomic_store(&chunk_of(tail, position)->died[position % CHUNK_ROWS], commit);
+}
+
+size_t hl_tail_count(const struct hl_tail *tail)
+{
+    return atomic_load(&tail->n_rows);
+}
+
+uint32_t hl_tail_find(const struct hl_tail *tail, uint64_t row)
+{
+    size_t from = 0, to = hl_tail_count(tail);
+    const size_t n_rows = to;
+
+    while (from < to) {
+        const size_t middle = from + (to - from) / 2;
+
+        if (hl_tail_row(tail, (uint32_t)middle) < row)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < n_rows && hl_tail_row(tail, (uint32_t)from) == row ? (uint32_t)from
+                                                                     : HL_NO_POSITION;
+}
+
+uint64_t hl_tail_row(const struct hl_tail *tail, uint32_t position)
+{
+    return chunk_of(tail, position)->rows[position % CHUNK_ROWS];
+}
+
+uint32_t hl_tail_number(const struct hl_tail *tail, uint32_t position)
+{
+    return chunk_of(tail, position)->numbers[position % CHUNK_ROWS];
+}
+
+uint64_t hl_tail_died(const struct hl_tail *tail, uint32_t position)
+{
+    return atomic_load(&chunk_of(tail, position)->died[position % CHUNK_ROWS]);
+}
+
+const float *hl_tail_values(const struct hl_tail *tail, uint32_t position)
+{
+    return values_of(tail, position);
+}
+
+static const float *values_at(const void *tail, uint32_t position)
+{
+    return hl_tail_values(tail, position);
+}
+
+static bool is_seen(const struct hl_tail *tail, const struct hl_tail_scan *scan,
+                    uint32_t position)
+{
+    const struct chunk *chunk = chunk_of(tail, position);
+    const size_t at = position % CHUNK_ROWS;
+
+    return chunk->born[at] <= scan->commit &&
+           scan->commit < atomic_load(&chunk->died[at]) &&
+           (!scan->may_keep || scan->may_keep(scan->self, chunk->numbers[at]));
+}
+
+static void look_at(const struct hl_tail *tail, struct hl_walker *walker, size_t room,
+                    const struct hl_tail_scan *scan, uint32_t position)
+{
+    const float score = scan->is_exact
+                            ? hl_sketch_exact(scan->query, values_of(tail, position))
+                            : hl_sketch_score(scan->query, sketch_at(tail, position));
+    const struct hl_scored row = {score, position};
+
+    /* The score first: it is what most rows fail by. */
+    if (walker->n_kept == room && !hl_scored_is_better(row, walker->kept[0]))
+        return;
+    if (is_seen(tail, scan, position))
+        hl_heap_keep(walker->kept, &walker->n_kept, room, row);
+}
+
+enum hl_code hl_tail_search(const struct hl_tail *tail, struct hl_walker *walker,
+                            const struct hl_tail_scan *scan, struct hl_walk_answer *answer,
+                            struct hl_err *err)
+{
+    const size_t n_rows = hl_tail_count(tail), k = scan->k < n_rows ? scan->k : n_rows;
+    const size_t wanted = scan->is_exact ? k : hl_walker_exact(k);
+    const size_t room = wanted < n_rows ? wanted : n_rows;
+    enum hl_code code = HL_OK;
+
+    walker->n_kept = 0;
+    if (!hl_walker_grow(&walker->kept, &walker->room_kept, room))
+        return hl_fail(err, HL_NO_MEMORY, "no memory to search %zu rows", n_rows);
+    for (size_t i = 0; room > 0 && i < n_rows; i++) {
+        if (i % STEPS_PER_LOOK == 0)
+            code = hl_deadline_check(scan->deadline, "the search", err);
+        if (code != HL_OK)
+            return code;
+        look_at(tail, walker, room, scan, (uint32_t)i);
+    }
+    if (scan->is_exact) {
+        hl_heap_sort(walker->kept, walker->n_kept);
+        answer->n_exact += n_rows;
+    } else {
+        hl_walker_rank(walker, scan->query, k, values_at, tail);
+        answer->n_scored += n_rows;
+        answer->n_exact += walker->n_kept;
+    }
+    hl_walker_give(walker, k, answer);
+    return HL_OK;
+}
