@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/encode.h"
 
+#include "proto/json.h"
 #include "proto/utf8.h"
 
 #include <float.h>
@@ -275,4 +276,9 @@ void hl_encode_error(struct hl_buf *buf, const struct hl_err *err, double second
     hl_buf_add_text(buf, "},\"time\":");
     hl_encode_double(buf, seconds);
     hl_buf_add_char(buf, '}');
+}
+
+const char *hl_encode_library_version(void)
+{
+    return hl_json_library_version();
 }

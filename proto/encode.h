@@ -43,4 +43,8 @@ void hl_encode_result_end(struct hl_buf *buf, double seconds);
  * it is hl_code_status(err->code). */
 void hl_encode_error(struct hl_buf *buf, const struct hl_err *err, double seconds);
 
+/* The version of the JSON library that control bodies go through, for who prints versions.
+ */
+const char *hl_encode_library_version(void);
+
 #endif

@@ -187,7 +187,7 @@ static inline bool make_float(uint64_t mantissa, int ten, bool is_negative,
 
     value = (double)(int64_t)mantissa * powers[ten - MIN_TEN] * signs[is_negative];
     memcpy(&bits, &value, sizeof bits);
-    if ((bits - below_half) % (UINT64_C(1) << LOW_BITS) <= 2 * SLACK)
+    if ((bits - below_half) % (UINT64_C(1) << LOW_BITS) <= UINT64_C(2) * SLACK)
         return false;
     *ret_value = (float)value;
     return true;
