@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 /* A body that will be refused is still read, so that the connection can be kept, up to so
@@ -29,26 +28,13 @@ static void print_hex(char *to, uint64_t value, int digits)
     to[digits] = '\0';
 }
 
-/* Says it without the library that carries the connection, which cannot answer before a
- * request is complete. Only while nothing else writes to the socket. */
+/* Only while nothing else writes to the socket. */
 static void say_at_once(struct hl_exchange *exchange, const char *id,
                         const struct hl_err *err)
 {
-    struct hl_buf body, head;
-
-    hl_buf_init(&body, 8192);
-    hl_buf_init(&head, 8192);
-    hl_encode_error(&body, err, 0);
-    hl_buf_print(&head,
-                 "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
-                 "X-Request-Id: %s\r\nContent-Length: %zu\r\n%s\r\n",
-                 hl_code_status(err->code), hl_code_name(err->code), id, body.len,
-                 err->code == HL_UNAVAILABLE ? "Retry-After: 1\r\n" : "");
-    hl_buf_add(&head, body.data, body.len);
-    if (head.failed == HL_OK && body.failed == HL_OK)
-        (void)send(exchange->conn.fd, head.data, head.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    hl_buf_done(&head);
-    hl_buf_done(&body);
+    hl_reply_at_once(exchange->conn.fd, id, err);
+    hl_metrics_answered(exchange->server->metrics, hl_n_routes, hl_code_status(err->code),
+                        0);
 }
 
 /* On the watch's thread, and only when the exchange is receiving: the request's own memory
@@ -102,6 +88,8 @@ struct hl_exchange *hl_exchange_new(struct hl_server *server, int fd)
         shutdown(fd, SHUT_WR);
     }
     exchange->is_watched = true;
+    hl_metrics_add(server->metrics, HL_METRIC_ACCEPTED, 1);
+    hl_metrics_add(server->metrics, HL_METRIC_CONNECTIONS, 1);
     return exchange;
 }
 
@@ -109,8 +97,12 @@ void hl_exchange_free(struct hl_exchange *exchange)
 {
     if (!exchange)
         return;
-    if (exchange->is_watched)
+    if (exchange->is_watched) {
         hl_watch_remove(exchange->server->watch, &exchange->conn);
+        hl_metrics_add(exchange->server->metrics, HL_METRIC_CONNECTIONS, -1);
+    }
+    if (exchange->has_request)
+        hl_metrics_add(exchange->server->metrics, HL_METRIC_IN_FLIGHT, -1);
     hl_arena_free(exchange->request.arena);
     hl_buf_done(&exchange->reply.body);
     hl_free(exchange);
@@ -148,6 +140,8 @@ void hl_exchange_begin(struct hl_exchange *exchange, const char *target)
     char *copy;
 
     reset(exchange);
+    if (!exchange->has_request)
+        hl_metrics_add(server->metrics, HL_METRIC_IN_FLIGHT, 1);
     exchange->has_request = true;
     request->started_us = hl_clock_now(&server->clock);
     request->deadline = (struct hl_deadline){.clock = &server->clock,
@@ -162,20 +156,9 @@ void hl_exchange_begin(struct hl_exchange *exchange, const char *target)
         remember(exchange, hl_arena_fail(request->arena, &exchange->err, "the path"));
 }
 
-static bool is_sane_id(const char *id)
-{
-    size_t len = strlen(id);
-
-    for (size_t i = 0; i < len; i++) {
-        if (id[i] < ' ' || id[i] > '~')
-            return false;
-    }
-    return len > 0 && len < HL_REQUEST_ID_SIZE;
-}
-
 static void choose_id(struct hl_exchange *exchange, const char *theirs)
 {
-    if (theirs && is_sane_id(theirs)) {
+    if (theirs && hl_head_id_is_sane(theirs)) {
         memcpy(exchange->their_id, theirs, strlen(theirs) + 1);
         exchange->request.id = exchange->their_id;
         return;
@@ -183,34 +166,6 @@ static void choose_id(struct hl_exchange *exchange, const char *theirs)
     memcpy(exchange->own_id, exchange->id_prefix, 16);
     print_hex(exchange->own_id + 16, exchange->n_requests, 8);
     exchange->request.id = exchange->own_id;
-}
-
-/* How long the body is; SIZE_MAX when only its end will tell. Framing that two readers
- * could understand differently is refused. */
-static enum hl_code read_framing(const struct hl_head *head, size_t *ret_len,
-                                 struct hl_err *err)
-{
-    size_t len = 0;
-
-    if (head->has_other_coding || (head->is_chunked && head->n_lengths > 0))
-        return hl_fail(err, HL_WRONG_INPUT,
-                       "Wrong input: a body is framed by a length or in chunks, and in no "
-                       "other way");
-    if (head->n_lengths > 1)
-        return hl_fail(err, HL_WRONG_INPUT, "Wrong input: two lengths for one body");
-    if (head->is_chunked) {
-        *ret_len = SIZE_MAX;
-        return HL_OK;
-    }
-    for (const char *c = head->content_length; c && *c; c++) {
-        if (*c < '0' || *c > '9')
-            return hl_fail(err, HL_WRONG_INPUT, "Wrong input: the length is not a number");
-        if (len > (SIZE_MAX - 10) / 10)
-            return hl_fail(err, HL_TOO_LARGE, "the body is longer than can be counted");
-        len = len * 10 + (size_t)(*c - '0');
-    }
-    *ret_len = len;
-    return HL_OK;
 }
 
 static size_t body_limit(const struct hl_exchange *exchange)
@@ -225,23 +180,10 @@ static enum hl_code fail_too_large(struct hl_exchange *exchange)
                    exchange->server->config->service.max_request_size_mb);
 }
 
-/* The secret a caller showed, or NULL. */
-static const char *shown_secret(const struct hl_head *head)
-{
-    static const char bearer[] = "Bearer ";
-
-    if (head->api_key)
-        return head->api_key;
-    if (head->authorization &&
-        strncasecmp(head->authorization, bearer, sizeof bearer - 1) == 0)
-        return head->authorization + sizeof bearer - 1;
-    return NULL;
-}
-
 static enum hl_code check_key(struct hl_exchange *exchange, const struct hl_head *head,
                               const struct hl_keys *keys)
 {
-    const char *secret = shown_secret(head);
+    const char *secret = hl_head_secret(head);
     const struct hl_key *key;
 
     if (hl_keys_count(keys) == 0)
@@ -280,7 +222,7 @@ static enum hl_code check_head(struct hl_exchange *exchange, const struct hl_hea
 {
     struct hl_request *request = &exchange->request;
     const struct hl_config *config = exchange->server->config;
-    enum hl_code code = read_framing(head, ret_len, &exchange->err);
+    enum hl_code code = hl_head_body_len(head, ret_len, &exchange->err);
 
     if (code != HL_OK)
         return code;
@@ -318,8 +260,8 @@ static enum hl_step answer(struct hl_exchange *exchange)
 enum hl_step hl_exchange_head(struct hl_exchange *exchange, const struct hl_head *head)
 {
     struct hl_request *request = &exchange->request;
-    size_t len = 0;
-    bool is_known;
+    size_t len = SIZE_MAX; /* as long as the framing is not understood */
+    bool is_known, must_end;
 
     exchange->has_head = true;
     exchange->n_requests++;
@@ -333,9 +275,9 @@ enum hl_step hl_exchange_head(struct hl_exchange *exchange, const struct hl_head
         exchange->body_size = is_known ? len : 0;
         return HL_STEP_MORE;
     }
-    if (len == 0 || (is_known && len <= WASTE_KEPT && !head->has_expect))
-        return HL_STEP_MORE;
-    if (!is_known && exchange->err.code != HL_WRONG_INPUT && !head->has_expect)
+    must_end = head->has_expect ||
+               (is_known ? len > WASTE_KEPT : exchange->err.code == HL_WRONG_INPUT);
+    if (len == 0 || !must_end)
         return HL_STEP_MORE;
     if (!hl_conn_is_served(&exchange->conn))
         return HL_STEP_CLOSE;
@@ -401,36 +343,58 @@ static void handle(struct hl_exchange *exchange)
              request->route->handler(exchange->server, request, reply, &exchange->err));
 }
 
+static struct hl_exchange *exchange_of_job(struct hl_job *job)
+{
+    return (struct hl_exchange *)((char *)job - offsetof(struct hl_exchange, job));
+}
+
 static void run_long(struct hl_job *job)
 {
-    struct hl_exchange *exchange =
-        (struct hl_exchange *)((char *)job - offsetof(struct hl_exchange, job));
+    struct hl_exchange *exchange = exchange_of_job(job);
+    struct hl_metrics *metrics = exchange->server->metrics;
 
+    hl_metrics_add(metrics, HL_METRIC_POOL_QUEUED, -1);
+    hl_metrics_add(metrics, HL_METRIC_POOL_RUNNING, 1);
     handle(exchange);
+    hl_metrics_add(metrics, HL_METRIC_POOL_RUNNING, -1);
     hl_conn_is_answered(&exchange->conn);
     exchange->resume(exchange->transport);
 }
 
-static void refuse_long(struct hl_job *job, const struct hl_err *why)
+static void answer_unrun(struct hl_exchange *exchange, const struct hl_err *why)
 {
-    struct hl_exchange *exchange =
-        (struct hl_exchange *)((char *)job - offsetof(struct hl_exchange, job));
-
     exchange->err = *why;
     exchange->has_err = true;
     hl_conn_is_answered(&exchange->conn);
     exchange->resume(exchange->transport);
 }
 
+static void refuse_long(struct hl_job *job, const struct hl_err *why)
+{
+    struct hl_exchange *exchange = exchange_of_job(job);
+    struct hl_metrics *metrics = exchange->server->metrics;
+
+    hl_metrics_add(metrics, HL_METRIC_POOL_QUEUED, -1);
+    if (why->code == HL_TIMEOUT)
+        hl_metrics_add(metrics, HL_METRIC_POOL_EXPIRED, 1);
+    answer_unrun(exchange, why);
+}
+
 void hl_exchange_submit(struct hl_exchange *exchange)
 {
+    struct hl_metrics *metrics = exchange->server->metrics;
     struct hl_err err;
 
     exchange->job = (struct hl_job){
         .deadline = &exchange->request.deadline, .run = run_long, .refuse = refuse_long};
     hl_conn_waits(&exchange->conn);
-    if (hl_pool_submit(exchange->server->pool, &exchange->job, &err) != HL_OK)
-        refuse_long(&exchange->job, &err);
+    /* Counted before: the job may be over when the submission returns. */
+    hl_metrics_add(metrics, HL_METRIC_POOL_QUEUED, 1);
+    if (hl_pool_submit(exchange->server->pool, &exchange->job, &err) == HL_OK)
+        return;
+    hl_metrics_add(metrics, HL_METRIC_POOL_QUEUED, -1);
+    hl_metrics_add(metrics, HL_METRIC_POOL_REFUSED, 1);
+    answer_unrun(exchange, &err);
 }
 
 enum hl_step hl_exchange_end(struct hl_exchange *exchange)
@@ -472,9 +436,14 @@ static void account(struct hl_exchange *exchange, bool is_sent)
     size_t route = request->route ? (size_t)(request->route - hl_routes) : hl_n_routes;
     int64_t took_us = hl_clock_now(&server->clock) - request->started_us;
 
+    hl_metrics_add(server->metrics, HL_METRIC_IN_FLIGHT, -1);
+    if (exchange->body_len > 0)
+        hl_metrics_add(server->metrics, HL_METRIC_BYTES_IN, (int64_t)exchange->body_len);
     if (reply->status == 0)
         return;
     hl_metrics_answered(server->metrics, route, reply->status, took_us);
+    hl_metrics_add(server->metrics, HL_METRIC_BYTES_OUT,
+                   (int64_t)(reply->body.len > 0 ? reply->body.len : reply->text.len));
     hl_log(server->log, HL_LOG_DEBUG, hl_log_event("request"),
            hl_log_text("id", request->id),
            hl_log_word("method", hl_method_name(request->method)),

@@ -3,6 +3,7 @@
 #define HL_SERVER_EXCHANGE_H
 
 #include "server/config.h"
+#include "server/head.h"
 #include "server/pool.h"
 #include "server/request.h"
 #include "server/watch.h"
@@ -28,21 +29,6 @@ enum hl_step {
     HL_STEP_ANSWER, /* send exchange->reply now */
     HL_STEP_LONG,   /* suspend the connection, then call hl_exchange_submit */
     HL_STEP_CLOSE   /* the connection is to be closed; what could be said was said */
-};
-
-/* What the head of a request says, as far as we read it. Borrowed for the call. */
-struct hl_head {
-    const char *method;
-    const char *request_id; /* NULL, like the next three, when it is not there */
-    const char *api_key;
-    const char *authorization;
-    const char *content_type;
-    const char *content_length;
-    size_t n_lengths; /* how many Content-Length fields came */
-    bool is_chunked;
-    bool has_other_coding; /* a Transfer-Encoding that is not exactly "chunked" */
-    bool has_expect;
-    size_t bytes; /* of the whole head */
 };
 
 struct hl_exchange {

@@ -269,6 +269,15 @@ static unsigned library_limit(const struct hl_config *config, unsigned n_workers
     return n_workers * ((unsigned)config->service.max_connections + 64);
 }
 
+/* One block for each connection: the head, a note for each field of it, and a window for
+ * the body, all from the same bytes. Twice the largest head, so that our own limit is met
+ * first unless the fields are very many. The library clears it after every request, which
+ * makes a generous limit expensive: 64 KB cost 1 us. */
+static size_t library_memory(const struct hl_config *config)
+{
+    return (size_t)config->service.max_header_size_kb << 11;
+}
+
 static enum hl_code start_daemon(struct hl_http *http, struct hl_err *err)
 {
     const struct hl_config *config = http->server->config;
@@ -281,11 +290,10 @@ static enum hl_code start_daemon(struct hl_http *http, struct hl_err *err)
         http->socket, MHD_OPTION_THREAD_POOL_SIZE, n_workers > 1 ? n_workers : 0,
         MHD_OPTION_CONNECTION_LIMIT, library_limit(config, n_workers),
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->service.idle_timeout_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)config->service.max_header_size_kb << 10, MHD_OPTION_URI_LOG_CALLBACK,
-        on_target, http->server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, http->server,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http->server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http->server,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, library_memory(config),
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, http->server, MHD_OPTION_UNESCAPE_CALLBACK,
+        leave_escaped, http->server, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        http->server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http->server,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (!http->daemon)
         return hl_fail(err, HL_INTERNAL, "could not start %u threads for HTTP", n_workers);

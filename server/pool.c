@@ -107,8 +107,7 @@ static struct hl_job *take_late_job(struct hl_pool *pool, int64_t *ret_wait_us,
     for (job = pool->queue.next; job != &pool->queue; job = job->next) {
         int64_t left_us = hl_deadline_left_us(job->deadline);
 
-        if (hl_deadline_check(job->deadline, "the request waited for a reader and", why) !=
-            HL_OK) {
+        if (hl_deadline_check(job->deadline, "waiting for a reader", why) != HL_OK) {
             unlink_job(pool, job);
             return job;
         }
