@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/serve.h"
 
-#include "compat/compat.h"
 #include "index/index.h"
 #include "proto/alloc.h"
 #include "proto/file.h"
@@ -15,6 +14,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,13 +109,15 @@ static enum hl_code lock_storage(struct life *life, struct hl_err *err)
     return code == HL_OK ? hl_lock_open(lock, &life->lock, err) : code;
 }
 
+/* Those this process may run on, which is fewer than there are in a container or under
+ * taskset. */
 static size_t processors_or(uint64_t configured)
 {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t mine;
 
     if (configured > 0)
         return (size_t)configured;
-    return n > 0 ? (size_t)n : 1;
+    return sched_getaffinity(0, sizeof mine, &mine) == 0 ? (size_t)CPU_COUNT(&mine) : 1;
 }
 
 static enum hl_code name_this_run(struct hl_server *server, struct hl_err *err)
@@ -182,9 +184,6 @@ static enum hl_code start(struct life *life, struct hl_err *err)
 
     server->n_workers = processors_or(config->service.workers);
     server->n_readers = processors_or(config->service.readers);
-    hl_compat_hold_to_one_thread();
-    if (code == HL_OK)
-        code = hl_index_choose_kernels(config->search.kernels, err);
     if (code == HL_OK)
         code = allow_files(config, err);
     if (code == HL_OK)
