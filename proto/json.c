@@ -4,6 +4,7 @@
 #include "proto/alloc.h"
 #include "proto/encode.h"
 #include "proto/number.h"
+#include "proto/version.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>

@@ -345,3 +345,8 @@ void hl_http_close(struct hl_http *http)
         close(http->socket);
     hl_free(http);
 }
+
+const char *hl_http_library_version(void)
+{
+    return MHD_get_version();
+}

@@ -26,4 +26,7 @@ void hl_http_stop_accepting(struct hl_http *http);
 /* Ends every connection and the threads. No exchange may be with the reader pool. */
 void hl_http_close(struct hl_http *http);
 
+/* Of the libmicrohttpd that is linked, such as "0.9.75". Any thread; good for ever. */
+const char *hl_http_library_version(void);
+
 #endif

@@ -17,6 +17,7 @@ const struct hl_route hl_routes[] = {
     {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/metrics", hl_service_metrics},
     {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ, "/telemetry", hl_service_telemetry},
     {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/limits", hl_service_limits},
+    {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/openapi.json", hl_service_openapi},
 };
 const size_t hl_n_routes = sizeof hl_routes / sizeof *hl_routes;
 

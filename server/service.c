@@ -3,6 +3,7 @@
 
 #include "index/index.h"
 #include "proto/encode.h"
+#include "proto/openapi.h"
 #include "server/server.h"
 #include "server/version.h"
 
@@ -136,4 +137,17 @@ enum hl_code hl_service_telemetry(struct hl_server *server, struct hl_request *r
                  server->n_readers);
     hl_buf_add_text(buf, ",\"collections\":{\"number_of_collections\":0}}");
     return hl_reply_end(reply, request, err);
+}
+
+enum hl_code hl_service_openapi(struct hl_server *server, struct hl_request *request,
+                                struct hl_reply *reply, struct hl_err *err)
+{
+    struct hl_span json;
+
+    (void)server;
+    (void)request;
+    (void)err;
+    json.data = hl_openapi_json(&json.len);
+    hl_reply_text(reply, "application/json", json);
+    return HL_OK;
 }

@@ -20,6 +20,8 @@ enum hl_code hl_service_telemetry(struct hl_server *server, struct hl_request *r
                                   struct hl_reply *reply, struct hl_err *err);
 enum hl_code hl_service_limits(struct hl_server *server, struct hl_request *request,
                                struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_service_openapi(struct hl_server *server, struct hl_request *request,
+                                struct hl_reply *reply, struct hl_err *err);
 
 /* The answer of GET /, which never changes while a server runs. */
 void hl_service_print_root(struct hl_buf *buf);
