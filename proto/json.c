@@ -4,7 +4,6 @@
 #include "proto/alloc.h"
 #include "proto/encode.h"
 #include "proto/number.h"
-#include "proto/version.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>

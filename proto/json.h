@@ -71,4 +71,6 @@ void *hl_json_add_bool(struct hl_json *json, void *parent, const char *name, boo
 /* By the rules of proto/encode.h; whole numbers up to 2^53 without a point. */
 void hl_json_encode(const struct hl_json *json, struct hl_buf *buf);
 
+const char *hl_json_library_version(void);
+
 #endif
