@@ -196,19 +196,23 @@ static enum hl_code check_key(struct hl_exchange *exchange, const struct hl_head
         return hl_fail(&exchange->err, HL_UNAUTHORIZED, "Invalid API key");
     memcpy(exchange->key_id, key->id, sizeof exchange->key_id);
     exchange->request.key = exchange->key_id;
-    if (exchange->request.route->door == HL_DOOR_WRITE && key->access != HL_ACCESS_FULL)
+    if (exchange->request.route && exchange->request.route->door == HL_DOOR_WRITE &&
+        key->access != HL_ACCESS_FULL)
         return hl_fail(&exchange->err, HL_FORBIDDEN, "the key \"%s\" may only read",
                        key->id);
     return HL_OK;
 }
 
 /* One view of the keys for the whole look. */
+/* Who has no key does not learn which paths there are: without a route it is asked for too.
+ */
 static enum hl_code check_door(struct hl_exchange *exchange, const struct hl_head *head)
 {
+    const struct hl_route *route = exchange->request.route;
     struct hl_view *view;
     enum hl_code code;
 
-    if (exchange->request.route->door == HL_DOOR_OPEN)
+    if (route && route->door == HL_DOOR_OPEN)
         return HL_OK;
     view = hl_live_acquire(&exchange->server->keys);
     code = check_key(exchange, head, hl_keys_of(view));
@@ -223,6 +227,8 @@ static enum hl_code check_head(struct hl_exchange *exchange, const struct hl_hea
     struct hl_request *request = &exchange->request;
     const struct hl_config *config = exchange->server->config;
     enum hl_code code = hl_head_body_len(head, ret_len, &exchange->err);
+    enum hl_code matched;
+    const char *allow = NULL;
 
     if (code != HL_OK)
         return code;
@@ -233,12 +239,16 @@ static enum hl_code check_head(struct hl_exchange *exchange, const struct hl_hea
                        head->bytes, config->service.max_header_size_kb);
     if (exchange->has_err)
         return exchange->err.code;
-    code = hl_router_match(exchange->server->router, request, &exchange->allow,
-                           &exchange->err);
-    if (code == HL_OK)
-        code = check_door(exchange, head);
+    code = hl_head_check_host(head, &exchange->err);
     if (code != HL_OK)
         return code;
+    matched = hl_router_match(exchange->server->router, request, &allow, &exchange->err);
+    code = check_door(exchange, head);
+    if (code != HL_OK)
+        return code;
+    exchange->allow = allow;
+    if (matched != HL_OK)
+        return matched;
     if (*ret_len != SIZE_MAX && *ret_len > body_limit(exchange))
         return fail_too_large(exchange);
     return HL_OK;

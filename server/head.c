@@ -44,6 +44,14 @@ enum hl_code hl_head_body_len(const struct hl_head *head, size_t *ret_len,
     return HL_OK;
 }
 
+enum hl_code hl_head_check_host(const struct hl_head *head, struct hl_err *err)
+{
+    if (head->n_hosts == 1 || (head->n_hosts == 0 && !head->must_have_host))
+        return HL_OK;
+    return hl_fail(err, HL_WRONG_INPUT, "Wrong input: %zu Host fields came, wanted one",
+                   head->n_hosts);
+}
+
 const char *hl_head_secret(const struct hl_head *head)
 {
     static const char bearer[] = "Bearer ";

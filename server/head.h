@@ -21,6 +21,8 @@ struct hl_head {
     bool is_chunked;
     bool has_other_coding; /* a Transfer-Encoding that is not exactly "chunked" */
     bool has_expect;
+    bool must_have_host; /* HTTP/1.1 */
+    size_t n_hosts;
     size_t bytes; /* of the whole head */
 };
 
@@ -28,6 +30,10 @@ struct hl_head {
  * could understand differently is refused. */
 enum hl_code hl_head_body_len(const struct hl_head *head, size_t *ret_len,
                               struct hl_err *err);
+
+/* HTTP/1.1 wants exactly one Host, and what stands between client and server relies on it.
+ */
+enum hl_code hl_head_check_host(const struct hl_head *head, struct hl_err *err);
 
 /* The secret a caller showed, or NULL: `api-key`, else `Authorization: Bearer`. */
 const char *hl_head_secret(const struct hl_head *head);

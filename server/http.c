@@ -93,7 +93,9 @@ static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *
     (void)value_len;
     if (!value)
         return MHD_YES;
-    if (name_len == 6 && is_field(name, 6, "Expect"))
+    if (name_len == 4 && is_field(name, 4, "Host"))
+        head->n_hosts++;
+    else if (name_len == 6 && is_field(name, 6, "Expect"))
         head->has_expect = true;
     else if (name_len == 7 && is_field(name, 7, "api-key"))
         head->api_key = value;
@@ -112,11 +114,14 @@ static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *
 }
 
 static enum hl_step read_head(struct hl_exchange *exchange,
-                              struct MHD_Connection *connection, const char *method)
+                              struct MHD_Connection *connection, const char *method,
+                              const char *version)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    struct hl_head head = {.method = method, .bytes = info ? info->header_size : 0};
+    struct hl_head head = {.method = method,
+                           .must_have_host = strcmp(version, MHD_HTTP_VERSION_1_1) == 0,
+                           .bytes = info ? info->header_size : 0};
 
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_field, &head);
     return hl_exchange_head(exchange, &head);
@@ -138,6 +143,9 @@ static bool add_fields(struct MHD_Response *response, const struct hl_exchange *
     if (reply->must_close)
         is_ok =
             is_ok && MHD_add_response_header(response, "Connection", "close") == MHD_YES;
+    if (reply->status == MHD_HTTP_UNAUTHORIZED)
+        is_ok = is_ok &&
+                MHD_add_response_header(response, "WWW-Authenticate", "Bearer") == MHD_YES;
     if (reply->retry_after_s > 0) {
         snprintf(seconds, sizeof seconds, "%d", reply->retry_after_s);
         is_ok =
@@ -179,11 +187,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection,
 
     (void)cls;
     (void)url;
-    (void)version;
     if (!exchange)
         return MHD_NO;
     if (!exchange->has_head) {
-        step = read_head(exchange, connection, method);
+        step = read_head(exchange, connection, method, version);
     } else if (*n_bytes > 0) {
         step = hl_exchange_body(exchange, bytes, *n_bytes);
         *n_bytes = 0;
