@@ -86,7 +86,9 @@ float hl_sketch_score(const struct hl_sketch_query *query, const struct hl_sketc
 
 float hl_sketch_exact(const struct hl_sketch_query *query, const float *values)
 {
-    return query->metric == HL_METRIC_DOT
-               ? query->kernels->dot(query->values, values, query->dim)
-               : -query->kernels->l2(query->values, values, query->dim);
+    const float score = query->metric == HL_METRIC_DOT
+                            ? query->kernels->dot(query->values, values, query->dim)
+                            : -query->kernels->l2(query->values, values, query->dim);
+
+    return isnan(score) ? -INFINITY : score;
 }

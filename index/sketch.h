@@ -54,6 +54,8 @@ void hl_sketch_query_init(struct hl_sketch_query *query, const struct hl_kernels
                           uint8_t *bytes);
 
 float hl_sketch_score(const struct hl_sketch_query *query, const struct hl_sketch *sketch);
+
+/* Of the floats. Where values are so large that nothing can be said, -infinity. */
 float hl_sketch_exact(const struct hl_sketch_query *query, const float *values);
 
 #endif

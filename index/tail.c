@@ -137,6 +137,11 @@ size_t hl_tail_count(const struct hl_tail *tail)
     return atomic_load(&tail->n_rows);
 }
 
+size_t hl_tail_capacity(const struct hl_tail *tail)
+{
+    return tail->options.max_rows;
+}
+
 uint32_t hl_tail_find(const struct hl_tail *tail, uint64_t row)
 {
     size_t from = 0, to = hl_tail_count(tail);

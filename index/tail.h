@@ -53,6 +53,7 @@ void hl_tail_kill(struct hl_tail *tail, uint32_t position, uint64_t commit);
 
 /* Any thread. Positions below the count are good for ever. */
 size_t hl_tail_count(const struct hl_tail *tail);
+size_t hl_tail_capacity(const struct hl_tail *tail);
 uint32_t hl_tail_find(const struct hl_tail *tail, uint64_t row); /* or HL_NO_POSITION */
 uint64_t hl_tail_row(const struct hl_tail *tail, uint32_t position);
 uint32_t hl_tail_number(const struct hl_tail *tail, uint32_t position);

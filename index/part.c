@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "index/part.h"
+
+#include "proto/alloc.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+
+struct hl_part {
+    atomic_size_t n_refs;
+    atomic_size_t n_dead;
+    struct hl_segment *segment;
+    struct hl_tail *tail;
+
+    /* Of a segment's rows; 0 while a row lives, which is what fresh pages are: a segment in
+     * which little died takes little memory for it. Commits count from 1. */
+    atomic_uint_fast64_t *died;
+};
+
+static struct hl_part *new_part(struct hl_segment *segment, struct hl_tail *tail)
+{
+    struct hl_part *part = hl_alloc_zeroed(1, sizeof *part);
+
+    if (!part)
+        return NULL;
+    atomic_init(&part->n_refs, 1);
+    part->segment = segment;
+    part->tail = tail;
+    if (!segment)
+        return part;
+    part->died =
+        hl_alloc_zeroed(hl_segment_view(segment)->n_rows, sizeof(atomic_uint_fast64_t));
+    if (part->died)
+        return part;
+    hl_free(part);
+    return NULL;
+}
+
+enum hl_code hl_part_of_segment(struct hl_segment *segment, struct hl_part **ret_part,
+                                struct hl_err *err)
+{
+    struct hl_part *part = new_part(segment, NULL);
+
+    if (!part) {
+        hl_segment_close(segment);
+        return hl_fail(err, HL_NO_MEMORY, "no memory to serve a segment");
+    }
+    *ret_part = part;
+    return HL_OK;
+}
+
+enum hl_code hl_part_of_tail(struct hl_tail *tail, struct hl_part **ret_part,
+                             struct hl_err *err)
+{
+    struct hl_part *part = new_part(NULL, tail);
+
+    if (!part) {
+        hl_tail_free(tail);
+        return hl_fail(err, HL_NO_MEMORY, "no memory to serve a tail");
+    }
+    *ret_part = part;
+    return HL_OK;
+}
+
+struct hl_part *hl_part_ref(struct hl_part *part)
+{
+    atomic_fetch_add(&part->n_refs, 1);
+    return part;
+}
+
+void hl_part_unref(struct hl_part *part)
+{
+    if (!part || atomic_fetch_sub(&part->n_refs, 1) != 1)
+        return;
+    hl_segment_close(part->segment);
+    hl_tail_free(part->tail);
+    hl_free(part->died);
+    hl_free(part);
+}
+
+const struct hl_segment_view *hl_part_segment(const struct hl_part *part)
+{
+    return part->segment ? hl_segment_view(part->segment) : NULL;
+}
+
+struct hl_tail *hl_part_tail(const struct hl_part *part)
+{
+    return part->tail;
+}
+
+size_t hl_part_count(const struct hl_part *part)
+{
+    return part->tail ? hl_tail_count(part->tail) : hl_segment_view(part->segment)->n_rows;
+}
+
+size_t hl_part_capacity(const struct hl_part *part)
+{
+    return part->tail ? hl_tail_capacity(part->tail) : hl_part_count(part);
+}
+
+uint64_t hl_part_row(const struct hl_part *part, uint32_t position)
+{
+    return part->tail ? hl_tail_row(part->tail, position)
+                      : hl_segment_view(part->segment)->rows[position];
+}
+
+uint32_t hl_part_number(const struct hl_part *part, uint32_t position)
+{
+    return part->tail ? hl_tail_number(part->tail, position)
+                      : hl_segment_view(part->segment)->numbers[position];
+}
+
+const float *hl_part_values(const struct hl_part *part, uint32_t position)
+{
+    return part->tail ? hl_tail_values(part->tail, position)
+                      : hl_segment_values(hl_segment_view(part->segment), position);
+}
+
+bool hl_part_kill(struct hl_part *part, uint64_t row, uint64_t commit)
+{
+    const uint32_t position = part->tail
+                                  ? hl_tail_find(part->tail, row)
+                                  : hl_segment_find(hl_segment_view(part->segment), row);
+
+    if (position == HL_NO_POSITION)
+        return false;
+    assert(hl_part_died(part, position) == HL_COMMIT_NEVER);
+    if (part->tail)
+        hl_tail_kill(part->tail, position, commit);
+    else
+        atomic_store(&part->died[position], commit);
+    atomic_fetch_add(&part->n_dead, 1);
+    return true;
+}
+
+uint64_t hl_part_died(const struct hl_part *part, uint32_t position)
+{
+    uint64_t died;
+
+    if (part->tail)
+        return hl_tail_died(part->tail, position);
+    died = atomic_load(&part->died[position]);
+    return died ? died : HL_COMMIT_NEVER;
+}
+
+size_t hl_part_n_dead(const struct hl_part *part)
+{
+    return atomic_load(&part->n_dead);
+}

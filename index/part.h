@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_INDEX_PART_H
+#define HL_INDEX_PART_H
+
+#include "index/segment.h"
+#include "index/tail.h"
+#include "proto/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A piece of a shelf in service: a sealed segment with the deaths of its rows, or a tail.
+ *
+ * Parts are shared between the views of a collection and counted: a view that comes later
+ * keeps most of the parts of the one before. Any thread may read a part it holds a
+ * reference to; kills are the collection's writer's alone. */
+struct hl_part;
+
+/* The part takes what it is given, also when it fails. One reference. */
+enum hl_code hl_part_of_segment(struct hl_segment *segment, struct hl_part **ret_part,
+                                struct hl_err *err);
+enum hl_code hl_part_of_tail(struct hl_tail *tail, struct hl_part **ret_part,
+                             struct hl_err *err);
+struct hl_part *hl_part_ref(struct hl_part *part);
+void hl_part_unref(struct hl_part *part); /* NULL is accepted */
+
+/* One of the two is NULL. Good while the part is. */
+const struct hl_segment_view *hl_part_segment(const struct hl_part *part);
+struct hl_tail *hl_part_tail(const struct hl_part *part);
+
+size_t hl_part_count(const struct hl_part *part);    /* rows, the dead ones too */
+size_t hl_part_capacity(const struct hl_part *part); /* how many there can ever be */
+uint64_t hl_part_row(const struct hl_part *part, uint32_t position);
+uint32_t hl_part_number(const struct hl_part *part, uint32_t position);
+const float *hl_part_values(const struct hl_part *part, uint32_t position);
+
+/* The writer: readers of `commit` and later do not see the row. False when it is not here.
+ */
+bool hl_part_kill(struct hl_part *part, uint64_t row, uint64_t commit);
+uint64_t hl_part_died(const struct hl_part *part, uint32_t position);
+size_t hl_part_n_dead(const struct hl_part *part);
+
+#endif

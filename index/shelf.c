@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "index/shelf.h"
+
+#include "proto/alloc.h"
+
+#include <stdlib.h>
+
+struct hl_searcher {
+    struct hl_walker *walker;
+    uint8_t *bytes; /* the query as a sketch */
+    size_t room_bytes;
+    struct hl_walk_hit *found; /* of one part */
+    size_t room_found;
+    struct hl_shelf_hit *hits;
+    size_t room_hits;
+    size_t n_hits;
+    uint32_t *positions; /* of the listed points in one segment */
+    size_t room_positions;
+};
+
+struct hl_searcher *hl_searcher_new(void)
+{
+    struct hl_searcher *searcher = hl_alloc_zeroed(1, sizeof *searcher);
+
+    if (!searcher)
+        return NULL;
+    searcher->walker = hl_walker_new();
+    if (searcher->walker)
+        return searcher;
+    hl_searcher_free(searcher);
+    return NULL;
+}
+
+void hl_searcher_free(struct hl_searcher *searcher)
+{
+    if (!searcher)
+        return;
+    hl_walker_free(searcher->walker);
+    hl_free(searcher->bytes);
+    hl_free(searcher->found);
+    hl_free(searcher->hits);
+    hl_free(searcher->positions);
+    hl_free(searcher);
+}
+
+/* The array with room for at least `wanted` things, maybe at another place; NULL, and the
+ * array is as it was, when there is no memory. */
+static void *make_room(void *array, size_t *room, size_t wanted, size_t size)
+{
+    size_t bytes;
+    void *bigger;
+
+    if (array && wanted <= *room)
+        return array;
+    wanted += wanted / 2 + 1;
+    if (!hl_size_mul(wanted, size, &bytes))
+        return NULL;
+    bigger = hl_realloc(array, bytes);
+    if (bigger)
+        *room = wanted;
+    return bigger;
+}
+
+static bool make_room_for_hits(struct hl_searcher *searcher, size_t wanted)
+{
+    struct hl_shelf_hit *hits =
+        make_room(searcher->hits, &searcher->room_hits, wanted, sizeof *hits);
+
+    if (hits)
+        searcher->hits = hits;
+    return hits != NULL;
+}
+
+static bool make_room_for_found(struct hl_searcher *searcher, size_t wanted)
+{
+    struct hl_walk_hit *found =
+        make_room(searcher->found, &searcher->room_found, wanted, sizeof *found);
+
+    if (found)
+        searcher->found = found;
+    return found != NULL;
+}
+
+static bool make_room_for_positions(struct hl_searcher *searcher, size_t wanted)
+{
+    uint32_t *positions = make_room(searcher->positions, &searcher->room_positions, wanted,
+                                    sizeof *positions);
+
+    if (positions)
+        searcher->positions = positions;
+    return positions != NULL;
+}
+
+static bool make_room_for_bytes(struct hl_searcher *searcher, size_t wanted)
+{
+    uint8_t *bytes = make_room(searcher->bytes, &searcher->room_bytes, wanted, 1);
+
+    if (bytes)
+        searcher->bytes = bytes;
+    return bytes != NULL;
+}
+
+static enum hl_code fail_no_room(const struct hl_shelf_search *search, struct hl_err *err)
+{
+    return hl_fail(err, HL_NO_MEMORY, "no memory to find the best %zu", search->k);
+}
+
+/* One part under one search: what the callbacks of a walk need to know. */
+struct look {
+    const struct hl_shelf_search *search;
+    const struct hl_part *part;
+    const struct hl_segment_view *segment;
+};
+
+static bool may_keep(void *self, uint32_t position)
+{
+    const struct look *look = self;
+    const struct hl_shelf_filter *filter = look->search->filter;
+
+    return look->search->commit < hl_part_died(look->part, position) &&
+           (!filter || filter->has(filter->self, look->segment->numbers[position]));
+}
+
+/* A walk reads about beam * n / matches rows' links before it has enough that match, a scan
+ * reads the matches. Where the two cost the same is where the way changes. */
+static bool is_scan_cheaper(const struct hl_shelf_search *search,
+                            const struct hl_segment_view *segment)
+{
+    const double n_matches = (double)search->filter->n_points;
+    const double beam = (double)(search->beam > search->k ? search->beam : search->k);
+
+    return n_matches * n_matches <= beam * (double)segment->n_rows * 2 * segment->n_links;
+}
+
+/* Where in by_number the first position of `number` or a later one stands, from `from` on:
+ * in leaps, since the numbers asked for ascend. */
+static size_t seek_number(const struct hl_segment_view *segment, size_t from,
+                          uint32_t number)
+{
+    size_t step = 1, to = from;
+
+    while (to < segment->n_rows && segment->numbers[segment->by_number[to]] < number) {
+        from = to + 1;
+        to += step;
+        step *= 2;
+    }
+    if (to > segment->n_rows)
+        to = segment->n_rows;
+    while (from < to) {
+        const size_t middle = from + (to - from) / 2;
+
+        if (segment->numbers[segment->by_number[middle]] < number)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+/* The positions of the listed points. A point that was updated has several; the dead ones
+ * are left out later, by their commits. */
+static bool list_positions(struct hl_searcher *searcher,
+                           const struct hl_shelf_filter *filter,
+                           const struct hl_segment_view *segment, size_t *ret_n)
+{
+    size_t at = 0, n = 0;
+
+    for (size_t i = 0; i < filter->n_numbers && at < segment->n_rows; i++) {
+        at = seek_number(segment, at, filter->numbers[i]);
+        for (; at < segment->n_rows &&
+               segment->numbers[segment->by_number[at]] == filter->numbers[i];
+             at++) {
+            if (!make_room_for_positions(searcher, n + 1))
+                return false;
+            searcher->positions[n++] = segment->by_number[at];
+        }
+    }
+    *ret_n = n;
+    return true;
+}
+
+static enum hl_code look_through(struct hl_searcher *searcher, const struct hl_walk *walk,
+                                 const struct hl_shelf_filter *filter,
+                                 struct hl_walk_answer *answer, struct hl_err *err)
+{
+    size_t n_positions = 0;
+
+    if (!filter || !filter->numbers)
+        return hl_walk_scan(searcher->walker, walk, NULL, 0, answer, err);
+    if (!list_positions(searcher, filter, walk->segment, &n_positions))
+        return hl_fail(err, HL_NO_MEMORY, "no memory to list %zu points",
+                       filter->n_numbers);
+    if (n_positions == 0) {
+        answer->n_hits = 0;
+        return HL_OK;
+    }
+    return hl_walk_scan(searcher->walker, walk, searcher->positions, n_positions, answer,
+                        err);
+}
+
+static enum hl_code search_segment(struct hl_searcher *searcher, struct look *look,
+                                   const struct hl_sketch_query *query,
+                                   struct hl_walk_answer *answer,
+                                   struct hl_shelf_tally *tally, struct hl_err *err)
+{
+    const struct hl_shelf_search *search = look->search;
+    const bool is_free = !search->filter && hl_part_n_dead(look->part) == 0;
+    const struct hl_walk walk = {.segment = look->segment,
+                                 .query = query,
+                                 .k = search->k,
+                                 .beam = search->beam,
+                                 .may_keep = is_free ? NULL : may_keep,
+                                 .self = look,
+                                 .deadline = search->deadline};
+
+    if (search->is_exact || (search->filter && is_scan_cheaper(search, look->segment))) {
+        tally->n_scans++;
+        return look_through(searcher, &walk, search->filter, answer, err);
+    }
+    tally->n_walks++;
+    return hl_walk_search(searcher->walker, &walk, answer, err);
+}
+
+static enum hl_code search_tail(struct hl_searcher *searcher,
+                                const struct hl_shelf_search *search,
+                                const struct hl_tail *tail,
+                                const struct hl_sketch_query *query,
+                                struct hl_walk_answer *answer, struct hl_err *err)
+{
+    const struct hl_tail_scan scan = {.query = query,
+                                      .commit = search->commit,
+                                      .k = search->k,
+                                      .is_exact = search->is_exact,
+                                      .may_keep =
+                                          search->filter ? search->filter->has : NULL,
+                                      .self = search->filter ? search->filter->self : NULL,
+                                      .deadline = search->deadline};
+
+    return hl_tail_search(tail, searcher->walker, &scan, answer, err);
+}
+
+static enum hl_code take_hits(struct hl_searcher *searcher, const struct hl_part *part,
+                              const struct hl_walk_answer *answer,
+                              const struct hl_shelf_search *search, struct hl_err *err)
+{
+    if (!make_room_for_hits(searcher, searcher->n_hits + answer->n_hits))
+        return fail_no_room(search, err);
+    for (size_t i = 0; i < answer->n_hits; i++) {
+        const struct hl_walk_hit *hit = &answer->hits[i];
+
+        searcher->hits[searcher->n_hits++] =
+            (struct hl_shelf_hit){.score = hit->score,
+                                  .number = hl_part_number(part, hit->position),
+                                  .row = hl_part_row(part, hit->position)};
+    }
+    return HL_OK;
+}
+
+static enum hl_code search_part(struct hl_searcher *searcher, struct look *look,
+                                const struct hl_sketch_query *query,
+                                struct hl_shelf_tally *tally, struct hl_err *err)
+{
+    const struct hl_shelf_search *search = look->search;
+    const size_t n_rows = hl_part_capacity(look->part);
+    struct hl_walk_answer answer = {0};
+    enum hl_code code;
+
+    if (hl_part_count(look->part) == 0)
+        return HL_OK;
+    if (!make_room_for_found(searcher, search->k < n_rows ? search->k : n_rows))
+        return fail_no_room(search, err);
+    answer.hits = searcher->found;
+    if (look->segment) {
+        code = search_segment(searcher, look, query, &answer, tally, err);
+    } else {
+        code = search_tail(searcher, search, hl_part_tail(look->part), query, &answer, err);
+        tally->n_scans++;
+    }
+    tally->n_scored += answer.n_scored;
+    tally->n_exact += answer.n_exact;
+    return code == HL_OK ? take_hits(searcher, look->part, &answer, search, err) : code;
+}
+
+static int best_first(const void *a, const void *b)
+{
+    const struct hl_shelf_hit *left = a, *right = b;
+
+    if (left->score > right->score)
+        return -1;
+    if (left->score < right->score)
+        return 1;
+    return left->number < right->number ? -1 : left->number > right->number;
+}
+
+enum hl_code hl_shelf_find(struct hl_searcher *searcher,
+                           const struct hl_shelf_search *search,
+                           const struct hl_shelf_hit **ret_hits, size_t *ret_n_hits,
+                           struct hl_shelf_tally *tally, struct hl_err *err)
+{
+    const struct hl_shelf *shelf = search->shelf;
+    struct hl_sketch_query query;
+
+    searcher->n_hits = 0;
+    if (!make_room_for_bytes(searcher, hl_sketch_stride(shelf->dim)))
+        return fail_no_room(search, err);
+    hl_sketch_query_init(&query, search->kernels, shelf->metric, search->query, shelf->dim,
+                         searcher->bytes);
+    for (size_t i = 0; i < shelf->n_parts; i++) {
+        struct look look = {search, shelf->parts[i], hl_part_segment(shelf->parts[i])};
+        const enum hl_code code = search_part(searcher, &look, &query, tally, err);
+
+        if (code != HL_OK)
+            return code;
+    }
+    qsort(searcher->hits, searcher->n_hits, sizeof *searcher->hits, best_first);
+    *ret_hits = searcher->hits;
+    *ret_n_hits = searcher->n_hits < search->k ? searcher->n_hits : search->k;
+    return HL_OK;
+}

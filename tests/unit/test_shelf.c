@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "index/kernels.h"
+#include "index/shelf.h"
+#include "proto/fail.h"
+#include "tests/support/gallery.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DIM      ((size_t)32)
+#define PER_PART ((size_t)2000)
+#define N_PARTS  ((size_t)3) /* two segments and a tail */
+#define N_ROWS   (N_PARTS * PER_PART)
+#define N_ASKED  ((size_t)60)
+#define K        ((size_t)10)
+
+static int64_t stopped(void *self)
+{
+    return *(int64_t *)self;
+}
+
+static int64_t noon = 0;
+static const struct hl_clock standing = {stopped, &noon};
+static const struct hl_deadline never = {&standing, HL_DEADLINE_NEVER, NULL};
+
+/* Row i has the store's number i + 1. Rows of the second half are newer versions of points
+ * of the first, every third of them: their elder died in commit 5. */
+struct fixture {
+    float *values, *queries;
+    uint32_t numbers[N_ROWS];
+    uint64_t died[N_ROWS];
+    struct hl_part *parts[N_PARTS];
+    struct hl_shelf shelf;
+    struct hl_searcher *searcher;
+    const struct hl_kernels *kernels;
+    const struct hl_shelf_hit *hits;
+    size_t n_hits;
+    struct hl_shelf_tally tally;
+    struct hl_err err;
+};
+
+static void seal_part(struct fixture *f, size_t part)
+{
+    const size_t first = part * PER_PART;
+    struct hl_batch batch = {f->values + first * DIM, PER_PART, DIM};
+    uint64_t rows[PER_PART];
+    struct hl_segment_content content = {&batch,       rows, f->numbers + first,
+                                         HL_METRIC_L2, 12,   80};
+    char path[] = "/tmp/heirloom-shelf-XXXXXX";
+    const int fd = mkstemp(path);
+    struct hl_segment *segment;
+
+    assert_true(fd >= 0);
+    close(fd);
+    for (size_t i = 0; i < PER_PART; i++)
+        rows[i] = first + i + 1;
+    assert_int_equal(hl_segment_build(&content, path, &never, &f->err), HL_OK);
+    assert_int_equal(hl_segment_open(path, &segment, &f->err), HL_OK);
+    unlink(path);
+    assert_int_equal(hl_part_of_segment(segment, &f->parts[part], &f->err), HL_OK);
+}
+
+static void fill_tail(struct fixture *f, size_t part)
+{
+    const struct hl_tail_options options = {HL_METRIC_L2, DIM, PER_PART};
+    struct hl_tail *tail;
+
+    assert_int_equal(hl_tail_new(&options, &tail, &f->err), HL_OK);
+    for (size_t i = part * PER_PART; i < (part + 1) * PER_PART; i++) {
+        const struct hl_tail_row row = {i + 1, f->numbers[i], 5, f->values + i * DIM};
+
+        assert_int_equal(hl_tail_append(tail, &row, &f->err), HL_OK);
+    }
+    assert_int_equal(hl_part_of_tail(tail, &f->parts[part], &f->err), HL_OK);
+}
+
+static void name_points(struct fixture *f)
+{
+    for (uint32_t i = 0; i < N_ROWS; i++) {
+        f->numbers[i] = i;
+        f->died[i] = HL_COMMIT_NEVER;
+    }
+    for (uint32_t i = N_ROWS - PER_PART; i < N_ROWS; i += 3) {
+        f->numbers[i] = i - 2 * PER_PART;
+        f->died[i - 2 * PER_PART] = 5;
+    }
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct hl_gallery *gallery = hl_gallery_new(DIM, 21);
+
+    *state = f;
+    if (!f || !gallery)
+        return -1;
+    f->values = hl_gallery_rows(gallery, 0, N_ROWS);
+    f->queries = hl_gallery_rows(gallery, N_ROWS, N_ASKED);
+    hl_gallery_free(gallery);
+    f->searcher = hl_searcher_new();
+    if (!f->values || !f->queries || !f->searcher ||
+        hl_kernels_find("auto", &f->kernels, &f->err) != HL_OK)
+        return -1;
+    name_points(f);
+    seal_part(f, 0);
+    seal_part(f, 1);
+    fill_tail(f, 2);
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (f->died[i] != HL_COMMIT_NEVER &&
+            !hl_part_kill(f->parts[i / PER_PART], i + 1, f->died[i]))
+            return -1;
+    f->shelf = (struct hl_shelf){HL_METRIC_L2, DIM, N_PARTS, f->parts};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < N_PARTS; i++)
+        hl_part_unref(f->parts[i]);
+    hl_searcher_free(f->searcher);
+    free(f->values);
+    free(f->queries);
+    free(f);
+    return 0;
+}
+
+static struct hl_shelf_search search_of(const struct fixture *f, size_t query)
+{
+    return (struct hl_shelf_search){.shelf = &f->shelf,
+                                    .query = f->queries + query * DIM,
+                                    .commit = 5,
+                                    .k = K,
+                                    .beam = 100,
+                                    .kernels = f->kernels,
+                                    .deadline = &never};
+}
+
+static void find(struct fixture *f, const struct hl_shelf_search *search)
+{
+    assert_int_equal(
+        hl_shelf_find(f->searcher, search, &f->hits, &f->n_hits, &f->tally, &f->err),
+        HL_OK);
+}
+
+static bool is_seen(const struct fixture *f, const struct hl_shelf_search *search,
+                    size_t row)
+{
+    const uint64_t born = row / PER_PART == N_PARTS - 1 ? 5 : 1;
+
+    return born <= search->commit && search->commit < f->died[row] &&
+           (!search->filter || search->filter->has(search->filter->self, f->numbers[row]));
+}
+
+static double distance(const struct fixture *f, const float *query, size_t row)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < DIM; i++) {
+        const double gap = (double)query[i] - (double)f->values[row * DIM + i];
+
+        sum += gap * gap;
+    }
+    return sum;
+}
+
+/* How many of the hits are among the true k best, counted from the rows themselves. */
+static size_t count_right(const struct fixture *f, const struct hl_shelf_search *search)
+{
+    size_t n_right = 0;
+
+    for (size_t hit = 0; hit < f->n_hits; hit++) {
+        const size_t row = f->hits[hit].row - 1;
+        const double reach = distance(f, search->query, row);
+        size_t n_nearer = 0;
+
+        assert_int_equal(f->numbers[row], f->hits[hit].number);
+        assert_true(is_seen(f, search, row));
+        assert_float_equal(f->hits[hit].score, (float)-reach, 1e-5F);
+        assert_true(hit == 0 || f->hits[hit - 1].score >= f->hits[hit].score);
+        for (size_t other = 0; other < N_ROWS; other++)
+            n_nearer +=
+                is_seen(f, search, other) && distance(f, search->query, other) < reach;
+        n_right += n_nearer < search->k;
+    }
+    return n_right;
+}
+
+static double recall(struct fixture *f, struct hl_shelf_search search, size_t n_wanted)
+{
+    size_t n_right = 0;
+
+    for (size_t query = 0; query < N_ASKED; query++) {
+        search.query = f->queries + query * DIM;
+        find(f, &search);
+        assert_int_equal(f->n_hits, n_wanted);
+        n_right += count_right(f, &search);
+    }
+    return (double)n_right / (double)(N_ASKED * n_wanted);
+}
+
+static void parts_are_searched_as_one(void **state)
+{
+    struct fixture *f = *state;
+
+    f->tally = (struct hl_shelf_tally){0};
+    assert_true(recall(f, search_of(f, 0), K) >= 0.99);
+    assert_int_equal(f->tally.n_walks, 2 * N_ASKED);
+    assert_int_equal(f->tally.n_scans, N_ASKED);
+    assert_true(f->tally.n_scored < N_ASKED * N_ROWS * 2 / 3);
+}
+
+static void the_commit_before_sees_the_elder_rows(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_shelf_search search = search_of(f, 0);
+
+    search.commit = 4;
+    assert_true(recall(f, search, K) >= 0.99);
+}
+
+static void exact_is_the_truth(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_shelf_search search = search_of(f, 0);
+
+    search.is_exact = true;
+    assert_true(recall(f, search, K) >= 1.0);
+}
+
+static void no_point_is_named_twice(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_shelf_search search = search_of(f, 0);
+    bool *is_named = calloc(N_ROWS, sizeof *is_named);
+    size_t n_living = 0;
+
+    assert_non_null(is_named);
+    search.k = (size_t)1 << 40; /* memory follows the rows there are */
+    search.is_exact = true;
+    find(f, &search);
+    for (size_t i = 0; i < f->n_hits; i++) {
+        assert_false(is_named[f->hits[i].number]);
+        is_named[f->hits[i].number] = true;
+    }
+    for (size_t row = 0; row < N_ROWS; row++)
+        n_living += is_seen(f, &search, row);
+    assert_int_equal(f->n_hits, n_living);
+    free(is_named);
+}
+
+static bool one_in(void *self, uint32_t number)
+{
+    return number % *(uint32_t *)self == 0;
+}
+
+/* From a filter that nearly all points pass to one that twelve do: by walking, by scanning
+ * listed points, by scanning all. */
+static void filters_of_every_width_find_all_they_should(void **state)
+{
+    static uint32_t shares[] = {2, 20, 400};
+    struct fixture *f = *state;
+    uint32_t numbers[N_ROWS];
+
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        struct hl_shelf_filter filter = {.has = one_in, .self = &shares[i]};
+        struct hl_shelf_search search = search_of(f, 0);
+
+        for (uint32_t number = 0; number < N_ROWS; number += shares[i])
+            numbers[filter.n_numbers++] = number;
+        filter.n_points = filter.n_numbers;
+        search.filter = &filter;
+        assert_true(recall(f, search, K) >= 0.99);
+        filter.numbers = numbers;
+        assert_true(recall(f, search, K) >= 0.99);
+        search.beam = 1;
+        search.k = 5;
+        assert_true(shares[i] < 20 || recall(f, search, 5) >= 0.99);
+    }
+}
+
+static void a_filter_of_few_points_looks_at_no_others(void **state)
+{
+    static const uint32_t numbers[] = {4, 2500, 5999};
+    static uint32_t all = 1;
+    struct fixture *f = *state;
+    struct hl_shelf_filter filter = {
+        .has = one_in, .self = &all, .n_points = 3, .numbers = numbers, .n_numbers = 3};
+    struct hl_shelf_search search = search_of(f, 0);
+
+    search.filter = &filter;
+    search.shelf = &(struct hl_shelf){HL_METRIC_L2, DIM, 2, f->parts};
+    f->tally = (struct hl_shelf_tally){0};
+    find(f, &search);
+    assert_int_equal(f->n_hits, 2);
+    assert_int_equal(f->tally.n_exact, 2);
+    assert_int_equal(f->tally.n_scored, 0);
+}
+
+static void a_killed_row_is_dropped_and_replaced(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_shelf_search search = search_of(f, 7);
+    struct hl_shelf_hit first;
+
+    find(f, &search);
+    first = f->hits[0];
+    assert_true(hl_part_kill(f->parts[(first.row - 1) / PER_PART], first.row, 9));
+    find(f, &search);
+    assert_int_equal(f->hits[0].row, first.row); /* commit 5 still sees it */
+    search.commit = 9;
+    find(f, &search);
+    assert_int_equal(f->n_hits, K);
+    assert_true(f->hits[0].row != first.row);
+    f->died[first.row - 1] = 9;
+}
+
+static void without_memory_a_search_says_so(void **state)
+{
+    struct fixture *f = *state;
+    enum hl_code code = HL_NO_MEMORY;
+
+    for (int nth = 1; code != HL_OK; nth++) {
+        struct hl_searcher *searcher = hl_searcher_new();
+        struct hl_shelf_search search = search_of(f, 0);
+        char rules[32];
+
+        assert_non_null(searcher);
+        assert_true(nth < 40);
+        snprintf(rules, sizeof rules, "alloc=%d:fail", nth);
+        assert_int_equal(hl_failpoint_arm(rules, &f->err), HL_OK);
+        code = hl_shelf_find(searcher, &search, &f->hits, &f->n_hits, &f->tally, &f->err);
+        hl_failpoint_disarm();
+        hl_searcher_free(searcher);
+        assert_true(code == HL_NO_MEMORY || (code == HL_OK && nth > 4));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parts_are_searched_as_one),
+        cmocka_unit_test(the_commit_before_sees_the_elder_rows),
+        cmocka_unit_test(exact_is_the_truth),
+        cmocka_unit_test(no_point_is_named_twice),
+        cmocka_unit_test(filters_of_every_width_find_all_they_should),
+        cmocka_unit_test(a_filter_of_few_points_looks_at_no_others),
+        cmocka_unit_test(a_killed_row_is_dropped_and_replaced),
+        cmocka_unit_test(without_memory_a_search_says_so),
+    };
+
+    return cmocka_run_group_tests_name("shelf", tests, set_up, tear_down);
+}
