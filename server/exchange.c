@@ -312,7 +312,7 @@ static enum hl_code grow_body(struct hl_exchange *exchange, size_t n)
     body = hl_arena_alloc(arena, size + 1);
     if (!body)
         return hl_arena_fail(arena, &exchange->err, "the body");
-    if (exchange->body_len > 0)
+    if (exchange->body)
         memcpy(body, exchange->body, exchange->body_len);
     exchange->body = body;
     exchange->body_size = size;

@@ -15,7 +15,7 @@ bool hl_head_id_is_sane(const char *id)
         if (id[i] < ' ' || id[i] > '~')
             return false;
     }
-    return len > 0 && len < HL_REQUEST_ID_SIZE;
+    return len > 0 && len < HL_REQUEST_ID_SIZE && id[0] != ' ' && id[len - 1] != ' ';
 }
 
 enum hl_code hl_head_body_len(const struct hl_head *head, size_t *ret_len,

@@ -166,7 +166,7 @@ static enum MHD_Result send_reply(struct hl_exchange *exchange,
         bytes = (struct hl_span){reply->body.data, reply->body.len};
     /* The bytes are the exchange's until the library has reported the request's end, so
      * nothing is copied. It takes a pointer to what it never writes. */
-    response = MHD_create_response_from_buffer(bytes.len, (void *)(uintptr_t)bytes.data,
+    response = MHD_create_response_from_buffer(bytes.len, (void *)bytes.data,
                                                MHD_RESPMEM_PERSISTENT);
     if (!response)
         return MHD_NO;
@@ -178,6 +178,7 @@ static enum MHD_Result send_reply(struct hl_exchange *exchange,
 
 /* Called when the head is complete, then for each piece of the body, then once more; and
  * after a suspension. */
+/* NOLINTNEXTLINE(readability-function-size): the library says how many parameters. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection,
                                   const char *url, const char *method, const char *version,
                                   const char *bytes, size_t *n_bytes, void **context)

@@ -30,7 +30,7 @@ static const struct hl_setting_row rows[HL_N_SETTINGS] = {
                                         AT(service.max_request_size_mb),
                                         .help = "A larger body is answered with 413."},
     [HL_SETTING_MAX_HEADER_SIZE_KB] =
-        {"service", "max_header_size_kb", NUMBER(4, 1024, "32"),
+        {"service", "max_header_size_kb", NUMBER(4, 1024, "16"),
          AT(service.max_header_size_kb),
          .help = "A request line and headers larger than this are answered with 431."},
     [HL_SETTING_MAX_CONNECTIONS] = {"service", "max_connections",

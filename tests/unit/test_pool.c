@@ -243,7 +243,7 @@ static void jobs_are_told_once_while_deadlines_readers_and_cancelling_race(void 
 
     (void)state;
     for (int i = 0; i < N; i++) {
-        prepare(&tasks[i], i % 3 == 0 ? (i % 7) * 100 : HL_DEADLINE_NEVER, true);
+        prepare(&tasks[i], i % 3 == 0 ? (int64_t)(i % 7) * 100 : HL_DEADLINE_NEVER, true);
         assert_int_equal(submit(pool, &tasks[i]), HL_OK);
         if (i % 5 == 0) {
             atomic_store(&tasks[i].cancelled, true);

@@ -215,6 +215,7 @@ static void an_id_is_sent_back_only_if_it_is_harmless(void **state)
     longest[128] = 'a';
     assert_false(hl_head_id_is_sane(longest));
     assert_false(hl_head_id_is_sane(""));
+    assert_false(hl_head_id_is_sane("a "));
     assert_false(hl_head_id_is_sane("a\tb"));
     assert_false(hl_head_id_is_sane("gr\xc3\xbc"));
 }
