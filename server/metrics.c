@@ -127,3 +127,25 @@ void hl_metrics_answered(struct hl_metrics *metrics, size_t route, int status,
     if (status >= 400)
         count_rejected(shard, status);
 }
+
+bool hl_metrics_answers(const struct hl_metrics *metrics, size_t route, size_t n,
+                        struct hl_metrics_answers *ret_answers)
+{
+    struct hl_metrics_answers answers = {0};
+
+    if (n >= HL_METRICS_N_STATUSES)
+        return false;
+    answers.status = hl_metrics_statuses[n];
+    for (size_t i = 0; i < HL_METRICS_N_SHARDS; i++) {
+        const struct hl_metrics_cell *cell =
+            &metrics->shards[i].cells[route * HL_METRICS_N_STATUSES + n];
+
+        for (size_t j = 0; j <= HL_METRICS_N_BOUNDS; j++)
+            answers.count +=
+                (uint64_t)atomic_load_explicit(&cell->buckets[j], memory_order_relaxed);
+        answers.total_us +=
+            (uint64_t)atomic_load_explicit(&cell->sum_us, memory_order_relaxed);
+    }
+    *ret_answers = answers;
+    return true;
+}

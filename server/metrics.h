@@ -5,6 +5,7 @@
 #include "proto/buf.h"
 #include "proto/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -83,6 +84,18 @@ void hl_metrics_add(struct hl_metrics *metrics, enum hl_metric metric, int64_t d
  * it is 401, 403, 408, 413, 429 or 431. */
 void hl_metrics_answered(struct hl_metrics *metrics, size_t route, int status,
                          int64_t took_us);
+
+/* One kind of answer a route gave: how often, and how long that took in all. */
+struct hl_metrics_answers {
+    int status; /* 0: a status that has no row of its own */
+    uint64_t count;
+    uint64_t total_us;
+};
+
+/* The `n`th status of a route, counting from 0; false when there are no more. Most were
+ * never answered: their count is 0. */
+bool hl_metrics_answers(const struct hl_metrics *metrics, size_t route, size_t n,
+                        struct hl_metrics_answers *ret_answers);
 
 /* The exposition, text format 0.0.4. */
 void hl_metrics_print(const struct hl_metrics *metrics, struct hl_buf *buf);

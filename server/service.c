@@ -7,6 +7,7 @@
 #include "server/server.h"
 #include "server/version.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static struct hl_span span_of(const char *text)
@@ -115,6 +116,36 @@ enum hl_code hl_service_limits(struct hl_server *server, struct hl_request *requ
     return hl_reply_end(reply, request, err);
 }
 
+/* `"GET /healthz":{"200":{"count":3,"total_duration_micros":41}}`, and nothing for a route
+ * that was never asked. */
+static void print_answers(struct hl_buf *buf, const struct hl_server *server, size_t route)
+{
+    struct hl_metrics_answers answers;
+    bool is_first = true;
+
+    for (size_t n = 0; hl_metrics_answers(server->metrics, route, n, &answers); n++) {
+        if (answers.count == 0)
+            continue;
+        if (is_first)
+            hl_buf_print(buf, "%s\"%s %s\":{", buf->data[buf->len - 1] == '{' ? "" : ",",
+                         hl_method_name(hl_routes[route].method), hl_routes[route].path);
+        hl_buf_print(
+            buf, "%s\"%d\":{\"count\":%" PRIu64 ",\"total_duration_micros\":%" PRIu64 "}",
+            is_first ? "" : ",", answers.status, answers.count, answers.total_us);
+        is_first = false;
+    }
+    if (!is_first)
+        hl_buf_add_char(buf, '}');
+}
+
+static void print_requests(struct hl_buf *buf, const struct hl_server *server)
+{
+    hl_buf_add_text(buf, ",\"requests\":{\"rest\":{\"responses\":{");
+    for (size_t route = 0; route < hl_n_routes; route++)
+        print_answers(buf, server, route);
+    hl_buf_add_text(buf, "}},\"grpc\":{\"responses\":{}}}");
+}
+
 /* Qdrant's shape as far as it means anything here. */
 enum hl_code hl_service_telemetry(struct hl_server *server, struct hl_request *request,
                                   struct hl_reply *reply, struct hl_err *err)
@@ -135,7 +166,9 @@ enum hl_code hl_service_telemetry(struct hl_server *server, struct hl_request *r
     hl_encode_string(buf, hl_index_kernels());
     hl_buf_print(buf, ",\"http_workers\":%zu,\"readers\":%zu}", server->n_workers,
                  server->n_readers);
-    hl_buf_add_text(buf, ",\"collections\":{\"number_of_collections\":0}}");
+    hl_buf_add_text(buf, ",\"collections\":{\"number_of_collections\":0}");
+    print_requests(buf, server);
+    hl_buf_add_char(buf, '}');
     return hl_reply_end(reply, request, err);
 }
 
