@@ -61,7 +61,7 @@ static void check_source(const struct hl_source *source)
         assert_int_equal(hl_source_read(source, bytes, rows[i].size, rows[i].offset, &err),
                          rows[i].code);
         if (rows[i].code == HL_OK)
-            assert_memory_equal(bytes, "0123456789" + rows[i].offset, rows[i].size);
+            assert_memory_equal(bytes, &"0123456789"[rows[i].offset], rows[i].size);
     }
 }
 
