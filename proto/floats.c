@@ -78,10 +78,10 @@ static inline bool read_sixteen(const char *at, uint64_t *ret_worth)
     return true;
 }
 
-/* Where the first comma of 32 bytes stands, found without reading the number before it: the
- * processor can begin with the next number while that one is still in work. The empty
- * statement keeps the compiler from proving this equal to the number's end, and waiting for
- * that after all. */
+/* Where the first comma of 32 bytes would stand, if there is one: found without reading the
+ * number before it, so that the processor can begin with the next one while that is still
+ * in work. The empty statement keeps the compiler from proving this equal to the number's
+ * end, and waiting for that after all. */
 static inline const char *guess_comma(const char *at)
 {
     const __m128i comma = _mm_set1_epi8(',');
@@ -193,22 +193,13 @@ static inline bool make_float(uint64_t mantissa, int ten, bool is_negative,
     return true;
 }
 
-/* The number at `at`, from which WINDOW bytes can be read: where it ends, or NULL when it
- * is for somebody slower to say. */
-static inline const char *read_number(const char *at, float *ret_value)
+/* What follows the digits before the point. */
+static inline const char *read_rest(const char *at, uint64_t mantissa, bool is_negative,
+                                    float *ret_value)
 {
-    bool is_negative = *at == '-';
     const char *point;
-    uint64_t mantissa;
     int ten = 0;
 
-    at += is_negative;
-    mantissa = (uint64_t)(unsigned char)*at - '0';
-    if (mantissa > 9)
-        return NULL;
-    at++;
-    if (*at != '.' && !add_whole_digits(&at, &mantissa))
-        return NULL;
     if (*at == '.') {
         point = at + 1;
         at = add_digits(point, &mantissa);
@@ -216,12 +207,31 @@ static inline const char *read_number(const char *at, float *ret_value)
             return NULL;
         ten = (int)(point - at);
     }
-    if (*at == 'e' || *at == 'E') {
+    if (*at != ',' && (*at == 'e' || *at == 'E')) {
         at = read_exponent(at + 1, &ten);
         if (!at)
             return NULL;
     }
     return make_float(mantissa, ten, is_negative, ret_value) ? at : NULL;
+}
+
+/* The number at `at`, from which WINDOW bytes can be read: where it ends, or NULL when it
+ * is for somebody slower to say. */
+static inline const char *read_number(const char *at, float *ret_value)
+{
+    bool is_negative = *at == '-';
+    uint64_t mantissa;
+
+    at += is_negative;
+    if (at[0] == '0' && at[1] == '.') /* most numbers of a vector, with less to add up */
+        return read_rest(at + 1, 0, is_negative, ret_value);
+    mantissa = (uint64_t)(unsigned char)*at - '0';
+    if (mantissa > 9)
+        return NULL;
+    at++;
+    if (!add_whole_digits(&at, &mantissa))
+        return NULL;
+    return read_rest(at, mantissa, is_negative, ret_value);
 }
 
 static bool is_space(char c)
@@ -269,7 +279,7 @@ static const char *read_run(const char *at, const char *end, const char *last,
             continue;
         }
         keep(sink, value);
-        if (behind == comma && *comma == ',') {
+        if (behind == comma && *behind == ',') {
             at = comma + 1;
             if (*at == ' ')
                 at++;

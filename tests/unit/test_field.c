@@ -217,6 +217,7 @@ static void values_out_of_range_are_invalid(void **state)
 static void long_names_and_values_are_cut_between_characters(void **state)
 {
     struct fixture *f = *state;
+    bool value = false;
     char text[128];
 
     text[0] = '"';
@@ -227,7 +228,7 @@ static void long_names_and_values_are_cut_between_characters(void **state)
     }
     text[100] = '"';
     text[101] = '\0';
-    assert_int_equal(hl_field_bool(body(f, text), &(bool){false}, &f->err), HL_MALFORMED);
+    assert_int_equal(hl_field_bool(body(f, text), &value, &f->err), HL_MALFORMED);
     assert_non_null(strstr(f->err.msg, "\xC3\xA4...\""));
     assert_null(strstr(f->err.msg, "\xC3..."));
 }
@@ -315,12 +316,13 @@ static void the_deepest_path_still_fits_its_error(void **state)
     struct fixture *f = *state;
     struct hl_field steps[HL_TOKEN_MAX_DEPTH];
     struct hl_err err;
+    bool value = false;
 
     steps[0] = *body(f, "1");
     for (size_t i = 1; i < HL_TOKEN_MAX_DEPTH; i++)
         steps[i] = (struct hl_field){
             .parent = &steps[i - 1], .tokens = &f->tokens, .name = "name", .name_len = 4};
-    assert_int_equal(hl_field_bool(&steps[HL_TOKEN_MAX_DEPTH - 1], &(bool){false}, &err),
+    assert_int_equal(hl_field_bool(&steps[HL_TOKEN_MAX_DEPTH - 1], &value, &err),
                      HL_MALFORMED);
     assert_non_null(strstr(err.msg, "JSON body: name.name.name."));
     assert_non_null(strstr(err.msg, ": expected true or false, got 1"));

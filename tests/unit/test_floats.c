@@ -216,6 +216,25 @@ static void what_programs_print_is_read_back(void **state)
     }
 }
 
+/* Around every border of what is loaded at once: 8, 16 and 32 bytes. */
+static void a_number_of_any_length_ends_where_it_ends(void **state)
+{
+    static const char *const tails[] = {"", "e2", "E-3", "1e+2"};
+    char text[DECIMAL_ROOM];
+
+    (void)state;
+    for (int zeros = 0; zeros < 80; zeros++) {
+        for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
+            snprintf(text, sizeof text, "-0.%0*d%s", zeros + 1, 7, tails[i]);
+            if (!decimal_agrees(text))
+                fail_msg("%s is not read as strtof reads it", text);
+            snprintf(text, sizeof text, "1%0*d%s", zeros + 1, 3, tails[i]);
+            if (!decimal_agrees(text))
+                fail_msg("%s is not read as strtof reads it", text);
+        }
+    }
+}
+
 /* Each constant of the table of powers, and its neighbours. */
 static void powers_of_ten_are_exact(void **state)
 {
@@ -278,6 +297,7 @@ int main(void)
         CASE(halfway_decimals_are_what_strtof_makes_of_them),
         CASE(what_programs_print_is_read_back),
         CASE(powers_of_ten_are_exact),
+        CASE(a_number_of_any_length_ends_where_it_ends),
         CASE(an_array_of_unknown_length_goes_to_the_arena),
         CASE(an_array_that_finds_no_room_says_so),
     };
