@@ -57,7 +57,9 @@ static enum hl_code take_string(struct cursor *cursor, const char **ret_text,
         return fail_wanting(cursor, "a quoted text", err);
     start = ++cursor->at;
     while (cursor->at < cursor->len && cursor->text[cursor->at] != quote) {
-        if (cursor->text[cursor->at] < ' ' || cursor->text[cursor->at] == '\\')
+        unsigned char c = (unsigned char)cursor->text[cursor->at];
+
+        if (c < ' ' || c > '~' || c == '\\')
             return fail_wanting(cursor, "a plain character", err);
         cursor->at++;
     }
