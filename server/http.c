@@ -339,8 +339,12 @@ void hl_http_stop_accepting(struct hl_http *http)
 {
     MHD_socket socket = MHD_quiesce_daemon(http->daemon);
 
-    if (socket != MHD_INVALID_SOCKET)
-        close(socket);
+    /* Not closed before the threads have ended: each still takes it out of its epoll, and
+     * the library aborts when it is gone. Shut, it refuses whoever comes. */
+    if (socket != MHD_INVALID_SOCKET) {
+        (void)shutdown(socket, SHUT_RDWR);
+        http->socket = socket;
+    }
 }
 
 void hl_http_close(struct hl_http *http)

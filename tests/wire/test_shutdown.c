@@ -11,7 +11,9 @@
 #include "tests/support/daemon.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +85,44 @@ static void a_kept_connection_does_not_hold_up_the_end(void **state)
     assert_true(hl_now_ms() - began < 15000);
     hl_client_close(&client);
     hl_daemon_done(&daemon);
+}
+
+struct crowd {
+    unsigned port;
+    atomic_size_t n_answered;
+};
+
+/* Asks until nobody answers any more. */
+static void *ask_until_the_end(void *self)
+{
+    struct crowd *crowd = self;
+
+    while (hl_client_ask(crowd->port, health, LIMIT_MS, NULL) == 200)
+        atomic_fetch_add(&crowd->n_answered, 1);
+    return NULL;
+}
+
+/* Its threads are then still busy with the socket that is taken from them. */
+static void a_busy_server_ends_with_status_0(void **state)
+{
+    enum { N_ROUNDS = 8, N_CALLERS = 8 };
+
+    for (int round = 0; round < N_ROUNDS; round++) {
+        struct hl_daemon daemon = start(state, "[service]\nworkers = 8\n", NULL);
+        struct crowd crowd = {.port = daemon.port};
+        pthread_t callers[N_CALLERS];
+
+        for (int i = 0; i < N_CALLERS; i++)
+            assert_int_equal(pthread_create(&callers[i], NULL, ask_until_the_end, &crowd),
+                             0);
+        while (atomic_load(&crowd.n_answered) < N_CALLERS)
+            hl_rest();
+        assert_true(hl_process_signal(&daemon.process, SIGTERM));
+        assert_ends(&daemon, 0);
+        for (int i = 0; i < N_CALLERS; i++)
+            pthread_join(callers[i], NULL);
+        hl_daemon_done(&daemon);
+    }
 }
 
 /* One client waits for a long answer and another has a connection open when SIGTERM comes.
@@ -276,6 +316,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(both_signals_end_an_idle_server_with_status_0, argv[1]),
+        cmocka_unit_test_prestate(a_busy_server_ends_with_status_0, argv[1]),
         cmocka_unit_test_prestate(a_kept_connection_does_not_hold_up_the_end, argv[1]),
         cmocka_unit_test_prestate(readiness_goes_first_and_the_running_request_finishes,
                                   argv[1]),
