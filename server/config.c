@@ -273,39 +273,59 @@ static enum hl_code apply_file(struct draft *draft, const char *path, struct hl_
     return code;
 }
 
-/* HEIRLOOM__SERVICE__HTTP_PORT is service.http_port, HEIRLOOM__KEYS__ID__SECRET is the
- * secret of keys.id. Only what no shell lets a variable be named is out of reach. */
+static void lower(char *text)
+{
+    for (; *text; text++)
+        if (*text >= 'A' && *text <= 'Z')
+            *text = (char)(*text - 'A' + 'a');
+}
+
+/* Where the setting's name begins in "section__setting", NULL when there is none. A section
+ * may hold "__" itself: HEIRLOOM__KEYS__ID__SECRET. */
+static char *split_path(char *path)
+{
+    char *last = NULL;
+
+    for (char *at = strstr(path, "__"); at; at = strstr(at + 1, "__"))
+        last = at;
+    if (!last || last == path || last[2] == '\0')
+        return NULL;
+    *last = '\0';
+    return last + 2;
+}
+
+/* HEIRLOOM__SERVICE__HTTP_PORT is service.http_port, and HEIRLOOM__KEYS__ID__SECRET the
+ * secret of keys.id. */
 static enum hl_code apply_variable(struct draft *draft, const char *variable,
                                    struct hl_err *err)
 {
-    const char *value = strchr(variable, '=');
-    char name[192];
-    size_t name_len = value ? (size_t)(value - variable) : 0;
-    size_t path_len = name_len - (sizeof prefix - 1);
-    char path[192];
-    char *last = NULL;
+    static const char keys[] = "keys__";
+    size_t name_len = strcspn(variable, "=");
+    const char *value = variable + name_len + (variable[name_len] == '=');
+    char name[sizeof(struct hl_origin)];
+    char path[sizeof name];
+    char *section = path;
+    char *key;
     struct hl_config_input input;
 
-    if (!value || name_len >= sizeof name)
-        return hl_fail(err, HL_INVALID,
-                       "variable \"%.*s\": there is no setting of that name",
-                       shown(strlen(variable)), variable);
+    if (name_len >= sizeof name)
+        return hl_fail(err, HL_INVALID, "variable \"%.*s…\": there is no such setting",
+                       SHOWN, variable);
     snprintf(name, sizeof name, "%.*s", (int)name_len, variable);
-    for (size_t i = 0; i <= path_len; i++) {
-        char c = name[sizeof prefix - 1 + i];
-
-        path[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-    }
-    for (char *at = strstr(path, "__"); at; at = strstr(at + 2, "__"))
-        last = at;
-    if (!last || last == path || last[2] == '\0')
+    snprintf(path, sizeof path, "%s", name + sizeof prefix - 1);
+    lower(path);
+    key = split_path(path);
+    if (!key)
         return hl_fail(err, HL_INVALID,
                        "variable \"%s\": must be HEIRLOOM__SECTION__SETTING", name);
-    if (strncmp(path, "keys__", 6) == 0 && last > path + 4)
-        memmove(path + 5, path + 6, strlen(path + 6) + 1), path[4] = '.', last--;
-    input = (struct hl_config_input){
-        path,      (size_t)(last - path), last + 2, strlen(last + 2),
-        value + 1, strlen(value + 1),     name};
+    if (strncmp(path, keys, sizeof keys - 1) == 0) {
+        /* "keys__id" becomes "keys.id". */
+        section = path + 1;
+        memmove(section, path, sizeof keys - 3);
+        section[sizeof keys - 3] = '.';
+    }
+    input = (struct hl_config_input){section, strlen(section), key, strlen(key),
+                                     value,   strlen(value),   name};
     return apply_input(draft, &input, err);
 }
 

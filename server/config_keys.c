@@ -204,6 +204,7 @@ enum hl_code hl_config_keys_set(struct hl_config_keys *keys, const char *id, siz
     if (code != HL_OK)
         return code;
     draft = find_draft(keys, id, id_len);
+    assert(draft);
     while (part < N_PARTS && (strlen(part_names[part]) != input->key_len ||
                               memcmp(part_names[part], input->key, input->key_len) != 0))
         part++;

@@ -15,7 +15,9 @@ static size_t smallest(size_t a, size_t b, size_t c)
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c - 'A' + 'a');
+    return c;
 }
 
 /* Levenshtein's, in one row; letters of either case are the same. Both names fit. */

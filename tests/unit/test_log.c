@@ -62,21 +62,27 @@ static const char *heard(struct fixture *f)
     return f->text;
 }
 
+/* Whether the text looks like the pattern, where 0 stands for any digit. */
+static bool looks_like(const char *text, const char *pattern)
+{
+    for (; *pattern; text++, pattern++)
+        if (*pattern == '0' ? *text < '0' || *text > '9' : *text != *pattern)
+            return false;
+    return *text == '\0';
+}
+
 /* The line without its level and time, which must be sound. */
 static const char *heard_fields(struct fixture *f)
 {
     const char *line = heard(f);
-    char *tail = NULL;
-    int year, month, day, hour, minute, second, ms, len = 0;
-    char level[8];
+    char *tail = f->text;
+    const char *time;
 
     for (char *at = strstr(f->text, " level="); at; at = strstr(at + 1, " level="))
         tail = at;
-    assert_non_null(tail);
-    assert_int_equal(sscanf(tail, " level=%7s time=%4d-%2d-%2dT%2d:%2d:%2d.%3dZ\n%n", level,
-                            &year, &month, &day, &hour, &minute, &second, &ms, &len),
-                     8);
-    assert_int_equal(tail[len], '\0');
+    time = strstr(tail, " time=");
+    assert_non_null(time);
+    assert_true(looks_like(time, " time=0000-00-00T00:00:00.000Z\n"));
     *tail = '\0';
     return line;
 }
@@ -124,14 +130,19 @@ static void characters_pass_and_broken_bytes_are_shown(void **state)
                         "event=e a=\"é€😀\\xff\\xc3(\\xed\\xa0\\x80\\xe2\\x80\\xa8\\x00z\"");
 }
 
+static int64_t count_up(int *n)
+{
+    return ++*n;
+}
+
 static void what_is_below_the_level_is_not_even_evaluated(void **state)
 {
     struct fixture *f = *state;
     int n_evaluated = 0;
 
     hl_log(f->log, HL_LOG_DEBUG, hl_log_event("e"),
-           hl_log_i64("n", (int64_t)++n_evaluated));
-    hl_log(NULL, HL_LOG_ERROR, hl_log_event("e"), hl_log_i64("n", (int64_t)++n_evaluated));
+           hl_log_i64("n", count_up(&n_evaluated)));
+    hl_log(NULL, HL_LOG_ERROR, hl_log_event("e"), hl_log_i64("n", count_up(&n_evaluated)));
     assert_int_equal(n_evaluated, 0);
     assert_string_equal(heard(f), "");
     hl_log_set(f->log, HL_LOG_DEBUG, HL_LOG_TEXT);
