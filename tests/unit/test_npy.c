@@ -26,6 +26,14 @@ struct fixture {
     struct hl_err err;
 };
 
+/* Of the build that started this, or where it is from the root of the tree. */
+static const char *data_folder(void)
+{
+    const char *folder = getenv("HEIRLOOM_TEST_DATA");
+
+    return folder ? folder : "tests/data";
+}
+
 static void load_path(struct fixture *f, const char *path)
 {
     hl_buf_init(&f->buf, 1 << 20);
@@ -38,7 +46,7 @@ static void load(struct fixture *f, const char *name)
 {
     char path[300];
 
-    snprintf(path, sizeof path, "%s/npy/%s.npy", getenv("HEIRLOOM_TEST_DATA"), name);
+    snprintf(path, sizeof path, "%s/npy/%s.npy", data_folder(), name);
     load_path(f, path);
 }
 
@@ -210,7 +218,7 @@ static void a_refused_read_is_passed_on(void **state)
     unsigned n_refused = 0;
 
     (void)state;
-    snprintf(path, sizeof path, "%s/npy/f4_little_F.npy", getenv("HEIRLOOM_TEST_DATA"));
+    snprintf(path, sizeof path, "%s/npy/f4_little_F.npy", data_folder());
     for (unsigned nth = 1;; nth++) {
         struct hl_file *file;
         struct hl_source source;
