@@ -69,9 +69,8 @@ bool hl_client_send(struct hl_client *client, const void *bytes, size_t size)
         if (sent > 0) {
             at += sent;
             size -= (size_t)sent;
-        } else if (errno != EAGAIN && errno != EINTR) {
-            return false;
-        } else if (poll(&ready, 1, SEND_LIMIT_MS) == 0) {
+        } else if ((errno != EAGAIN && errno != EINTR) ||
+                   poll(&ready, 1, SEND_LIMIT_MS) == 0) {
             return false;
         }
     }

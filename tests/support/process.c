@@ -98,11 +98,17 @@ static bool fill_env(const char **all, const char *const *env)
 /* In the child, after fork: only calls that are safe in a signal handler. */
 static void become(const char *const *argv, const char *const *env, const int fds[3])
 {
+    char *const *args;
+    char *const *vars;
+
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int fd = 0; fd < 3; fd++)
         if (dup2(fds[fd], fd) < 0)
             _exit(126);
-    execve(argv[0], (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)env);
+    /* execve wants pointers that it will not write through and does not say so. */
+    memcpy(&args, &argv, sizeof args);
+    memcpy(&vars, &env, sizeof vars);
+    execve(argv[0], args, vars);
     _exit(127);
 }
 
