@@ -27,6 +27,9 @@ enum hl_code hl_head_body_len(const struct hl_head *head, size_t *ret_len,
         return hl_fail(err, HL_WRONG_INPUT,
                        "Wrong input: a body is framed by a length or in chunks, and in no "
                        "other way");
+    if (head->has_loose_name)
+        return hl_fail(err, HL_WRONG_INPUT,
+                       "Wrong input: a space between the name of a field and its colon");
     if (head->n_lengths > 1)
         return hl_fail(err, HL_WRONG_INPUT, "Wrong input: two lengths for one body");
     if (head->is_chunked) {

@@ -20,6 +20,7 @@ struct hl_head {
     size_t n_lengths; /* how many Content-Length fields came */
     bool is_chunked;
     bool has_other_coding; /* a Transfer-Encoding that is not exactly "chunked" */
+    bool has_loose_name;   /* a field whose name ends in a space */
     bool has_expect;
     bool must_have_host; /* HTTP/1.1 */
     size_t n_hosts;

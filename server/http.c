@@ -93,7 +93,9 @@ static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *
     (void)value_len;
     if (!value)
         return MHD_YES;
-    if (name_len == 4 && is_field(name, 4, "Host"))
+    if (name_len > 0 && (name[name_len - 1] == ' ' || name[name_len - 1] == '\t'))
+        head->has_loose_name = true;
+    else if (name_len == 4 && is_field(name, 4, "Host"))
         head->n_hosts++;
     else if (name_len == 6 && is_field(name, 6, "Expect"))
         head->has_expect = true;
