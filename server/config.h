@@ -87,6 +87,10 @@ enum hl_code hl_config_load(const struct hl_config_sources *sources,
                             struct hl_config **ret_config, struct hl_err *err);
 void hl_config_free(struct hl_config *config); /* secrets are wiped */
 
+/* What is wrong although every setting by itself is right: HL_INVALID when it would listen
+ * beyond loopback without a key, and nobody said that this is meant. */
+enum hl_code hl_config_check(const struct hl_config *config, struct hl_err *err);
+
 /* The whole configuration as a file that hl_config_load reads back: every setting with its
  * help, its default and who set it. Secrets are masked, which is what does not read back.
  */

@@ -83,6 +83,18 @@ static int print_config(const struct hl_config *config)
     return status;
 }
 
+/* All that serve would refuse before it touches a port or a folder. */
+static int check_config(const struct hl_config *config)
+{
+    struct hl_err err;
+
+    if (hl_config_check(config, &err) != HL_OK ||
+        hl_index_choose_kernels(config->search.kernels, &err) != HL_OK)
+        return fail(&err);
+    printf("the configuration is sound\n");
+    return EXIT_SUCCESS;
+}
+
 static enum hl_code arm_failpoints(struct hl_log *log, struct hl_err *err)
 {
     const char *rules = getenv("HEIRLOOM_FAILPOINTS"); /* NOLINT(concurrency-mt-unsafe) */
@@ -168,8 +180,7 @@ static int run_serve(const struct hl_cli *cli, char **argv)
     if (cli->print_config) {
         status = print_config(config);
     } else if (cli->check_config) {
-        printf("the configuration is sound\n");
-        status = EXIT_SUCCESS;
+        status = check_config(config);
     } else {
         status = serve(config, &sources);
     }

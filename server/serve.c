@@ -58,24 +58,6 @@ static int64_t now_us(void *self)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static bool is_loopback(const char *host)
-{
-    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
-           strncmp(host, "127.", 4) == 0;
-}
-
-static enum hl_code check_exposure(const struct hl_config *config, struct hl_err *err)
-{
-    if (config->n_keys > 0 || config->service.allow_remote_without_key ||
-        is_loopback(config->service.host))
-        return HL_OK;
-    return hl_fail(err, HL_INVALID,
-                   "will not listen on host \"%s\" without a key: whoever reaches it could "
-                   "read and delete everything; configure a key, or set "
-                   "allow_remote_without_key = true in [service]",
-                   config->service.host);
-}
-
 /* Each connection is a descriptor. The soft limit is often 1024 for the sake of select(),
  * which nothing here calls. */
 static enum hl_code allow_files(const struct hl_config *config, struct hl_err *err)
@@ -180,7 +162,7 @@ static enum hl_code start(struct life *life, struct hl_err *err)
 {
     const struct hl_config *config = life->options->config;
     struct hl_server *server = &life->server;
-    enum hl_code code = check_exposure(config, err);
+    enum hl_code code = hl_config_check(config, err);
 
     server->n_workers = processors_or(config->service.workers);
     server->n_readers = processors_or(config->service.readers);

@@ -350,6 +350,31 @@ static void the_example_is_the_defaults(void **state)
     hl_buf_done(&printed);
 }
 
+static void only_loopback_is_listened_on_without_a_key(void **state)
+{
+    struct fixture *f = *state;
+    const struct {
+        const char *text;
+        enum hl_code code;
+    } cases[] = {
+        {"[service]\nhost=127.0.0.1\n", HL_OK},
+        {"[service]\nhost=127.9.9.9\n", HL_OK},
+        {"[service]\nhost=::1\n", HL_OK},
+        {"[service]\nhost=localhost\n", HL_OK},
+        {"[service]\nhost=0.0.0.0\n", HL_INVALID},
+        {"[service]\nhost=::\n", HL_INVALID},
+        {"[service]\nhost=::ffff:10.0.0.1\n", HL_INVALID},
+        {"[service]\nhost=127.example.org\n", HL_INVALID},
+        {"[service]\nhost=0.0.0.0\nallow_remote_without_key=true\n", HL_OK},
+        {"[service]\nhost=0.0.0.0\n[keys.a]\nsecret=" SECRET "\n", HL_OK},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(read_text(f, cases[i].text), HL_OK);
+        assert_int_equal(hl_config_check(f->config, &f->err), cases[i].code);
+    }
+}
+
 static void a_file_that_cannot_be_read_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -407,6 +432,7 @@ int main(void)
         TEST(a_secret_is_never_printed),
         TEST(what_is_printed_reads_back),
         TEST(the_example_is_the_defaults),
+        TEST(only_loopback_is_listened_on_without_a_key),
         TEST(a_file_that_cannot_be_read_is_named),
         TEST(every_failed_allocation_is_reported_and_leaks_nothing),
     };
