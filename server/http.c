@@ -3,24 +3,18 @@
 
 #include "proto/alloc.h"
 #include "server/exchange.h"
+#include "server/listen.h"
 #include "server/server.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 struct hl_http {
     struct hl_server *server;
     struct MHD_Daemon *daemon;
-    int socket; /* -1 once the library owns it */
-    uint16_t port;
+    struct hl_listener *listener;
 };
 
 static void resume(void *transport)
@@ -226,54 +220,16 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     *context = NULL;
 }
 
-static enum hl_code bind_socket(struct hl_http *http, const struct addrinfo *address,
-                                const char *host, struct hl_err *err)
+/* On the accepting thread. The library takes the socket whatever happens, and deals them
+ * out among its threads. */
+static void take_connection(void *to, int fd, const struct sockaddr *address,
+                            socklen_t size)
 {
-    const int on = 1;
-    struct sockaddr_storage bound;
-    socklen_t size = sizeof bound;
-    char port[8] = "";
-
-    http->socket =
-        socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (http->socket < 0)
-        return hl_fail_errno(err, errno, "make a socket");
-    (void)setsockopt(http->socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(http->socket, address->ai_addr, address->ai_addrlen) != 0 ||
-        listen(http->socket, SOMAXCONN) != 0 ||
-        getsockname(http->socket, (struct sockaddr *)&bound, &size) != 0)
-        return hl_fail_errno(err, errno, "listen on %s port %" PRIu64, host,
-                             http->server->config->service.http_port);
-    if (getnameinfo((struct sockaddr *)&bound, size, NULL, 0, port, sizeof port,
-                    NI_NUMERICSERV) == 0)
-        http->port = (uint16_t)strtoul(port, NULL, 10);
-    return HL_OK;
+    (void)MHD_add_connection(to, fd, address, size);
 }
 
-static enum hl_code listen_on(struct hl_http *http, struct hl_err *err)
-{
-    const struct hl_config *config = http->server->config;
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                                   .ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *addresses = NULL;
-    char port[8];
-    enum hl_code code;
-    int error;
-
-    snprintf(port, sizeof port, "%u", (unsigned)config->service.http_port);
-    error = getaddrinfo(config->service.host, port, &hints, &addresses);
-    if (error)
-        return hl_fail(err, HL_WRONG_INPUT, "cannot listen on host \"%s\": %s",
-                       config->service.host, gai_strerror(error));
-    code = bind_socket(http, addresses, config->service.host, err);
-    freeaddrinfo(addresses);
-    return code;
-}
-
-/* The library divides its limit among its threads, and a thread that reached its part stops
- * accepting without a word. Our own limit is exact and answers; this one is only behind it.
- */
+/* The library divides its limit among its threads and closes what is beyond it without a
+ * word. Our own limit is exact and answers; this one is only behind it. */
 static unsigned library_limit(const struct hl_config *config, unsigned n_workers)
 {
     return n_workers * ((unsigned)config->service.max_connections + 64);
@@ -292,38 +248,42 @@ static enum hl_code start_daemon(struct hl_http *http, struct hl_err *err)
 {
     const struct hl_config *config = http->server->config;
     const unsigned n_workers = (unsigned)http->server->n_workers;
-    const unsigned flags =
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO;
+    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                           MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET;
 
     http->daemon = MHD_start_daemon(
-        flags, http->port, NULL, NULL, on_request, http->server, MHD_OPTION_LISTEN_SOCKET,
-        http->socket, MHD_OPTION_THREAD_POOL_SIZE, n_workers > 1 ? n_workers : 0,
-        MHD_OPTION_CONNECTION_LIMIT, library_limit(config, n_workers),
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->service.idle_timeout_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, library_memory(config),
-        MHD_OPTION_URI_LOG_CALLBACK, on_target, http->server, MHD_OPTION_UNESCAPE_CALLBACK,
-        leave_escaped, http->server, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-        http->server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http->server,
+        flags, 0, NULL, NULL, on_request, http->server, MHD_OPTION_THREAD_POOL_SIZE,
+        n_workers > 1 ? n_workers : 0, MHD_OPTION_CONNECTION_LIMIT,
+        library_limit(config, n_workers), MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)config->service.idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        library_memory(config), MHD_OPTION_URI_LOG_CALLBACK, on_target, http->server,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, http->server,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http->server,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http->server,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (!http->daemon)
         return hl_fail(err, HL_INTERNAL, "could not start %u threads for HTTP", n_workers);
-    http->socket = -1;
     return HL_OK;
 }
 
 enum hl_code hl_http_open(struct hl_server *server, struct hl_http **ret_http,
                           struct hl_err *err)
 {
+    const struct hl_config *config = server->config;
     struct hl_http *http = hl_alloc_zeroed(1, sizeof *http);
     enum hl_code code;
 
     if (!http)
         return hl_fail(err, HL_NO_MEMORY, "no memory for the HTTP server");
     http->server = server;
-    http->socket = -1;
-    code = listen_on(http, err);
+    code = hl_listener_open(config->service.host, (uint16_t)config->service.http_port,
+                            &http->listener, err);
     if (code == HL_OK)
         code = start_daemon(http, err);
+    if (code == HL_OK)
+        code = hl_listener_start(
+            http->listener,
+            &(struct hl_accepted){.give = take_connection, .to = http->daemon}, err);
     if (code != HL_OK) {
         hl_http_close(http);
         return code;
@@ -334,29 +294,23 @@ enum hl_code hl_http_open(struct hl_server *server, struct hl_http **ret_http,
 
 uint16_t hl_http_port(const struct hl_http *http)
 {
-    return http->port;
+    return hl_listener_port(http->listener);
 }
 
 void hl_http_stop_accepting(struct hl_http *http)
 {
-    MHD_socket socket = MHD_quiesce_daemon(http->daemon);
-
-    /* Not closed before the threads have ended: each still takes it out of its epoll, and
-     * the library aborts when it is gone. Shut, it refuses whoever comes. */
-    if (socket != MHD_INVALID_SOCKET) {
-        (void)shutdown(socket, SHUT_RDWR);
-        http->socket = socket;
-    }
+    hl_listener_stop(http->listener);
 }
 
 void hl_http_close(struct hl_http *http)
 {
     if (!http)
         return;
+    if (http->listener)
+        hl_listener_stop(http->listener);
     if (http->daemon)
         MHD_stop_daemon(http->daemon);
-    if (http->socket >= 0)
-        close(http->socket);
+    hl_listener_close(http->listener);
     hl_free(http);
 }
 

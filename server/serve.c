@@ -27,10 +27,10 @@
  *
  * The main thread starts everything, sleeps in sigwait and stops everything; it alone
  * touches the objects of this file. The HTTP threads are the library's: each serves its
- * connections with an epoll, runs short handlers itself, and never waits. The readers run
- * long handlers (pool.c), one thread watches the queue (pool.c), one the connections
- * (watch.c). What they share is struct hl_server, read-only once the first request can
- * come.
+ * connections with an epoll, runs short handlers itself, and never waits. One thread
+ * accepts (listen.c). The readers run long handlers (pool.c), one thread watches the queue
+ * (pool.c), one the connections (watch.c). What they share is struct hl_server, read-only
+ * once the first request can come.
  *
  * Signals are blocked before the first thread starts, so that only sigwait sees them. The
  * order of stopping: readiness, accepting, requests, readers, connections. The readers end
@@ -231,19 +231,20 @@ static int wait_for_stop(struct life *life)
     return number;
 }
 
-/* Until every request is answered or the time is up; true when all were. */
+/* Until every request is answered or the time is up; true when all were. The pause comes
+ * first, so that a request whose bytes lie unread in a socket is seen as one. */
 static bool drain(struct life *life)
 {
     const struct timespec pause = {.tv_nsec = DRAIN_LOOK_MS * 1000000L};
     int64_t end_us =
         now_us(NULL) + (int64_t)life->options->config->service.shutdown_grace_s * 1000000;
 
-    while (hl_watch_active(life->server.watch) > 0) {
-        if (now_us(NULL) >= end_us)
-            return false;
+    do {
         nanosleep(&pause, NULL);
-    }
-    return true;
+        if (hl_watch_active(life->server.watch) == 0)
+            return true;
+    } while (now_us(NULL) < end_us);
+    return false;
 }
 
 static void stop_serving(struct life *life, int number)
