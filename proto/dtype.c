@@ -154,60 +154,58 @@ static enum hl_code read_chunk(const struct hl_numbers *numbers, uint64_t first,
     return code;
 }
 
-enum hl_code hl_numbers_floats(const struct hl_numbers *numbers, uint64_t first, size_t n,
-                               size_t stride, float *values, size_t *ret_n,
-                               struct hl_err *err)
+enum hl_code hl_numbers_floats(const struct hl_numbers *numbers, const struct hl_run *run,
+                               float *values, size_t *ret_n, struct hl_err *err)
 {
     size_t size = hl_dtype_size(numbers->type);
     size_t per_chunk = CHUNK / (size < sizeof(float) ? sizeof(float) : size);
     float narrowed[CHUNK / sizeof(float)];
     union chunk chunk;
 
-    for (size_t done = 0; done < n;) {
-        size_t n_now = n - done < per_chunk ? n - done : per_chunk;
+    for (size_t done = 0; done < run->n;) {
+        size_t n_now = run->n - done < per_chunk ? run->n - done : per_chunk;
         size_t n_fit;
-        enum hl_code code = read_chunk(numbers, first + done, n_now, &chunk, err);
+        enum hl_code code = read_chunk(numbers, run->first + done, n_now, &chunk, err);
 
         if (code != HL_OK)
             return code;
         n_fit = floats_of(numbers->type, &chunk, n_now, narrowed);
         for (size_t i = 0; i < n_fit; i++)
-            values[(done + i) * stride] = narrowed[i];
+            values[(done + i) * run->stride] = narrowed[i];
         done += n_fit;
         if (n_fit < n_now) {
             *ret_n = done;
             return HL_OK;
         }
     }
-    *ret_n = n;
+    *ret_n = run->n;
     return HL_OK;
 }
 
-enum hl_code hl_numbers_i64(const struct hl_numbers *numbers, uint64_t first, size_t n,
-                            size_t stride, int64_t *values, size_t *ret_n,
-                            struct hl_err *err)
+enum hl_code hl_numbers_i64(const struct hl_numbers *numbers, const struct hl_run *run,
+                            int64_t *values, size_t *ret_n, struct hl_err *err)
 {
     const size_t per_chunk = CHUNK / sizeof(int64_t);
     int64_t widened[CHUNK / sizeof(int64_t)];
     union chunk chunk;
 
-    for (size_t done = 0; done < n;) {
-        size_t n_now = n - done < per_chunk ? n - done : per_chunk;
+    for (size_t done = 0; done < run->n;) {
+        size_t n_now = run->n - done < per_chunk ? run->n - done : per_chunk;
         size_t n_fit;
-        enum hl_code code = read_chunk(numbers, first + done, n_now, &chunk, err);
+        enum hl_code code = read_chunk(numbers, run->first + done, n_now, &chunk, err);
 
         if (code != HL_OK)
             return code;
         n_fit = i64s_of(numbers->type, &chunk, n_now, widened);
         for (size_t i = 0; i < n_fit; i++)
-            values[(done + i) * stride] = widened[i];
+            values[(done + i) * run->stride] = widened[i];
         done += n_fit;
         if (n_fit < n_now) {
             *ret_n = done;
             return HL_OK;
         }
     }
-    *ret_n = n;
+    *ret_n = run->n;
     return HL_OK;
 }
 

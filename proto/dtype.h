@@ -42,16 +42,21 @@ struct hl_numbers {
     bool is_big_endian;
 };
 
-/* Reads `n` numbers from number `first` on, each `stride` places behind the one before.
- * `*ret_n` is how many came: fewer than `n` when the next one does not fit (a finite F64
- * beyond the largest float, a U64 beyond the largest int64). Infinity and NaN pass. The
- * type must be real, or whole. Memory is bounded whatever `n` is. */
-enum hl_code hl_numbers_floats(const struct hl_numbers *numbers, uint64_t first, size_t n,
-                               size_t stride, float *values, size_t *ret_n,
-                               struct hl_err *err);
-enum hl_code hl_numbers_i64(const struct hl_numbers *numbers, uint64_t first, size_t n,
-                            size_t stride, int64_t *values, size_t *ret_n,
-                            struct hl_err *err);
+/* `n` neighbours from number `first` on, and where they go: each `stride` places behind the
+ * one before. */
+struct hl_run {
+    uint64_t first;
+    size_t n, stride;
+};
+
+/* Reads a run of numbers. `*ret_n` is how many came: fewer than the run's when the next one
+ * does not fit (a finite F64 beyond the largest float, a U64 beyond the largest int64).
+ * Infinity and NaN pass. The type must be real, or whole. Memory is bounded however long
+ * the run is. */
+enum hl_code hl_numbers_floats(const struct hl_numbers *numbers, const struct hl_run *run,
+                               float *values, size_t *ret_n, struct hl_err *err);
+enum hl_code hl_numbers_i64(const struct hl_numbers *numbers, const struct hl_run *run,
+                            int64_t *values, size_t *ret_n, struct hl_err *err);
 
 /* The way back: little-endian bytes into `ret_bytes`, n * size of them. Returns how many
  * fitted: fewer than `n` when the next one is finite and too large for the type, or a whole

@@ -113,26 +113,23 @@ static enum hl_code fail_unfit(const struct hl_npy *npy, uint64_t row, uint64_t 
                    hl_dtype_is_real(npy->numbers.type) ? "a float" : "a 64-bit integer");
 }
 
-/* Where the file's neighbours go: in C order all of a call is one run, in Fortran order
- * each column is. */
-struct run {
-    uint64_t first;
-    size_t n, stride;
-    size_t n_runs;
-    uint64_t step; /* from one run to the next in the file; one number in the values */
-};
-
-static struct run runs_of(const struct hl_npy *npy, uint64_t first, size_t n_rows)
+/* The runs that make up `n_rows` rows: in C order one, in Fortran order one for each
+ * column. The products are less than the file's size, or the values could not be in memory.
+ */
+static size_t count_runs(const struct hl_npy *npy, size_t n_rows)
 {
-    /* The products are less than the file's size, or the values could not be in memory. */
-    if (!npy->is_fortran || npy->dim == 1)
-        return (struct run){
-            .first = first * npy->dim, .n = n_rows * npy->dim, .stride = 1, .n_runs = 1};
-    return (struct run){.first = first,
-                        .n = n_rows,
-                        .stride = npy->dim,
-                        .n_runs = npy->dim,
-                        .step = npy->n_rows};
+    if (n_rows == 0) /* a file without rows may claim any number of columns */
+        return 0;
+    return npy->is_fortran ? npy->dim : 1;
+}
+
+static struct hl_run run_at(const struct hl_npy *npy, uint64_t first, size_t n_rows,
+                            size_t i)
+{
+    if (npy->is_fortran)
+        return (struct hl_run){
+            .first = i * npy->n_rows + first, .n = n_rows, .stride = npy->dim};
+    return (struct hl_run){.first = first * npy->dim, .n = n_rows * npy->dim, .stride = 1};
 }
 
 static enum hl_code check_fit(const struct hl_npy *npy, uint64_t first, size_t column,
@@ -140,7 +137,7 @@ static enum hl_code check_fit(const struct hl_npy *npy, uint64_t first, size_t c
 {
     if (n_fit == n)
         return HL_OK;
-    if (npy->is_fortran && npy->dim > 1)
+    if (npy->is_fortran)
         return fail_unfit(npy, first + n_fit, column, err);
     return fail_unfit(npy, first + n_fit / npy->dim, n_fit % npy->dim, err);
 }
@@ -148,17 +145,15 @@ static enum hl_code check_fit(const struct hl_npy *npy, uint64_t first, size_t c
 enum hl_code hl_npy_floats(const struct hl_npy *npy, uint64_t first, size_t n_rows,
                            float *values, struct hl_err *err)
 {
-    struct run run;
     enum hl_code code = check_rows(npy, first, n_rows, true, err);
 
     if (code != HL_OK)
         return code;
-    run = runs_of(npy, first, n_rows);
-    for (size_t i = 0; i < run.n_runs; i++) {
+    for (size_t i = 0; i < count_runs(npy, n_rows); i++) {
+        struct hl_run run = run_at(npy, first, n_rows, i);
         size_t n_fit = 0;
 
-        code = hl_numbers_floats(&npy->numbers, run.first + i * run.step, run.n, run.stride,
-                                 values + i, &n_fit, err);
+        code = hl_numbers_floats(&npy->numbers, &run, values + i, &n_fit, err);
         if (code == HL_OK)
             code = check_fit(npy, first, i, n_fit, run.n, err);
         if (code != HL_OK)
@@ -170,17 +165,15 @@ enum hl_code hl_npy_floats(const struct hl_npy *npy, uint64_t first, size_t n_ro
 enum hl_code hl_npy_i64(const struct hl_npy *npy, uint64_t first, size_t n_rows,
                         int64_t *values, struct hl_err *err)
 {
-    struct run run;
     enum hl_code code = check_rows(npy, first, n_rows, false, err);
 
     if (code != HL_OK)
         return code;
-    run = runs_of(npy, first, n_rows);
-    for (size_t i = 0; i < run.n_runs; i++) {
+    for (size_t i = 0; i < count_runs(npy, n_rows); i++) {
+        struct hl_run run = run_at(npy, first, n_rows, i);
         size_t n_fit = 0;
 
-        code = hl_numbers_i64(&npy->numbers, run.first + i * run.step, run.n, run.stride,
-                              values + i, &n_fit, err);
+        code = hl_numbers_i64(&npy->numbers, &run, values + i, &n_fit, err);
         if (code == HL_OK)
             code = check_fit(npy, first, i, n_fit, run.n, err);
         if (code != HL_OK)

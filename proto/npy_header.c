@@ -49,10 +49,11 @@ static enum hl_code take_string(struct cursor *cursor, const char **ret_text,
                                 size_t *ret_len, struct hl_err *err)
 {
     size_t start;
-    char quote;
+    char quote = '\0';
 
     skip_spaces(cursor);
-    quote = cursor->at < cursor->len ? cursor->text[cursor->at] : '\0';
+    if (cursor->at < cursor->len)
+        quote = cursor->text[cursor->at];
     if (quote != '\'' && quote != '"')
         return fail_wanting(cursor, "a quoted text", err);
     start = ++cursor->at;

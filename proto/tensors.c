@@ -194,12 +194,14 @@ enum hl_code hl_tensors_floats(const struct hl_tensors *tensors,
 {
     struct hl_numbers numbers = numbers_of(tensors, tensor);
     uint64_t row_size = hl_tensor_row_size(tensor);
-    size_t n_fit = 0, n = n_rows * (size_t)row_size;
+    struct hl_run run = {
+        .first = first * row_size, .n = n_rows * (size_t)row_size, .stride = 1};
+    size_t n_fit = 0;
     enum hl_code code = check_rows(tensors, tensor, first, n_rows, true, err);
 
     if (code == HL_OK)
-        code = hl_numbers_floats(&numbers, first * row_size, n, 1, values, &n_fit, err);
-    if (code == HL_OK && n_fit < n)
+        code = hl_numbers_floats(&numbers, &run, values, &n_fit, err);
+    if (code == HL_OK && n_fit < run.n)
         return fail_unfit(tensors, tensor, first, n_fit, err);
     return code;
 }
@@ -210,12 +212,14 @@ enum hl_code hl_tensors_i64(const struct hl_tensors *tensors,
 {
     struct hl_numbers numbers = numbers_of(tensors, tensor);
     uint64_t row_size = hl_tensor_row_size(tensor);
-    size_t n_fit = 0, n = n_rows * (size_t)row_size;
+    struct hl_run run = {
+        .first = first * row_size, .n = n_rows * (size_t)row_size, .stride = 1};
+    size_t n_fit = 0;
     enum hl_code code = check_rows(tensors, tensor, first, n_rows, false, err);
 
     if (code == HL_OK)
-        code = hl_numbers_i64(&numbers, first * row_size, n, 1, values, &n_fit, err);
-    if (code == HL_OK && n_fit < n)
+        code = hl_numbers_i64(&numbers, &run, values, &n_fit, err);
+    if (code == HL_OK && n_fit < run.n)
         return fail_unfit(tensors, tensor, first, n_fit, err);
     return code;
 }

@@ -46,6 +46,14 @@ static float value_of(uint64_t version, size_t i)
     return (float)(version % 1000) + (float)(i % 1000) / 1024.0F;
 }
 
+static uint32_t bits_of(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 static enum hl_code write_version(uint64_t version, struct hl_err *err)
 {
     struct hl_tensor tensor = {
@@ -87,7 +95,7 @@ static uint64_t version_of(const struct hl_tensors *tensors)
         return 0;
     version = strtoull(text, NULL, 10);
     for (size_t i = 0; i < N_VALUES; i++) {
-        if (memcmp(&values[i], &(float){value_of(version, i)}, sizeof(float)) != 0)
+        if (bits_of(values[i]) != bits_of(value_of(version, i)))
             return 0;
     }
     return version;

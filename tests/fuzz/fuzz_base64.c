@@ -30,7 +30,7 @@ static bool decode_slowly(const char *text, size_t len, uint8_t *bytes, size_t *
         n_padded++;
     memset(bytes, 0, len + 1);
     for (size_t i = 0; i < len - n_padded; i++) {
-        const char *found = memchr(alphabet, text[i], 64);
+        const char *found = text[i] ? strchr(alphabet, text[i]) : NULL;
 
         if (!found)
             return false;

@@ -89,12 +89,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct hl_source source = hl_source_of_memory(&memory, "input");
     struct hl_npy npy;
     struct hl_err err;
+    float nothing;
 
     if (hl_npy_init(&source, &npy, &err) != HL_OK)
         require(err.code == HL_BAD_FILE && *err.msg);
-    else if (npy.n_rows > 0 && hl_dtype_is_real(npy.numbers.type))
+    else if (npy.n_rows == 0)
+        require(!hl_dtype_is_real(npy.numbers.type) ||
+                hl_npy_floats(&npy, 0, 0, &nothing, &err) == HL_OK);
+    else if (hl_dtype_is_real(npy.numbers.type))
         check_real(&npy);
-    else if (npy.n_rows > 0)
+    else
         check_whole(&npy);
     return 0;
 }

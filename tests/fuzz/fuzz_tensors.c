@@ -121,7 +121,7 @@ static void check_again(const struct hl_tensors *tensors)
     require(hl_file_open(path, HL_FILE_READ, &file, &err) == HL_OK);
     require(hl_source_of_file(file, &source, &err) == HL_OK);
     /* Escapes may make a header longer than it came, six bytes for one. */
-    require(hl_tensors_new(&source, 8 * MAX_HEADER, &again, &err) == HL_OK);
+    require(hl_tensors_new(&source, (size_t)8 * MAX_HEADER, &again, &err) == HL_OK);
     check_equal(tensors, again);
     hl_tensors_free(again);
     hl_file_close(file);

@@ -135,6 +135,21 @@ static void flat_and_empty_files_are_files(void **state)
     hl_buf_done(&f.buf);
 }
 
+static void a_file_without_rows_may_claim_any_columns(void **state)
+{
+    static const char text[] =
+        "\x93NUMPY\x01\0\x4d\0{'descr': '<f4', 'fortran_order': True, "
+        "'shape': (0, 1152921504606846976), }\n";
+    struct hl_memory memory = {.bytes = text, .size = sizeof text - 1};
+    struct hl_source source = hl_source_of_memory(&memory, "x.npy");
+    struct hl_npy npy;
+    struct hl_err err;
+
+    (void)state;
+    assert_int_equal(hl_npy_init(&source, &npy, &err), HL_OK);
+    assert_int_equal(hl_npy_floats(&npy, 0, 0, (float[1]){0}, &err), HL_OK);
+}
+
 static void what_cannot_be_read_is_named(void **state)
 {
     static const struct {
@@ -251,6 +266,7 @@ int main(void)
         cmocka_unit_test(real_matrices_of_every_kind_read_alike),
         cmocka_unit_test(whole_numbers_of_every_size_read_alike),
         cmocka_unit_test(flat_and_empty_files_are_files),
+        cmocka_unit_test(a_file_without_rows_may_claim_any_columns),
         cmocka_unit_test(what_cannot_be_read_is_named),
         cmocka_unit_test(what_does_not_fit_is_named_by_row_and_column),
         cmocka_unit_test(a_file_cut_or_lengthened_anywhere_is_refused),
