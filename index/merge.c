@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "index/merge.h"
+
+#include "proto/alloc.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* What goes into the new segment. */
+struct harvest {
+    struct hl_batch values;
+    uint64_t *rows;
+    uint32_t *numbers;
+};
+
+static void free_harvest(struct harvest *harvest)
+{
+    hl_free(harvest->values.values);
+    hl_free(harvest->rows);
+    hl_free(harvest->numbers);
+}
+
+/* Whether it goes into the new part. A row of a tail that is born behind the commit is not
+ * there yet: whoever seals a tail has stopped appending and waited for its last commit. */
+static bool lives(const struct hl_merge *merge, const struct hl_part *part,
+                  uint32_t position)
+{
+    return merge->commit < hl_part_died(part, position);
+}
+
+static size_t count_living(const struct hl_merge *merge)
+{
+    size_t n_living = 0;
+
+    for (size_t i = 0; i < merge->n_parts; i++)
+        for (uint32_t at = 0; at < hl_part_count(merge->parts[i]); at++)
+            n_living += lives(merge, merge->parts[i], at);
+    return n_living;
+}
+
+static bool make_room(struct harvest *harvest, size_t n_rows, size_t dim)
+{
+    size_t n_values;
+
+    if (!hl_size_mul(n_rows, dim, &n_values))
+        return false;
+    harvest->values.dim = dim;
+    harvest->values.values = hl_alloc_zeroed(n_values, sizeof(float));
+    harvest->rows = hl_alloc_zeroed(n_rows, sizeof *harvest->rows);
+    harvest->numbers = hl_alloc_zeroed(n_rows, sizeof *harvest->numbers);
+    return harvest->values.values && harvest->rows && harvest->numbers;
+}
+
+/* A row may die between the count and this, so fewer may come than were counted, never
+ * more. */
+static void gather(const struct hl_merge *merge, struct harvest *harvest)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < merge->n_parts; i++) {
+        const struct hl_part *part = merge->parts[i];
+
+        for (uint32_t at = 0; at < hl_part_count(part); at++) {
+            if (!lives(merge, part, at))
+                continue;
+            assert(n == 0 || harvest->rows[n - 1] < hl_part_row(part, at));
+            memcpy(harvest->values.values + n * merge->dim, hl_part_values(part, at),
+                   merge->dim * sizeof(float));
+            harvest->rows[n] = hl_part_row(part, at);
+            harvest->numbers[n++] = hl_part_number(part, at);
+        }
+    }
+    harvest->values.n_rows = n;
+}
+
+static enum hl_code build(const struct hl_merge *merge, const struct harvest *harvest,
+                          struct hl_part **ret_part, struct hl_err *err)
+{
+    const struct hl_segment_content content = {.values = &harvest->values,
+                                               .rows = harvest->rows,
+                                               .numbers = harvest->numbers,
+                                               .metric = merge->metric,
+                                               .n_links = merge->n_links,
+                                               .ef_construction = merge->ef_construction};
+    struct hl_segment *segment;
+    enum hl_code code = hl_segment_build(&content, merge->path, merge->deadline, err);
+
+    if (code == HL_OK)
+        code = hl_segment_open(merge->path, &segment, err);
+    return code == HL_OK ? hl_part_of_segment(segment, ret_part, err) : code;
+}
+
+enum hl_code hl_merge_build(const struct hl_merge *merge, struct hl_part **ret_part,
+                            struct hl_err *err)
+{
+    const size_t n_living = count_living(merge);
+    struct harvest harvest = {0};
+    enum hl_code code = HL_OK;
+
+    if (!make_room(&harvest, n_living, merge->dim))
+        code = hl_fail(err, HL_NO_MEMORY, "no memory to merge %zu rows", n_living);
+    else
+        gather(merge, &harvest);
+    if (code == HL_OK && harvest.values.n_rows > 0)
+        code = build(merge, &harvest, ret_part, err);
+    else if (code == HL_OK)
+        *ret_part = NULL;
+    free_harvest(&harvest);
+    return code;
+}
+
+void hl_merge_catch_up(const struct hl_merge *merge, struct hl_part *part)
+{
+    for (size_t i = 0; i < merge->n_parts; i++) {
+        for (uint32_t at = 0; at < hl_part_count(merge->parts[i]); at++) {
+            const uint64_t died = hl_part_died(merge->parts[i], at);
+
+            if (merge->commit < died && died != HL_COMMIT_NEVER)
+                (void)hl_part_kill(part, hl_part_row(merge->parts[i], at), died);
+        }
+    }
+}
