@@ -33,8 +33,9 @@ static void say_at_once(struct hl_exchange *exchange, const char *id,
                         const struct hl_err *err)
 {
     hl_reply_at_once(exchange->conn.fd, id, err);
-    hl_metrics_answered(exchange->server->metrics, hl_n_routes, hl_code_status(err->code),
-                        0);
+    hl_metrics_answered(exchange->server->metrics,
+                        hl_router_place(exchange->server->router, NULL),
+                        hl_code_status(err->code), 0);
 }
 
 /* On the watch's thread, and only when the exchange is receiving: the request's own memory
@@ -443,7 +444,7 @@ static void account(struct hl_exchange *exchange, bool is_sent)
     const struct hl_request *request = &exchange->request;
     const struct hl_reply *reply = &exchange->reply;
     struct hl_server *server = exchange->server;
-    size_t route = request->route ? (size_t)(request->route - hl_routes) : hl_n_routes;
+    size_t route = hl_router_place(server->router, request->route);
     int64_t took_us = hl_clock_now(&server->clock) - request->started_us;
 
     hl_metrics_add(server->metrics, HL_METRIC_IN_FLIGHT, -1);

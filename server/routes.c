@@ -37,6 +37,8 @@ struct node {
 };
 
 struct hl_router {
+    const struct hl_route *routes;
+    size_t n_routes;
     struct node *nodes; /* nodes[0] is "/" */
     size_t n_nodes;
     size_t size;
@@ -169,6 +171,8 @@ enum hl_code hl_router_new(const struct hl_route *routes, size_t n_routes,
 
     if (!router)
         return hl_fail(err, HL_NO_MEMORY, "no memory for the routes");
+    router->routes = routes;
+    router->n_routes = n_routes;
     code = add_node(router, "", 0, &root, err);
     for (size_t i = 0; code == HL_OK && i < n_routes; i++)
         code = add_route(router, &routes[i], err);
@@ -188,6 +192,11 @@ void hl_router_free(struct hl_router *router)
         return;
     hl_free(router->nodes);
     hl_free(router);
+}
+
+size_t hl_router_place(const struct hl_router *router, const struct hl_route *route)
+{
+    return route ? (size_t)(route - router->routes) : router->n_routes;
 }
 
 /* Where a walk may turn back to: the braces beside a literal that led nowhere. */

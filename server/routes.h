@@ -49,6 +49,9 @@ enum hl_code hl_router_new(const struct hl_route *routes, size_t n_routes,
                            struct hl_router **ret_router, struct hl_err *err);
 void hl_router_free(struct hl_router *router);
 
+/* The place of a route in the table: the label of its metrics. NULL is beyond the last. */
+size_t hl_router_place(const struct hl_router *router, const struct hl_route *route);
+
 /* Fills request->route and request->params from request->method and request->target.
  * HL_NOT_FOUND when no route has that path. HL_METHOD_NOT_ALLOWED when one has, but not
  * with this method: `ret_allow` is then the list for the `Allow` header. OPTIONS is never a

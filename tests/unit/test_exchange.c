@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/fail.h"
+#include "server/exchange.h"
+#include "server/keys.h"
+#include "server/server.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static int64_t now_us(void *self)
+{
+    struct timespec now;
+
+    (void)self;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* Answers with the body it was sent, and its parameter. */
+static enum hl_code echo(struct hl_server *server, struct hl_request *request,
+                         struct hl_reply *reply, struct hl_err *err)
+{
+    (void)server;
+    reply->status = 200;
+    reply->content_type = "text/plain";
+    hl_buf_print(&reply->body, "%s:%s", request->params[0].data, request->body.data);
+    return hl_buf_check(&reply->body, "the echo", err);
+}
+
+static enum hl_code refuse(struct hl_server *server, struct hl_request *request,
+                           struct hl_reply *reply, struct hl_err *err)
+{
+    (void)server;
+    (void)request;
+    hl_buf_add_text(&reply->body, "half a reply");
+    return hl_fail(err, HL_CONFLICT, "it is in the way");
+}
+
+static const struct hl_route table[] = {
+    {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_OPEN, "/refuse", refuse},
+    {HL_METHOD_PUT, HL_PLACE_WORKER, HL_DOOR_WRITE, "/echo/{name}", echo},
+    {HL_METHOD_POST, HL_PLACE_WORKER, HL_DOOR_READ, "/echo/{name}", echo},
+    {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_READ, "/long/{name}", echo},
+};
+
+struct fixture {
+    struct hl_server server;
+    struct hl_config *config;
+    struct hl_metrics_route labels[sizeof table / sizeof *table];
+    struct hl_metrics_build build;
+    int ends[2];
+    struct hl_exchange *exchange;
+    atomic_bool is_resumed;
+    char seen[512];
+};
+
+static void resume(void *transport)
+{
+    atomic_store(&((struct fixture *)transport)->is_resumed, true);
+}
+
+static void publish_keys(struct fixture *f, const struct hl_key_config *keys, size_t n)
+{
+    struct hl_keys *set = NULL;
+    struct hl_err err;
+
+    assert_int_equal(hl_keys_new(keys, n, &set, &err), HL_OK);
+    hl_live_swap(&f->server.keys, hl_keys_view(set));
+}
+
+static void connect_both(struct fixture *f)
+{
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, f->ends), 0);
+    f->exchange = hl_exchange_new(&f->server, f->ends[0]);
+    assert_non_null(f->exchange);
+    f->exchange->transport = f;
+    f->exchange->resume = resume;
+}
+
+static void hang_up(struct fixture *f)
+{
+    hl_exchange_free(f->exchange);
+    close(f->ends[0]);
+    close(f->ends[1]);
+}
+
+static int start(void **state)
+{
+    static struct fixture fixture;
+    static const char text[] = "[service]\nmax_request_size_mb = 1\n";
+    struct fixture *f = &fixture;
+    struct hl_pool_options pool = {.n_readers = 1, .max_queued = 4};
+    struct hl_watch_options watch = {
+        .clock = &f->server.clock, .receive_us = 60000000, .max_connections = 4};
+    struct hl_err err;
+
+    *f = (struct fixture){.server = {.clock = {.now_us = now_us}, .boot_id = 7}};
+    *state = f;
+    hl_live_init(&f->server.keys);
+    publish_keys(f, NULL, 0);
+    if (hl_config_read("test", text, sizeof text - 1, &f->config, &err) != HL_OK ||
+        hl_router_new(table, sizeof table / sizeof *table, &f->server.router, &err) !=
+            HL_OK ||
+        hl_pool_new(&pool, &f->server.pool, &err) != HL_OK ||
+        hl_watch_new(&watch, &f->server.watch, &err) != HL_OK)
+        return -1;
+    f->server.config = f->config;
+    if (hl_metrics_new(f->labels, sizeof table / sizeof *table, &f->build,
+                       &f->server.metrics, &err) != HL_OK)
+        return -1;
+    connect_both(f);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    struct fixture *f = *state;
+
+    hang_up(f);
+    hl_pool_free(f->server.pool);
+    hl_watch_free(f->server.watch);
+    hl_metrics_free(f->server.metrics);
+    hl_router_free(f->server.router);
+    hl_live_done(&f->server.keys);
+    hl_config_free(f->config);
+    return 0;
+}
+
+/* The status and the bytes of the reply, then makes the exchange ready for the next. */
+static const char *seen(struct fixture *f)
+{
+    const struct hl_reply *reply = &f->exchange->reply;
+    const char *bytes = reply->body.len > 0 ? reply->body.data : reply->text.data;
+
+    snprintf(f->seen, sizeof f->seen, "%d %s", reply->status, bytes ? bytes : "");
+    hl_exchange_done(f->exchange, true);
+    return f->seen;
+}
+
+static const char *ask(struct fixture *f, const char *target, struct hl_head head,
+                       const char *body)
+{
+    char len[32];
+    const struct timespec pause = {.tv_nsec = 1000000};
+    enum hl_step step;
+
+    snprintf(len, sizeof len, "%zu", strlen(body));
+    head.n_hosts = 1;
+    if (*body && !head.content_length && !head.is_chunked) {
+        head.content_length = len;
+        head.n_lengths = 1;
+    }
+    atomic_store(&f->is_resumed, false);
+    hl_exchange_begin(f->exchange, target);
+    step = hl_exchange_head(f->exchange, &head);
+    for (const char *c = body; step == HL_STEP_MORE && *c; c++)
+        step = hl_exchange_body(f->exchange, c, 1);
+    if (step == HL_STEP_MORE)
+        step = hl_exchange_end(f->exchange);
+    if (step == HL_STEP_LONG) {
+        hl_exchange_submit(f->exchange);
+        for (int ms = 0; ms < 10000 && !atomic_load(&f->is_resumed); ms++)
+            nanosleep(&pause, NULL);
+        step = hl_exchange_end(f->exchange);
+    }
+    return step == HL_STEP_ANSWER ? seen(f) : "no answer";
+}
+
+static void assert_begins(const char *text, const char *beginning)
+{
+    if (strncmp(text, beginning, strlen(beginning)) != 0)
+        assert_string_equal(text, beginning);
+}
+
+static void a_request_reaches_its_handler_and_the_exchange_serves_the_next(void **state)
+{
+    const struct hl_head post = {.method = "POST"};
+
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(ask(*state, "/echo/a%20b", post, "body"), "200 a b:body");
+        assert_string_equal(ask(*state, "/echo/c", post, ""), "200 c:");
+    }
+}
+
+static void a_long_request_is_answered_by_a_reader(void **state)
+{
+    const struct hl_head post = {.method = "POST"};
+
+    assert_string_equal(ask(*state, "/long/a", post, "x"), "200 a:x");
+    assert_string_equal(ask(*state, "/echo/a", post, "y"), "200 a:y");
+}
+
+static void a_handlers_error_replaces_what_it_had_printed(void **state)
+{
+    const struct hl_head get = {.method = "GET"};
+
+    assert_begins(ask(*state, "/refuse", get, ""),
+                  "409 {\"status\":{\"error\":\"it is in the way\",\"code\":\"conflict\"}");
+}
+
+static void an_unwanted_body_is_thrown_away_and_the_connection_kept(void **state)
+{
+    const struct hl_head post = {.method = "POST"};
+
+    assert_begins(ask(*state, "/refuse", post, "unwanted"), "405 ");
+    assert_begins(ask(*state, "/nothing", post, "unwanted"), "404 ");
+    assert_string_equal(ask(*state, "/echo/a", post, "wanted"), "200 a:wanted");
+}
+
+static void what_cannot_be_read_to_its_end_is_answered_first_and_closed(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_head huge = {
+        .method = "POST", .content_length = "1048577", .n_lengths = 1, .n_hosts = 1};
+    const struct hl_head twice = {
+        .method = "POST", .content_length = "4", .n_lengths = 2, .n_hosts = 1};
+
+    hl_exchange_begin(f->exchange, "/echo/a");
+    assert_int_equal(hl_exchange_head(f->exchange, &huge), HL_STEP_ANSWER);
+    assert_true(f->exchange->reply.must_close);
+    assert_begins(seen(f), "413 ");
+    hl_exchange_begin(f->exchange, "/echo/a");
+    assert_int_equal(hl_exchange_head(f->exchange, &twice), HL_STEP_ANSWER);
+    assert_true(f->exchange->reply.must_close);
+    assert_begins(seen(f), "400 ");
+}
+
+static void a_chunked_body_is_counted_and_answered_at_its_end(void **state)
+{
+    static char piece[256 << 10];
+    struct fixture *f = *state;
+    const struct hl_head chunked = {.method = "POST", .is_chunked = true, .n_hosts = 1};
+
+    hl_exchange_begin(f->exchange, "/echo/a");
+    assert_int_equal(hl_exchange_head(f->exchange, &chunked), HL_STEP_MORE);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(hl_exchange_body(f->exchange, piece, sizeof piece), HL_STEP_MORE);
+    assert_int_equal(hl_exchange_end(f->exchange), HL_STEP_ANSWER);
+    assert_begins(seen(f), "413 ");
+}
+
+static void a_chunked_body_without_end_is_answered_past_the_library(void **state)
+{
+    static char piece[256 << 10];
+    struct fixture *f = *state;
+    const struct hl_head chunked = {.method = "POST", .is_chunked = true, .n_hosts = 1};
+    enum hl_step step = HL_STEP_MORE;
+    char said[64] = "";
+    int n = 0;
+
+    hl_exchange_begin(f->exchange, "/echo/a");
+    assert_int_equal(hl_exchange_head(f->exchange, &chunked), HL_STEP_MORE);
+    while (step == HL_STEP_MORE && n++ < 20)
+        step = hl_exchange_body(f->exchange, piece, sizeof piece);
+    assert_int_equal(step, HL_STEP_CLOSE);
+    assert_true(recv(f->ends[1], said, sizeof said - 1, MSG_DONTWAIT) > 0);
+    assert_begins(said, "HTTP/1.1 413 Content Too Large\r\n");
+    hl_exchange_done(f->exchange, false);
+    hang_up(f);
+    connect_both(f);
+}
+
+static void a_key_opens_what_it_may(void **state)
+{
+    static const struct hl_key_config keys[] = {
+        {.id = "all", .secret = "full-full-full-full", .access = HL_ACCESS_FULL},
+        {.id = "look", .secret = "read-read-read-read", .access = HL_ACCESS_READ_ONLY},
+    };
+    static const struct {
+        const char *method;
+        const char *target;
+        const char *secret;
+        const char *answer;
+    } rows[] = {
+        {"GET", "/refuse", NULL, "409"},
+        {"POST", "/echo/a", NULL, "401"},
+        {"POST", "/echo/a", "read-read-read-reaD", "401"},
+        {"POST", "/echo/a", "read-read-read-read", "200"},
+        {"PUT", "/echo/a", "read-read-read-read", "403"},
+        {"PUT", "/echo/a", "full-full-full-full", "200"},
+        {"GET", "/nothing", NULL, "401"},
+        {"GET", "/nothing", "read-read-read-read", "404"},
+    };
+    struct fixture *f = *state;
+
+    publish_keys(f, keys, 2);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct hl_head head = {.method = rows[i].method, .api_key = rows[i].secret};
+
+        assert_begins(ask(f, rows[i].target, head, ""), rows[i].answer);
+    }
+    publish_keys(f, NULL, 0);
+}
+
+static void a_reply_carries_the_callers_id_or_one_of_ours(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_head theirs = {.method = "GET", .request_id = "mine-1"};
+    const struct hl_head none = {.method = "GET"};
+    char first[32];
+
+    ask(f, "/refuse", theirs, "");
+    assert_string_equal(f->exchange->request.id, "mine-1");
+    ask(f, "/refuse", none, "");
+    snprintf(first, sizeof first, "%s", f->exchange->request.id);
+    assert_int_equal(strlen(first), 24);
+    ask(f, "/refuse", none, "");
+    assert_string_not_equal(f->exchange->request.id, first);
+}
+
+static void no_memory_anywhere_is_an_answer_and_the_next_request_works(void **state)
+{
+    const struct hl_head post = {.method = "POST"};
+    struct hl_err err;
+    char rule[32];
+
+    for (int n = 1; n <= 4; n++) {
+        struct fixture *f = *state;
+        const char *answer;
+
+        hang_up(f);
+        connect_both(f);
+        snprintf(rule, sizeof rule, "alloc=%d:fail", n);
+        assert_int_equal(hl_failpoint_arm(rule, &err), HL_OK);
+        answer = ask(f, "/echo/a?b=c", post, "x");
+
+        hl_failpoint_disarm();
+        assert_true(strncmp(answer, "503 ", 4) == 0 || strcmp(answer, "200 a:x") == 0);
+        assert_true(n > 1 || strncmp(answer, "503 ", 4) == 0);
+        assert_string_equal(ask(f, "/echo/a", post, "x"), "200 a:x");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_request_reaches_its_handler_and_the_exchange_serves_the_next),
+        cmocka_unit_test(a_long_request_is_answered_by_a_reader),
+        cmocka_unit_test(a_handlers_error_replaces_what_it_had_printed),
+        cmocka_unit_test(an_unwanted_body_is_thrown_away_and_the_connection_kept),
+        cmocka_unit_test(what_cannot_be_read_to_its_end_is_answered_first_and_closed),
+        cmocka_unit_test(a_chunked_body_is_counted_and_answered_at_its_end),
+        cmocka_unit_test(a_chunked_body_without_end_is_answered_past_the_library),
+        cmocka_unit_test(a_key_opens_what_it_may),
+        cmocka_unit_test(a_reply_carries_the_callers_id_or_one_of_ours),
+        cmocka_unit_test(no_memory_anywhere_is_an_answer_and_the_next_request_works),
+    };
+
+    return cmocka_run_group_tests_name("exchange", tests, start, stop);
+}
