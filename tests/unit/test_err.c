@@ -78,8 +78,8 @@ static void check_cut(const char *character, size_t n_before)
     struct hl_err err;
 
     memset(text, 'x', n_before);
-    for (; len + size < sizeof text; len += size)
-        memcpy(text + len, character, size);
+    for (; len + 1 < sizeof text; len++)
+        text[len] = character[(len - n_before) % size];
     (void)hl_fail(&err, HL_INVALID, "%s", text);
     len = strlen(err.msg);
     assert_true(len < sizeof err.msg);

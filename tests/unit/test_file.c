@@ -24,7 +24,7 @@ static char folder[] = "/tmp/heirloom_file_XXXXXX";
 static int enter_folder(void **state)
 {
     (void)state;
-    memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
+    memset(folder + strlen(folder) - 6, 'X', 6);
     return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
 }
 

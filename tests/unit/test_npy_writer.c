@@ -19,7 +19,7 @@ static char folder[] = "/tmp/heirloom_npy_XXXXXX";
 static int enter_folder(void **state)
 {
     (void)state;
-    memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
+    memset(folder + strlen(folder) - 6, 'X', 6);
     return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
 }
 
@@ -29,6 +29,14 @@ static int leave_folder(void **state)
     hl_failpoint_disarm();
     (void)unlink("f.npy");
     return chdir("/") == 0 ? rmdir(folder) : -1;
+}
+
+static uint32_t bits_of(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
 }
 
 /* Exact in half precision too. */
@@ -77,7 +85,7 @@ static void check_file(enum hl_dtype type, size_t n_rows, size_t dim)
     assert_int_equal(npy.dim, dim);
     assert_int_equal(hl_npy_floats(&npy, 0, n_rows, values, &err), HL_OK);
     for (size_t i = 0; i < n_rows * dim; i++)
-        assert_true(memcmp(&values[i], &(float){value_of(i)}, sizeof(float)) == 0);
+        assert_int_equal(bits_of(values[i]), bits_of(value_of(i)));
     hl_file_close(file);
     free(values);
 }

@@ -22,7 +22,7 @@ static int open_file(void **state)
     int fd;
 
     (void)state;
-    memcpy(path + strlen(path) - 6, "XXXXXX", 6);
+    memset(path + strlen(path) - 6, 'X', 6);
     fd = mkstemp(path);
     if (fd < 0 || write(fd, "0123456789", 10) != 10 || close(fd) != 0)
         return -1;

@@ -27,7 +27,7 @@ static int enter_folder(void **state)
         reals[i] = (float)(i % 128) / 8.0F - 8.0F; /* exact in bfloat16 too */
         wholes[i] = i % 100;
     }
-    memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
+    memset(folder + strlen(folder) - 6, 'X', 6);
     return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
 }
 
@@ -161,24 +161,24 @@ static struct hl_tensors_writer *open_pair(enum hl_dtype type)
 static void numbers_out_of_range_make_no_file(void **state)
 {
     static const struct {
-        enum hl_dtype type;
         int64_t value;
+        enum hl_dtype type;
         enum hl_code code;
     } rows[] = {
-        {HL_DTYPE_I8, 127, HL_OK},
-        {HL_DTYPE_I8, 128, HL_INVALID},
-        {HL_DTYPE_I8, -128, HL_OK},
-        {HL_DTYPE_I8, -129, HL_INVALID},
-        {HL_DTYPE_U8, 255, HL_OK},
-        {HL_DTYPE_U8, 256, HL_INVALID},
-        {HL_DTYPE_U8, -1, HL_INVALID},
-        {HL_DTYPE_U64, -1, HL_INVALID},
-        {HL_DTYPE_I32, INT32_MAX, HL_OK},
-        {HL_DTYPE_I32, (int64_t)INT32_MAX + 1, HL_INVALID},
-        {HL_DTYPE_I64, INT64_MIN, HL_OK},
-        {HL_DTYPE_U64, INT64_MAX, HL_OK},
-        {HL_DTYPE_U32, UINT32_MAX, HL_OK},
-        {HL_DTYPE_U32, (int64_t)1 << 32, HL_INVALID},
+        {127, HL_DTYPE_I8, HL_OK},
+        {128, HL_DTYPE_I8, HL_INVALID},
+        {-128, HL_DTYPE_I8, HL_OK},
+        {-129, HL_DTYPE_I8, HL_INVALID},
+        {255, HL_DTYPE_U8, HL_OK},
+        {256, HL_DTYPE_U8, HL_INVALID},
+        {-1, HL_DTYPE_U8, HL_INVALID},
+        {-1, HL_DTYPE_U64, HL_INVALID},
+        {INT32_MAX, HL_DTYPE_I32, HL_OK},
+        {(int64_t)INT32_MAX + 1, HL_DTYPE_I32, HL_INVALID},
+        {INT64_MIN, HL_DTYPE_I64, HL_OK},
+        {INT64_MAX, HL_DTYPE_U64, HL_OK},
+        {UINT32_MAX, HL_DTYPE_U32, HL_OK},
+        {(int64_t)1 << 32, HL_DTYPE_U32, HL_INVALID},
     };
 
     (void)state;
