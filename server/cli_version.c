@@ -13,8 +13,7 @@ void hl_cli_version(struct hl_buf *buf)
     hl_buf_print(buf, "FAISS %s\n", hl_index_faiss_version());
     hl_buf_print(buf, "libmicrohttpd %s\n", hl_http_library_version());
     hl_buf_print(buf, "cJSON %s\n", hl_encode_library_version());
-    hl_buf_print(buf, "%s\n", hl_compat_blas());
-    hl_buf_print(buf, "    for %s\n", hl_compat_blas_core());
+    hl_buf_print(buf, "%s, for %s\n", hl_compat_blas(), hl_compat_blas_core());
     hl_buf_print(buf, "compiler %s\n", hl_compiler());
     hl_buf_print(buf, "kernels %s\n", hl_index_kernels());
 }
