@@ -69,9 +69,15 @@ enum hl_code hl_service_metrics(struct hl_server *server, struct hl_request *req
     return hl_buf_check(&reply->body, "the metrics", err);
 }
 
+/* Whether something stands in the object already. A buffer that failed may be empty. */
+static bool needs_comma(const struct hl_buf *buf)
+{
+    return buf->len > 0 && buf->data[buf->len - 1] != '{';
+}
+
 static void print_limit(struct hl_buf *buf, const char *name, uint64_t limit, uint64_t use)
 {
-    if (buf->data[buf->len - 1] != '{')
+    if (needs_comma(buf))
         hl_buf_add_char(buf, ',');
     hl_encode_key(buf, name);
     hl_buf_add_text(buf, "{\"limit\":");
@@ -127,7 +133,7 @@ static void print_answers(struct hl_buf *buf, const struct hl_server *server, si
         if (answers.count == 0)
             continue;
         if (is_first)
-            hl_buf_print(buf, "%s\"%s %s\":{", buf->data[buf->len - 1] == '{' ? "" : ",",
+            hl_buf_print(buf, "%s\"%s %s\":{", needs_comma(buf) ? "," : "",
                          hl_method_name(hl_routes[route].method), hl_routes[route].path);
         hl_buf_print(
             buf, "%s\"%d\":{\"count\":%" PRIu64 ",\"total_duration_micros\":%" PRIu64 "}",
