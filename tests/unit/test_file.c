@@ -316,6 +316,8 @@ static void the_entries_of_a_folder_are_counted(void **state)
     arm("file.open=1:fail");
     assert_int_equal(hl_dir_count("sub", &n, &err), HL_IO);
     assert_int_equal(n, 2);
+    assert_int_equal(unlink("sub/a"), 0);
+    assert_int_equal(unlink("sub/.b"), 0);
 }
 
 /* A process that takes the lock, says so, and keeps it until it is killed. */
