@@ -67,7 +67,7 @@ enum { MANY = 20001 }; /* several chunks of any type */
 static void long_runs_and_strides_lose_nothing(void **state)
 {
     int64_t *from = calloc(MANY, sizeof *from), *values = calloc(MANY, 2 * sizeof *values);
-    unsigned char *bytes = calloc(MANY, sizeof *from);
+    unsigned char *bytes = malloc((size_t)MANY * 8);
 
     (void)state;
     for (int i = 0; i < MANY; i++)
@@ -81,7 +81,7 @@ static void long_runs_and_strides_lose_nothing(void **state)
         struct hl_err err;
 
         assert_int_equal(hl_dtype_of_i64((enum hl_dtype)type, from, MANY, bytes), MANY);
-        memset(values, 0xff, MANY * 2 * sizeof *values);
+        memset(values, 0xff, (size_t)MANY * 2 * sizeof *values);
         assert_int_equal(hl_numbers_i64(&numbers, &run, values, &n, &err), HL_OK);
         assert_int_equal(n, MANY - 1);
         for (size_t i = 0; i < n; i++) {
