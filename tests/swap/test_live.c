@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-enum { N_READERS = 8, N_SWAPS = 4000, N_WORDS = 64 };
+enum { N_READERS = 4, N_SWAPS = 4000, N_WORDS = 8 };
 
 struct shelf {
     struct hl_view view; /* first: what is served begins with it */
@@ -27,7 +27,7 @@ struct stage {
     atomic_size_t n_freed;
     atomic_bool is_over;
     atomic_size_t n_faults;
-    atomic_size_t n_looks;
+    atomic_size_t n_ready; /* readers that have seen a view */
 };
 
 static void free_shelf(struct hl_view *view)
@@ -59,6 +59,7 @@ static void *read_views(void *self)
 {
     struct stage *stage = self;
     uint64_t last = 0;
+    bool is_first = true;
 
     while (!atomic_load(&stage->is_over)) {
         struct hl_view *view = hl_live_acquire(&stage->live);
@@ -71,7 +72,9 @@ static void *read_views(void *self)
             atomic_fetch_add(&stage->n_faults, 1);
         last = view ? view->number : last;
         hl_view_unref(view);
-        atomic_fetch_add(&stage->n_looks, 1);
+        if (is_first)
+            atomic_fetch_add(&stage->n_ready, 1);
+        is_first = false;
     }
     return NULL;
 }
@@ -86,10 +89,14 @@ static void readers_see_whole_views_in_order_and_each_is_freed_once(void **state
     publish(&stage, 1);
     for (size_t i = 0; i < N_READERS; i++)
         assert_int_equal(pthread_create(&readers[i], NULL, read_views, &stage), 0);
-    for (uint64_t word = 2; word <= N_SWAPS; word++)
-        publish(&stage, word);
-    while (atomic_load(&stage.n_looks) < N_SWAPS)
+    /* Swaps before anybody looks would prove nothing. */
+    while (atomic_load(&stage.n_ready) < N_READERS)
         sched_yield();
+    for (uint64_t word = 2; word <= N_SWAPS; word++) {
+        publish(&stage, word);
+        if (word % 8 == 0)
+            sched_yield();
+    }
     atomic_store(&stage.is_over, true);
     for (size_t i = 0; i < N_READERS; i++)
         pthread_join(readers[i], NULL);
