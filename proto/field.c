@@ -134,8 +134,8 @@ void hl_field_refuse_name(const struct hl_field *field, const char *sentence,
     char path[PATH_ROOM];
 
     print_path(field, path);
-    hl_err_set(err, field->tokens->code, "Format error in %s: %s: %s", field->tokens->what,
-               path, sentence);
+    hl_err_set(err, field->tokens->code, "Format error in %s: %s%s%s", field->tokens->what,
+               path, path[0] ? ": " : "", sentence);
 }
 
 static enum hl_code take(const struct hl_field *field, enum hl_token_kind kind,

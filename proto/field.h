@@ -105,6 +105,8 @@ enum hl_code hl_items_next(struct hl_items *items, const struct hl_field **ret_i
     (hl_field_refuse_name((field), "duplicate field", (err)), hl_err_code(err))
 #define hl_field_fail_unknown(field, err)                                                  \
     (hl_field_refuse_name((field), "unknown field", (err)), hl_err_code(err))
+#define hl_field_fail_name(field, sentence, err)                                           \
+    (hl_field_refuse_name((field), (sentence), (err)), hl_err_code(err))
 
 void hl_field_refuse_type(const struct hl_field *field, const char *wanted,
                           const struct hl_token *got, struct hl_err *err);
