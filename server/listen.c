@@ -37,12 +37,12 @@ static enum hl_code bind_to(struct hl_listener *listener, const struct addrinfo 
     listener->socket =
         socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener->socket < 0)
-        return hl_fail_errno(err, errno, "make a socket");
+        return hl_fail_errno(err, errno, "could not make a socket");
     (void)setsockopt(listener->socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(listener->socket, address->ai_addr, address->ai_addrlen) != 0 ||
         listen(listener->socket, SOMAXCONN) != 0 ||
         getsockname(listener->socket, (struct sockaddr *)&bound, &size) != 0)
-        return hl_fail_errno(err, errno, "listen there");
+        return hl_fail_errno(err, errno, "could not listen there");
     if (getnameinfo((struct sockaddr *)&bound, size, NULL, 0, port, sizeof port,
                     NI_NUMERICSERV) == 0)
         listener->port = (uint16_t)strtoul(port, NULL, 10);
@@ -70,7 +70,8 @@ static enum hl_code resolve_and_bind(struct hl_listener *listener, const char *h
     if (code != HL_OK)
         return hl_fail_in(err, "host \"%s\" port %u", host, (unsigned)port);
     listener->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return listener->stop < 0 ? hl_fail_errno(err, errno, "make an eventfd") : HL_OK;
+    return listener->stop < 0 ? hl_fail_errno(err, errno, "could not make an eventfd")
+                              : HL_OK;
 }
 
 enum hl_code hl_listener_open(const char *host, uint16_t port,
@@ -140,7 +141,7 @@ enum hl_code hl_listener_start(struct hl_listener *listener,
     listener->accepted = *accepted;
     error = pthread_create(&listener->thread, NULL, accept_main, listener);
     if (error)
-        return hl_fail_errno(err, error, "start the thread that accepts");
+        return hl_fail_errno(err, error, "could not start the thread that accepts");
     listener->is_running = true;
     return HL_OK;
 }

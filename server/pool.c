@@ -192,7 +192,8 @@ enum hl_code hl_pool_new(const struct hl_pool_options *options, struct hl_pool *
     pool->has_watcher = !error;
     if (error) {
         hl_pool_free(pool);
-        return hl_fail_errno(err, error, "start %zu reader threads", options->n_readers);
+        return hl_fail_errno(err, error, "could not start %zu reader threads",
+                             options->n_readers);
     }
     *ret_pool = pool;
     return HL_OK;

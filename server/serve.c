@@ -66,7 +66,7 @@ static enum hl_code allow_files(const struct hl_config *config, struct hl_err *e
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return hl_fail_errno(err, errno, "read the limit of open files");
+        return hl_fail_errno(err, errno, "could not read the limit of open files");
     if (limit.rlim_cur >= wanted)
         return HL_OK;
     if (limit.rlim_max < wanted)
@@ -77,7 +77,7 @@ static enum hl_code allow_files(const struct hl_config *config, struct hl_err *e
             (unsigned long long)limit.rlim_max);
     limit.rlim_cur = wanted;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return hl_fail_errno(err, errno, "raise the limit of open files");
+        return hl_fail_errno(err, errno, "could not raise the limit of open files");
     return HL_OK;
 }
 
@@ -110,7 +110,7 @@ static enum hl_code name_this_run(struct hl_server *server, struct hl_err *err)
     struct tm utc;
 
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        return hl_fail_errno(err, errno, "get random bytes");
+        return hl_fail_errno(err, errno, "could not get random bytes");
     memcpy(&server->boot_id, random, sizeof server->boot_id);
     snprintf(server->boot_name, sizeof server->boot_name,
              "%02x%02x%02x%02x-%02x%02x-4%x%02x-%x%x%02x-%02x%02x%02x%02x%02x%02x", r[0],

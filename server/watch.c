@@ -221,7 +221,8 @@ enum hl_code hl_watch_new(const struct hl_watch_options *options,
         pthread_cond_destroy(&watch->changed);
         pthread_mutex_destroy(&watch->lock);
         hl_free(watch);
-        return hl_fail_errno(err, error, "start the thread that watches connections");
+        return hl_fail_errno(err, error,
+                             "could not start the thread that watches connections");
     }
     *ret_watch = watch;
     return HL_OK;
