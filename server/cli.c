@@ -184,12 +184,13 @@ enum hl_code hl_cli_parse(size_t n_args, const char *const *args, struct hl_cli 
                           struct hl_err *err)
 {
     struct hl_cli cli = {.command = HL_COMMAND_HELP, .topic = HL_COMMAND_HELP};
-    struct args rest = {args + 1, n_args - 1};
+    struct args rest;
     enum hl_command command;
     enum hl_code code;
 
     if (n_args == 0)
         return hl_fail(err, HL_INVALID, "a command is wanted");
+    rest = (struct args){args + 1, n_args - 1};
     if (is_help_flag(args[0]))
         command = HL_COMMAND_HELP;
     else if (strcmp(args[0], "--version") == 0)
