@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_PROTO_DIR_H
+#define HL_PROTO_DIR_H
+
+#include "proto/err.h"
+
+#include <stdbool.h>
+
+/* Folders: what is in them, and taking them away. hl_dir_make and hl_dir_sync are in
+ * file.h. Every call passes a failpoint. Any thread, as long as nobody else changes the
+ * folder. */
+
+/* Called with each name, "." and ".." left out, in no order. False ends the walk. */
+typedef bool hl_dir_entry_fn(void *self, const char *name);
+enum hl_code hl_dir_walk(const char *path, hl_dir_entry_fn *each, void *self,
+                         struct hl_err *err);
+
+/* Removing what is not there is HL_OK. What stays after a crash in the middle is removed by
+ * the next call. Symbolic links are removed, never followed; more than eight folders within
+ * each other are refused. */
+enum hl_code hl_file_remove(const char *path, struct hl_err *err);
+enum hl_code hl_dir_remove(const char *path, struct hl_err *err);
+
+/* Makes an entry of the folder that `path` is in survive a crash. */
+enum hl_code hl_dir_sync_above(const char *path, struct hl_err *err);
+
+#endif
