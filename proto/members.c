@@ -37,6 +37,18 @@ enum hl_code hl_members_read(const struct hl_field *field, const struct hl_membe
     return code;
 }
 
+enum hl_code hl_member_refuse(const struct hl_field *member, const char *why,
+                              struct hl_err *err)
+{
+    return hl_fail(err, HL_NOT_SUPPORTED, "\"%.*s\" is not supported: %s",
+                   (int)member->name_len, member->name, why);
+}
+
+enum hl_code hl_shard_key_refuse(const struct hl_field *member, struct hl_err *err)
+{
+    return hl_member_refuse(member, "a collection is one shard without a key", err);
+}
+
 enum hl_code hl_each_read(const struct hl_field *field,
                           enum hl_code (*read)(const struct hl_field *item, void *self,
                                                struct hl_err *err),

@@ -27,6 +27,14 @@ struct hl_members {
 enum hl_code hl_members_read(const struct hl_field *field, const struct hl_members *members,
                              void *self, struct hl_err *err);
 
+/* What the contract has and this server has not: `"NAME" is not supported: WHY`,
+ * HL_NOT_SUPPORTED. */
+enum hl_code hl_member_refuse(const struct hl_field *member, const char *why,
+                              struct hl_err *err);
+
+/* The same for `shard_key`. */
+enum hl_code hl_shard_key_refuse(const struct hl_field *member, struct hl_err *err);
+
 /* Calls `read` for each item of an array. */
 enum hl_code hl_each_read(const struct hl_field *field,
                           enum hl_code (*read)(const struct hl_field *item, void *self,
