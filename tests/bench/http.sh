@@ -12,6 +12,7 @@ rounds=${2:-7} seconds=${3:-4}
 server_cpu=1 wrk_cpu=0
 (($(nproc) > 1)) || { echo "two processors are needed to measure one of them" >&2; exit 2; }
 
+ninja -C "$build" --quiet server/heirloom tests/bench/epoll_server
 dir=$(mktemp -d)
 pids=()
 finish() {
