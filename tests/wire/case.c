@@ -211,6 +211,8 @@ static bool read_word(const struct reader *reader, const char *text)
         return add_step(reader, HL_STEP_SHUT) != NULL;
     if (strcmp(text, "closed") == 0)
         return add_step(reader, HL_STEP_CLOSED) != NULL;
+    if (strcmp(text, "refused") == 0)
+        return add_step(reader, HL_STEP_REFUSED) != NULL;
     if (strncmp(text, "config: ", 8) == 0) {
         append(&reader->one->config, text + 8, "\n");
         return true;

@@ -16,6 +16,7 @@ enum hl_step_kind {
     HL_STEP_REPLY,
     HL_STEP_SHUT,   /* no more is sent on this connection */
     HL_STEP_CLOSED, /* the server closes and sends nothing before */
+    HL_STEP_REFUSED /* a reply of 4xx, or the same as above */
 };
 
 enum { HL_CASE_MAX_STEPS = 64, HL_CASE_MAX_LINES = 16 };

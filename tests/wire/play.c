@@ -97,6 +97,22 @@ static bool play_reply(struct hl_client *client, const struct hl_step *step,
     return is_ok;
 }
 
+static bool play_refused(struct hl_client *client, const struct hl_step *step,
+                         const char *path)
+{
+    struct hl_client_reply reply;
+    const enum hl_client_got got = hl_client_read(client, false, LIMIT_MS, &reply);
+    const bool is_ok =
+        got == HL_CLIENT_CLOSED || (got == HL_CLIENT_REPLY && reply.status / 100 == 4);
+
+    if (!is_ok) {
+        printf("# %s:%zu: instead of a refusal came %s\n", path, step->line, name_of(got));
+        show_reply(&reply);
+    }
+    hl_client_reply_done(&reply);
+    return is_ok;
+}
+
 static bool play_step(struct hl_client *client, unsigned port, const struct hl_step *step,
                       const char *path)
 {
@@ -118,6 +134,8 @@ static bool play_step(struct hl_client *client, unsigned port, const struct hl_s
         return true;
     case HL_STEP_REPLY:
         return play_reply(client, step, path);
+    case HL_STEP_REFUSED:
+        return play_refused(client, step, path);
     case HL_STEP_CLOSED:
         got = hl_client_read_end(client, LIMIT_MS);
         if (got == HL_CLIENT_CLOSED)
