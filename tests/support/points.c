@@ -236,9 +236,10 @@ enum hl_code hl_points_commit(struct hl_points *points, struct hl_store *store, 
 
 /* ---- comparing ---- */
 
-static bool complain(const char *what, int which)
+static bool complain(const struct hl_points *points, const char *what, int which)
 {
-    fprintf(stderr, "%s of point %d is not as it was written\n", what, which);
+    if (!points->is_quiet)
+        fprintf(stderr, "%s of point %d is not as it was written\n", what, which);
     return false;
 }
 
@@ -269,7 +270,7 @@ static bool check_point(const struct hl_points *points, struct hl_reader *reader
 
     if (point->payload.len != payload.len ||
         memcmp(point->payload.text, text, payload.len) != 0)
-        return complain("the payload", which);
+        return complain(points, "the payload", which);
     for (int i = 0; i < HL_POINTS_SPACES; i++) {
         const uint32_t seed = state->vectors[which][i];
 
@@ -277,10 +278,10 @@ static bool check_point(const struct hl_points *points, struct hl_reader *reader
             continue;
         if (n == point->n_places || point->places[n].space != points->spaces[i] ||
             !has_values(points, reader, point->places[n].row, i, seed))
-            return complain("a vector", which);
+            return complain(points, "a vector", which);
         n++;
     }
-    return n == point->n_places || complain("a dropped vector", which);
+    return n == point->n_places || complain(points, "a dropped vector", which);
 }
 
 struct tour {
@@ -319,7 +320,8 @@ static bool visit_by_number(void *self, const struct hl_store_point *point)
     struct tour *tour = self;
 
     if (tour->n > 0 && point->number <= tour->last.number)
-        return tour->is_right = complain("the order by number", (int)point->number);
+        return tour->is_right =
+                   complain(tour->points, "the order by number", (int)point->number);
     tour->last = *point;
     return visit(self, point);
 }
@@ -329,7 +331,8 @@ static bool visit_by_id(void *self, const struct hl_store_point *point)
     struct tour *tour = self;
 
     if (tour->n > 0 && hl_id_compare(&point->id, &tour->last.id) <= 0)
-        return tour->is_right = complain("the order by id", (int)point->number);
+        return tour->is_right =
+                   complain(tour->points, "the order by id", (int)point->number);
     tour->last = *point;
     return visit(self, point);
 }
@@ -348,8 +351,8 @@ static bool check_tour(const struct hl_points *points, struct hl_reader *reader,
     if (hl_reader_scan(reader, &scan,
                        order == HL_READ_BY_ID ? visit_by_id : visit_by_number, &tour,
                        &err) != HL_OK)
-        return complain(err.msg, -1);
-    return tour.is_right && (tour.n == n || complain("the number", tour.n));
+        return complain(points, err.msg, -1);
+    return tour.is_right && (tour.n == n || complain(points, "the number", tour.n));
 }
 
 bool hl_points_check(const struct hl_points *points, struct hl_reader *reader,
@@ -362,14 +365,14 @@ bool hl_points_check(const struct hl_points *points, struct hl_reader *reader,
         const enum hl_code code = hl_reader_find(reader, &id, &point, &err);
 
         if (code != (state->payloads[i] ? HL_OK : HL_NOT_FOUND))
-            return complain("the presence", i);
+            return complain(points, "the presence", i);
         if (code != HL_OK)
             continue;
         if (!check_point(points, reader, state, i, &point))
             return false;
         if (hl_reader_get(reader, point.number, &again, &err) != HL_OK ||
             !check_point(points, reader, state, i, &again))
-            return complain("the number", i);
+            return complain(points, "the number", i);
     }
     return check_tour(points, reader, state, HL_READ_BY_NUMBER) &&
            check_tour(points, reader, state, HL_READ_BY_ID);

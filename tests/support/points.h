@@ -26,6 +26,7 @@ struct hl_points {
     struct hl_points_state now;        /* with the open transaction */
     struct hl_points_state *at;        /* [commit] */
     uint64_t n_commits;                /* acknowledged */
+    bool is_quiet;                     /* differences are expected and not said */
 };
 
 bool hl_points_init(struct hl_points *points, uint64_t seed);
