@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/id.h"
 
+#include "proto/hex.h"
+
 #include <assert.h>
 #include <stdio.h>
 
@@ -29,17 +31,6 @@ uint64_t hl_id_value(const struct hl_id *id)
     return number;
 }
 
-static int digit_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Whether the hyphenated form has a hyphen in front of this byte. */
 static bool is_group_start(int byte)
 {
@@ -53,8 +44,8 @@ static bool read_digits(const char *text, bool has_hyphens, uint8_t bytes[UUID_B
 
         if (has_hyphens && is_group_start(i) && *text++ != '-')
             return false;
-        high = digit_value(text[0]);
-        low = digit_value(text[1]);
+        high = hl_hex_digit(text[0]);
+        low = hl_hex_digit(text[1]);
         if (high < 0 || low < 0)
             return false;
         bytes[i] = (uint8_t)(high << 4 | low);

@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/quoted.h"
 
+#include "proto/hex.h"
 #include "proto/utf8.h"
 
 #include <stdint.h>
 #include <string.h>
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 /* The four hexadecimal digits of a \u escape, -1 when they are not there. */
 static int hex_four(const char *at, const char *end)
@@ -25,7 +15,7 @@ static int hex_four(const char *at, const char *end)
     if (end - at < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(at[i]);
+        int digit = hl_hex_digit(at[i]);
 
         if (digit < 0)
             return -1;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/cli.h"
 
+#include "server/fold.h"
+
 #include <string.h>
 
 static const char general[] =
@@ -67,28 +69,6 @@ static const char version_text[] =
     "    heirloom version\n"
     "    HEIRLOOM__SEARCH__KERNELS=portable heirloom version\n";
 
-/* Text in lines of at most 88 columns, every one indented. */
-static void print_folded(const char *text, struct hl_buf *buf)
-{
-    enum { WIDTH = 80 };
-
-    while (*text) {
-        size_t len = strlen(text);
-
-        if (len > WIDTH) {
-            len = WIDTH;
-            while (len > 0 && text[len] != ' ')
-                len--;
-            len = len ? len : WIDTH;
-        }
-        hl_buf_add_text(buf, "        ");
-        hl_buf_add(buf, text, len);
-        hl_buf_add_char(buf, '\n');
-        text += len;
-        text += *text == ' ';
-    }
-}
-
 static void print_settings(struct hl_buf *buf)
 {
     const char *section = "";
@@ -102,7 +82,7 @@ static void print_settings(struct hl_buf *buf)
             hl_buf_print(buf, "\n[%s]\n", row->section);
         section = row->section;
         hl_buf_print(buf, "    %s = %s    (%s)\n", row->key, row->standard, wanted);
-        print_folded(row->help, buf);
+        hl_fold(row->help, "        ", 80, buf);
     }
 }
 

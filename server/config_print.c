@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/config.h"
 
+#include "server/fold.h"
+
 #include <string.h>
 
 static const char head[] =
@@ -54,28 +56,6 @@ void hl_config_value(const struct hl_config *config, enum hl_setting setting,
     print_value(row, (const char *)config + row->offset, buf);
 }
 
-/* The help, folded into lines of comment. */
-static void print_comment(const char *text, struct hl_buf *buf)
-{
-    enum { WIDTH = 86 };
-
-    while (*text) {
-        size_t len = strlen(text);
-
-        if (len > WIDTH) {
-            len = WIDTH;
-            while (len > 0 && text[len] != ' ')
-                len--;
-            len = len ? len : WIDTH;
-        }
-        hl_buf_add_text(buf, "# ");
-        hl_buf_add(buf, text, len);
-        hl_buf_add_char(buf, '\n');
-        text += len;
-        text += *text == ' ';
-    }
-}
-
 static void print_setting(const struct hl_config *config, enum hl_setting setting,
                           struct hl_buf *buf)
 {
@@ -85,7 +65,7 @@ static void print_setting(const struct hl_config *config, enum hl_setting settin
 
     hl_setting_wanted(setting, wanted, sizeof wanted);
     hl_buf_add_char(buf, '\n');
-    print_comment(row->help, buf);
+    hl_fold(row->help, "# ", 86, buf);
     hl_buf_print(buf, "# %c%s. Default: %s\n", wanted[0] - 'a' + 'A', wanted + 1,
                  row->standard);
     if (*origin)

@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/target.h"
 
+#include "proto/hex.h"
 #include "proto/utf8.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* One escaped byte at `text`, or -1. */
 static int escaped_byte(const char *text, size_t left)
 {
-    int high = left >= 3 ? hex_digit(text[1]) : -1;
-    int low = left >= 3 ? hex_digit(text[2]) : -1;
+    int high = left >= 3 ? hl_hex_digit(text[1]) : -1;
+    int low = left >= 3 ? hl_hex_digit(text[2]) : -1;
 
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }

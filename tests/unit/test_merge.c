@@ -9,6 +9,7 @@
 #include "index/merge.h"
 #include "proto/fail.h"
 #include "tests/support/gallery.h"
+#include "tests/support/still.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,15 +20,6 @@
 #define PER_PART ((size_t)200)
 #define N_PARTS  ((size_t)3)
 #define N_ROWS   (N_PARTS * PER_PART)
-
-static int64_t stopped(void *self)
-{
-    return *(int64_t *)self;
-}
-
-static int64_t noon = 0;
-static const struct hl_clock standing = {stopped, &noon};
-static const struct hl_deadline never = {&standing, HL_DEADLINE_NEVER, NULL};
 
 /* Three tails; row i has the store's number 2 i + 1 and is point i. */
 struct fixture {

@@ -13,6 +13,7 @@
 #include "proto/fail.h"
 #include "proto/file.h"
 #include "tests/support/gallery.h"
+#include "tests/support/still.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,15 +22,6 @@
 
 #define N_ROWS ((size_t)300)
 #define DIM    ((size_t)12)
-
-static int64_t stopped(void *self)
-{
-    return *(int64_t *)self;
-}
-
-static int64_t noon = 0;
-static const struct hl_clock clock = {stopped, &noon};
-static const struct hl_deadline never = {&clock, HL_DEADLINE_NEVER, NULL};
 
 struct fixture {
     char folder[40], path[64], other[64];
@@ -274,7 +266,7 @@ static void a_build_that_fails_leaves_nothing_and_one_that_stops_says_so(void **
     static const char *const places[] = {"alloc", "file.open", "file.write", "file.sync",
                                          "file.rename"};
     struct fixture *f = *state;
-    const struct hl_deadline over = {&clock, 0, NULL};
+    const struct hl_deadline over = {&hl_still, 0, NULL};
 
     for (size_t place = 0; place < sizeof places / sizeof *places; place++) {
         enum hl_code code = HL_IO;

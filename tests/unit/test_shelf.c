@@ -10,6 +10,7 @@
 #include "index/shelf.h"
 #include "proto/fail.h"
 #include "tests/support/gallery.h"
+#include "tests/support/still.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,15 +23,6 @@
 #define N_ROWS   (N_PARTS * PER_PART)
 #define N_ASKED  ((size_t)60)
 #define K        ((size_t)10)
-
-static int64_t stopped(void *self)
-{
-    return *(int64_t *)self;
-}
-
-static int64_t noon = 0;
-static const struct hl_clock standing = {stopped, &noon};
-static const struct hl_deadline never = {&standing, HL_DEADLINE_NEVER, NULL};
 
 /* Row i has the store's number i + 1. Rows of the second half are newer versions of points
  * of the first, every third of them: their elder died in commit 5. */

@@ -10,6 +10,7 @@
 #include "index/tail.h"
 #include "proto/fail.h"
 #include "tests/support/gallery.h"
+#include "tests/support/still.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,15 +20,6 @@
 #define DIM      ((size_t)20)
 #define MAX_ROWS ((size_t)1000)
 #define K        ((size_t)10)
-
-static int64_t stopped(void *self)
-{
-    return *(int64_t *)self;
-}
-
-static int64_t noon = 0;
-static const struct hl_clock standing = {stopped, &noon};
-static const struct hl_deadline never = {&standing, HL_DEADLINE_NEVER, NULL};
 
 struct fixture {
     struct hl_tail *tail;

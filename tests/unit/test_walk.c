@@ -11,6 +11,7 @@
 #include "index/walk.h"
 #include "proto/fail.h"
 #include "tests/support/gallery.h"
+#include "tests/support/still.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -22,15 +23,6 @@
 #define N_QUERIES ((size_t)100)
 #define DIM       ((size_t)48)
 #define K         ((size_t)10)
-
-static int64_t stopped(void *self)
-{
-    return *(int64_t *)self;
-}
-
-static int64_t noon = 0;
-static const struct hl_clock clock = {stopped, &noon};
-static const struct hl_deadline never = {&clock, HL_DEADLINE_NEVER, NULL};
 
 struct fixture {
     struct hl_segment *segments[2]; /* by metric */
@@ -337,7 +329,7 @@ static void marks_survive_the_wrap_of_the_epoch(void **state)
 static void a_deadline_ends_a_walk_and_a_scan(void **state)
 {
     struct fixture *f = *state;
-    struct hl_deadline over = {&clock, 0, NULL};
+    struct hl_deadline over = {&hl_still, 0, NULL};
     struct hl_walk walk = walk_of(f, HL_METRIC_L2, 0);
 
     walk.deadline = &over;
