@@ -221,6 +221,7 @@ enum hl_code hl_db_ask(struct hl_db *db, const char *sql, int64_t *ret_value,
 
     if (code != HL_OK)
         return code;
+    assert(stmt);
     code = hl_stmt_step(stmt, &has_row, err);
     if (code == HL_OK && !has_row)
         code = hl_fail(err, HL_INTERNAL, "no answer to \"%s\"", sql);
@@ -427,6 +428,7 @@ static enum hl_code vacuum_into(struct hl_db *db, const char *path, struct hl_er
 
     if (code != HL_OK)
         return code;
+    assert(stmt);
     hl_stmt_text(stmt, 1, path, strlen(path));
     code = hl_stmt_run(stmt, NULL, err);
     hl_stmt_free(stmt);
@@ -480,6 +482,7 @@ enum hl_code hl_db_check(struct hl_db *db, const struct hl_deadline *deadline,
 
     if (code != HL_OK)
         return code;
+    assert(stmt);
     db->deadline = deadline;
     code = hl_stmt_step(stmt, &has_row, err);
     if (code == HL_OK && has_row)

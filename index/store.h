@@ -118,10 +118,14 @@ struct hl_store_payload {
 /* Makes the point, or replaces payload and vectors of the one with this id. The spaces
  * exist, each at most once: the caller has checked them and the sizes. HL_CONFLICT when the
  * numbers are used up. */
+struct hl_store_content {
+    struct hl_store_payload payload;
+    const struct hl_store_vector *vectors;
+    size_t n_vectors;
+};
 enum hl_code hl_store_upsert(struct hl_store *store, const struct hl_id *id,
-                             const struct hl_store_payload *payload,
-                             const struct hl_store_vector *vectors, size_t n_vectors,
-                             uint32_t *ret_number, struct hl_err *err);
+                             const struct hl_store_content *content, uint32_t *ret_number,
+                             struct hl_err *err);
 
 /* These take a number that is alive in this transaction, as hl_reader_find inside it says.
  * HL_NOT_FOUND otherwise, with nothing changed. */

@@ -291,9 +291,8 @@ static enum hl_code replace_id(struct hl_store *store, const struct hl_id *id,
 }
 
 static enum hl_code upsert(struct hl_store *store, const struct hl_id *id,
-                           const struct hl_store_payload *payload,
-                           const struct hl_store_vector *vectors, size_t n_vectors,
-                           uint32_t *ret_number, struct hl_err *err)
+                           const struct hl_store_content *content, uint32_t *ret_number,
+                           struct hl_err *err)
 {
     uint64_t row = 0;
     bool is_made = false;
@@ -305,31 +304,29 @@ static enum hl_code upsert(struct hl_store *store, const struct hl_id *id,
         return hl_fail(err, HL_CONFLICT,
                        "the collection has used up its 4294967295 point numbers: export "
                        "it into a new one");
-    code = place_vectors(store, vectors, n_vectors, &row, err);
+    code = place_vectors(store, content->vectors, content->n_vectors, &row, err);
     if (code == HL_OK)
-        code = make_point(store, id, payload, &is_made, err);
+        code = make_point(store, id, &content->payload, &is_made, err);
     if (code != HL_OK)
         return code;
     if (is_made) {
         number = ++store->state.last_number;
         code = touch(store, number, HL_STORE_MADE, true, id, err);
     } else {
-        code = replace_id(store, id, payload, &number, err);
+        code = replace_id(store, id, &content->payload, &number, err);
     }
-    for (size_t i = 0; i < n_vectors && code == HL_OK; i++)
-        code = add_row(store, number, row + i, &vectors[i], err);
+    for (size_t i = 0; i < content->n_vectors && code == HL_OK; i++)
+        code = add_row(store, number, row + i, &content->vectors[i], err);
     if (code == HL_OK)
         *ret_number = number;
     return code;
 }
 
 enum hl_code hl_store_upsert(struct hl_store *store, const struct hl_id *id,
-                             const struct hl_store_payload *payload,
-                             const struct hl_store_vector *vectors, size_t n_vectors,
-                             uint32_t *ret_number, struct hl_err *err)
+                             const struct hl_store_content *content, uint32_t *ret_number,
+                             struct hl_err *err)
 {
-    return hl_store_end_write(
-        store, upsert(store, id, payload, vectors, n_vectors, ret_number, err), err);
+    return hl_store_end_write(store, upsert(store, id, content, ret_number, err), err);
 }
 
 /* ---- changes ---- */

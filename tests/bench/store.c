@@ -98,12 +98,15 @@ static double fill_store(struct bench *bench, size_t group)
         for (size_t i = 0; i < group && row < bench->n_rows; i++, row++) {
             const struct hl_id id = draw_id(bench);
             char text[64];
-            const struct hl_store_payload payload = {text, print_payload(text, row)};
             const struct hl_store_vector vector = {
                 .space = spaces, .n = DIM, .values = bench->values + row % 64 * DIM};
+            const struct hl_store_content content = {
+                .payload = {text, print_payload(text, row)},
+                .vectors = &vector,
+                .n_vectors = 1};
 
-            need(hl_store_upsert(store, &id, &payload, &vector, 1, &number, &err) == HL_OK,
-                 "upsert", err.msg);
+            need(hl_store_upsert(store, &id, &content, &number, &err) == HL_OK, "upsert",
+                 err.msg);
         }
         need(hl_store_commit(store, &commit, &err) == HL_OK, "commit", err.msg);
     }

@@ -119,17 +119,17 @@ static enum hl_code upsert(struct hl_points *points, struct hl_store *store, int
 {
     const struct hl_id id = hl_points_id(which);
     char text[TEXT_SIZE];
-    struct hl_store_payload payload;
+    struct hl_store_content written = {0};
     struct content content;
     uint32_t number, seeds[HL_POINTS_SPACES];
-    size_t n;
 
     (void)draw_vectors(points, seeds);
     points->now.payloads[which] = ++points->next;
     memcpy(points->now.vectors[which], seeds, sizeof seeds);
-    payload = make_payload(points->next, text);
-    n = fill(points, seeds, &content);
-    return hl_store_upsert(store, &id, &payload, content.vectors, n, &number, err);
+    written.payload = make_payload(points->next, text);
+    written.vectors = content.vectors;
+    written.n_vectors = fill(points, seeds, &content);
+    return hl_store_upsert(store, &id, &written, &number, err);
 }
 
 static enum hl_code change(struct hl_points *points, struct hl_store *store, int which,

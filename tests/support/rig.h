@@ -88,14 +88,14 @@ static inline uint32_t upsert(struct fixture *f, uint64_t name, const char *text
                               float value)
 {
     const struct hl_id id = hl_id_number(name);
-    const struct hl_store_payload payload = {text, text ? strlen(text) : 0};
     const float values[8] = {value};
     const struct hl_store_vector vector = {
         .space = f->points.spaces[0], .n = 8, .values = values};
+    const struct hl_store_content content = {
+        .payload = {text, text ? strlen(text) : 0}, .vectors = &vector, .n_vectors = 1};
     uint32_t number = 0;
 
-    assert_int_equal(hl_store_upsert(f->store, &id, &payload, &vector, 1, &number, &f->err),
-                     HL_OK);
+    assert_int_equal(hl_store_upsert(f->store, &id, &content, &number, &f->err), HL_OK);
     return number;
 }
 

@@ -291,7 +291,7 @@ static void a_damaged_page_is_found_and_said(void **state)
     assert_int_equal(hl_db_copy(f->db, f->copy, NULL, &f->err), HL_OK);
     file = fopen(f->copy, "r+b");
     assert_non_null(file);
-    assert_int_equal(fseek(file, 2 * 16384, SEEK_SET), 0);
+    assert_int_equal(fseek(file, 32768, SEEK_SET), 0);
     for (int i = 0; i < 4096; i++)
         fputc(0x5a, file);
     fclose(file);
