@@ -10,6 +10,9 @@
 #include "tests/support/points.h"
 #include "tests/support/rig.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 enum { N_READERS = 4, N_COMMITS = 300, MAX_ROWS = 8192 };
 
 /* ---- versions ---- */
@@ -303,6 +306,71 @@ static void deaths_are_remembered_until_they_are_forgotten(void **state)
     assert_int_equal(count_deaths(f, commit(f)), 1);
 }
 
+/* ---- threads ---- */
+
+struct seer {
+    struct fixture *f;
+    struct hl_reader *reader;
+    atomic_uint_fast64_t *published;
+    atomic_uint_fast64_t *fixed; /* 0: reads nothing */
+    atomic_bool *is_over;
+    bool is_right;
+};
+
+/* Shows the commit it fixes before it looks whether that is still the newest: the writer
+ * reads both, so it cleans nothing that a reader has settled on. */
+static void *see(void *self)
+{
+    struct seer *seer = self;
+    struct hl_err err;
+
+    seer->is_right = true;
+    while (seer->is_right && !atomic_load(seer->is_over)) {
+        uint64_t commit = atomic_load(seer->published);
+
+        atomic_store(seer->fixed, commit);
+        if (commit != atomic_load(seer->published))
+            continue;
+        seer->is_right =
+            hl_reader_begin(seer->reader, commit, &err) == HL_OK &&
+            hl_points_check(&seer->f->points, seer->reader, &seer->f->points.at[commit]);
+        hl_reader_end(seer->reader);
+    }
+    atomic_store(seer->fixed, UINT64_MAX);
+    return NULL;
+}
+
+static void threads_that_read_see_whole_commits_while_one_writes(void **state)
+{
+    struct fixture *f = *state;
+    atomic_uint_fast64_t published = f->points.n_commits, fixed[N_READERS];
+    atomic_bool is_over = false;
+    struct seer seers[N_READERS];
+    pthread_t threads[N_READERS];
+
+    for (int i = 0; i < N_READERS; i++) {
+        atomic_store(&fixed[i], published);
+        seers[i] = (struct seer){
+            .f = f, .published = &published, .fixed = &fixed[i], .is_over = &is_over};
+        assert_int_equal(hl_reader_open(f->path, &seers[i].reader, &f->err), HL_OK);
+        assert_int_equal(pthread_create(&threads[i], NULL, see, &seers[i]), 0);
+    }
+    for (int i = 0; i < N_COMMITS; i++) {
+        uint64_t oldest = published;
+
+        for (int j = 0; j < N_READERS; j++)
+            oldest = atomic_load(&fixed[j]) < oldest ? atomic_load(&fixed[j]) : oldest;
+        assert_int_equal(hl_points_commit(&f->points, f->store, 4, oldest, &f->err), HL_OK);
+        atomic_store(&published, f->points.n_commits);
+    }
+    atomic_store(&is_over, true);
+    for (int i = 0; i < N_READERS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_true(seers[i].is_right);
+        hl_reader_close(seers[i].reader);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +382,7 @@ int main(void)
         TEST(a_transaction_without_changes_uses_no_commit),
         TEST(births_and_deaths_add_up_to_the_rows_that_live),
         TEST(what_was_undone_is_not_told),
+        TEST(threads_that_read_see_whole_commits_while_one_writes),
         TEST(deaths_are_remembered_until_they_are_forgotten),
     };
 
