@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum control { BEGIN, COMMIT, ROLLBACK, SAVE, KEEP, UNDO, N_CONTROLS };
+enum control { BEGIN, COMMIT, SAVE, KEEP, UNDO, N_CONTROLS };
 
 struct hl_db {
     sqlite3 *handle;
@@ -97,19 +97,20 @@ static int look_at_deadline(void *self)
 /* SQLite takes a missing or an empty file for a new database; to us it is a lost one. */
 static enum hl_code check_file(const char *path, enum hl_db_mode mode, struct hl_err *err)
 {
+    const bool is_new = mode == HL_DB_CREATE;
     struct hl_file *file;
     uint64_t size = 0;
     enum hl_code code = hl_file_open(path, HL_FILE_READ, &file, err);
 
-    if (code == HL_NOT_FOUND && mode == HL_DB_CREATE)
-        return HL_OK;
+    if (code == HL_NOT_FOUND && is_new) /* made by us: with the rights our files have */
+        code = hl_file_open(path, HL_FILE_CREATE, &file, err);
     if (code != HL_OK)
         return code;
     code = hl_file_size(file, &size, err);
     hl_file_close(file);
-    if (code == HL_OK && mode == HL_DB_CREATE && size > 0)
+    if (code == HL_OK && is_new && size > 0)
         return hl_fail(err, HL_EXISTS, "could not make \"%s\": it exists", path);
-    if (code == HL_OK && mode != HL_DB_CREATE && size == 0)
+    if (code == HL_OK && !is_new && size == 0)
         return hl_fail(err, HL_DAMAGED,
                        "\"%s\" is empty: put it aside and restore it from a snapshot",
                        path);
@@ -150,7 +151,7 @@ enum hl_code hl_db_open(const char *path, enum hl_db_mode mode, struct hl_db **r
                         struct hl_err *err)
 {
     static const int flags[] = {
-        [HL_DB_CREATE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+        [HL_DB_CREATE] = SQLITE_OPEN_READWRITE,
         [HL_DB_WRITE] = SQLITE_OPEN_READWRITE,
         [HL_DB_READ] = SQLITE_OPEN_READONLY,
     };
@@ -236,8 +237,8 @@ enum hl_code hl_db_ask(struct hl_db *db, const char *sql, int64_t *ret_value,
 static enum hl_code control(struct hl_db *db, enum control what, struct hl_err *err)
 {
     static const char *const texts[] = {
-        [BEGIN] = "BEGIN IMMEDIATE", [COMMIT] = "COMMIT",    [ROLLBACK] = "ROLLBACK",
-        [SAVE] = "SAVEPOINT one",    [KEEP] = "RELEASE one", [UNDO] = "ROLLBACK TO one",
+        [BEGIN] = "BEGIN IMMEDIATE", [COMMIT] = "COMMIT",        [SAVE] = "SAVEPOINT one",
+        [KEEP] = "RELEASE one",      [UNDO] = "ROLLBACK TO one",
     };
     struct hl_stmt **stmt = &db->controls[what];
     enum hl_code code = *stmt ? HL_OK : hl_stmt_new(db, texts[what], stmt, err);
@@ -284,8 +285,7 @@ bool hl_db_is_open(const struct hl_db *db)
 
 void hl_db_rollback(struct hl_db *db)
 {
-    /* Preparing may fail for want of memory; then SQLite's own parser does it, which
-     * fails only for the same reason, and closing does it in the end. */
+    /* What fails here for want of memory is done by closing in the end. */
     if (hl_db_is_open(db))
         (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 }

@@ -138,7 +138,9 @@ static enum hl_code read_marks(struct hl_store *store, struct hl_err *err)
     return HL_OK;
 }
 
-/* In pieces, so that a file with much to remove does not need a log as large as itself. */
+/* In pieces, so that a file with much to remove does not need a log as large as itself. A
+ * full disk keeps nobody from reading: what could not be removed waits for the next start.
+ */
 static enum hl_code clean_all(struct hl_store *store, struct hl_err *err)
 {
     bool is_done = false;
@@ -155,7 +157,7 @@ static enum hl_code clean_all(struct hl_store *store, struct hl_err *err)
         else
             hl_store_rollback(store);
     }
-    return code;
+    return code == HL_DISK_FULL ? HL_OK : code;
 }
 
 enum hl_code hl_store_open(const char *path, struct hl_store **ret_store,

@@ -297,6 +297,11 @@ static void deaths_are_remembered_until_they_are_forgotten(void **state)
     last = commit(f);
     assert_int_equal(count_deaths(f, last), 2);
     assert_int_equal(count_deaths(f, last - 1), 0);
+    /* Their rows are still there, and would rise again. */
+    begin(f);
+    assert_int_equal(hl_store_forget_deaths(f->store, space, 0, 99, last, &f->err), HL_OK);
+    last = commit(f);
+    assert_int_equal(count_deaths(f, last), 2);
     reopen(f); /* cleans */
     assert_int_equal(count_deaths(f, last), 2);
     begin(f);

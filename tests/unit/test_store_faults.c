@@ -189,6 +189,45 @@ static void after_a_failed_group_the_store_goes_on(void **state)
     }
 }
 
+static void a_store_on_a_full_disk_opens_and_is_read(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_store_state now;
+
+    begin(f);
+    (void)upsert(f, 1, "{}", 1);
+    commit(f);
+    begin(f);
+    (void)upsert(f, 1, "{}", 2); /* leaves something to be cleaned */
+    commit(f);
+    hl_reader_close(f->reader);
+    f->reader = NULL;
+    hl_store_close(f->store);
+    f->store = NULL;
+    assert_int_equal(hl_failpoint_arm("file.write=1+:fail", &f->err), HL_OK);
+    assert_int_equal(hl_store_open(f->path, &f->store, &f->err), HL_OK);
+    assert_int_equal(hl_reader_open(f->path, &f->reader, &f->err), HL_OK);
+    assert_true(hl_failpoint_count(HL_FAIL_FILE_WRITE) > 0);
+    hl_store_state(f->store, &now);
+    read_at(f, now.commit);
+    assert_memory_equal(get(f, 1).payload.text, "{}", 2);
+    hl_failpoint_disarm();
+}
+
+static void every_commit_is_synced(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(hl_failpoint_arm("", &f->err), HL_OK);
+    for (uint64_t i = 0; i < 5; i++) {
+        begin(f);
+        (void)upsert(f, i, "{}", 1);
+        commit(f);
+        assert_int_equal(hl_failpoint_count(HL_FAIL_FILE_SYNC), i + 1);
+    }
+    hl_failpoint_disarm();
+}
+
 static void say(uint64_t commit, void *self)
 {
     ssize_t n = write(*(int *)self, &commit, sizeof commit);
@@ -264,6 +303,8 @@ int main(void)
         TEST(a_failed_write_costs_its_own_group_alone),
         TEST(a_failed_sync_costs_its_own_group_alone),
         TEST(after_a_failed_group_the_store_goes_on),
+        TEST(a_store_on_a_full_disk_opens_and_is_read),
+        TEST(every_commit_is_synced),
         TEST(what_was_acknowledged_survives_a_kill_at_any_write),
         TEST(what_was_acknowledged_survives_a_kill_at_any_sync),
     };
