@@ -327,7 +327,6 @@ static enum hl_code clean(struct hl_store *store, uint64_t oldest, size_t limit,
         did_any |= has_space;
     }
     store->is_changed |= did_any;
-    store->needs_marks |= did_any;
     if (code == HL_OK)
         *ret_is_done = !has_past && !has_lost && !has_space;
     return code;

@@ -214,6 +214,47 @@ static void a_store_on_a_full_disk_opens_and_is_read(void **state)
     hl_failpoint_disarm();
 }
 
+/* SQLite rolls back by itself then, and would take what follows for transactions of their
+ * own. */
+static void a_transaction_that_was_lost_takes_no_more_writes(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_id id = hl_id_number(7);
+    struct hl_store_content content = {.payload.len = 1 << 20};
+    char *text = malloc(content.payload.len);
+    struct hl_store_point point;
+    enum hl_code code = HL_OK;
+    uint32_t number;
+    uint64_t commit;
+
+    assert_non_null(text);
+    memset(text, 'x', content.payload.len);
+    content.payload.text = text;
+    commit = begin(f);
+    assert_int_equal(hl_failpoint_arm("file.write=1+:fail", &f->err), HL_OK);
+    for (uint64_t i = 100; code == HL_OK; i++) {
+        const struct hl_id next = hl_id_number(i);
+
+        assert_true(i < 200);
+        code = hl_store_upsert(f->store, &next, &content, &number, &f->err);
+    }
+    hl_failpoint_disarm();
+    assert_int_equal(code, HL_DISK_FULL);
+    content.payload.len = 1;
+    assert_int_equal(hl_store_upsert(f->store, &id, &content, &number, &f->err),
+                     HL_DISK_FULL);
+    assert_int_equal(hl_store_save(f->store, &f->err), HL_DISK_FULL);
+    assert_int_equal(hl_store_commit(f->store, &commit, &f->err), HL_DISK_FULL);
+    assert_int_equal(begin(f), commit);
+    assert_int_equal(hl_reader_find(hl_store_inside(f->store), &id, &point, &f->err),
+                     HL_NOT_FOUND);
+    number = upsert(f, 7, "{}", 1);
+    assert_int_equal(hl_store_commit(f->store, &commit, &f->err), HL_OK);
+    read_at(f, commit);
+    assert_memory_equal(get(f, number).payload.text, "{}", 2);
+    free(text);
+}
+
 static void every_commit_is_synced(void **state)
 {
     struct fixture *f = *state;
@@ -304,6 +345,7 @@ int main(void)
         TEST(a_failed_sync_costs_its_own_group_alone),
         TEST(after_a_failed_group_the_store_goes_on),
         TEST(a_store_on_a_full_disk_opens_and_is_read),
+        TEST(a_transaction_that_was_lost_takes_no_more_writes),
         TEST(every_commit_is_synced),
         TEST(what_was_acknowledged_survives_a_kill_at_any_write),
         TEST(what_was_acknowledged_survives_a_kill_at_any_sync),
