@@ -287,7 +287,8 @@ enum hl_step hl_exchange_head(struct hl_exchange *exchange, const struct hl_head
         return HL_STEP_MORE;
     }
     must_end = head->has_expect ||
-               (is_known ? len > WASTE_KEPT : exchange->err.code == HL_WRONG_INPUT);
+               (is_known ? len > WASTE_KEPT
+                         : !head->is_chunked || exchange->err.code == HL_WRONG_INPUT);
     if (len == 0 || !must_end)
         return HL_STEP_MORE;
     if (!hl_conn_is_served(&exchange->conn))
