@@ -255,7 +255,9 @@ enum hl_code hl_router_match(const struct hl_router *router, struct hl_request *
         *ret_allow = node->allow;
         return hl_fail(err, HL_METHOD_NOT_ALLOWED,
                        "%s is not a method of this path: %s are",
-                       hl_method_name(request->method), node->allow);
+                       request->method == HL_METHOD_OTHER ? "what came"
+                                                          : hl_method_name(request->method),
+                       node->allow);
     }
     request->route = node->by_method[request->method];
     return HL_OK;
