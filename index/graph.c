@@ -43,7 +43,7 @@ enum hl_code hl_graph_check(const struct hl_graph_view *view, struct hl_err *err
     if (view->offsets[0] != 0)
         return hl_fail(err, HL_DAMAGED, "the links of row 0 are missing");
     if (view->entry < 0 || (size_t)view->entry >= view->n_rows ||
-        view->levels[view->entry] != view->max_level + 1)
+        view->levels[view->entry] != (int64_t)view->max_level + 1)
         return hl_fail(err, HL_DAMAGED, "the graph is entered at row %d of %zu, level %d",
                        view->entry, view->n_rows, view->max_level);
     for (size_t row = 0; row < view->n_rows; row++) {

@@ -227,12 +227,13 @@ static void an_entry_outside_the_graph_is_damaged(void **state)
 {
     struct fixture *f = *state;
     const struct hl_graph_view good = *hl_ann_view(f->ann);
-    struct hl_graph_view bad[4] = {good, good, good, good};
+    struct hl_graph_view bad[5] = {good, good, good, good, good};
 
     bad[0].entry = N_ROWS;
     bad[1].entry = -1;
     bad[2].max_level++;
     bad[3].n_rows = 0;
+    bad[4].max_level = INT32_MAX;
     assert_int_equal(hl_graph_check(&good, &f->err), HL_OK);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(hl_graph_check(&bad[i], &f->err), HL_DAMAGED);
