@@ -91,7 +91,10 @@ static int check_config(const struct hl_config *config)
     if (hl_config_check(config, &err) != HL_OK ||
         hl_index_choose_kernels(config->search.kernels, &err) != HL_OK)
         return fail(&err);
-    printf("the configuration is sound\n");
+    if (puts("the configuration is sound") < 0 || fflush(stdout) != 0) {
+        fprintf(stderr, "heirloom: could not write to standard output\n");
+        return EXIT_FAILURE;
+    }
     return EXIT_SUCCESS;
 }
 
