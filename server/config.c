@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LARGEST_FILE = 1 << 20, SUGGESTION_SIZE = 128, SHOWN = 64 };
+enum { LARGEST_FILE = 1 << 20, SUGGESTION_SIZE = 128, SHOWN = 64, SHOWN_PATH = 160 };
 
 static const char prefix[] = "HEIRLOOM__";
 
@@ -209,14 +209,15 @@ static enum hl_code apply_input(struct draft *draft, const struct hl_config_inpu
     return refuse_key(input, err);
 }
 
-/* A file that says the same thing twice was edited in a hurry: the first may be the one
- * that was meant. Files are read before all else, so whoever set it stands in this file. */
+/* A source that says the same thing twice was edited in a hurry: the first may be the one
+ * that was meant. */
 static enum hl_code refuse_second(const struct hl_config *config,
                                   const struct hl_config_input *input, struct hl_err *err)
 {
     enum hl_setting setting;
 
-    if (!find_setting(input, &setting) || config->origins[setting].name[0] == '\0')
+    if (!find_setting(input, &setting) ||
+        !hl_config_is_same_source(config->origins[setting].name, input->origin))
         return HL_OK;
     return hl_fail(err, HL_INVALID, "%s: \"%.*s\" is set already, by %s", input->origin,
                    shown(input->key_len), input->key, config->origins[setting].name);
@@ -242,6 +243,8 @@ static enum hl_code apply_text(struct draft *draft, const char *name, const char
     struct hl_ini ini;
     struct hl_ini_entry entry;
     struct hl_origin origin;
+    /* Of a long path its end, so that there is room for the line. */
+    const char *tail = strlen(name) > SHOWN_PATH ? name + strlen(name) - SHOWN_PATH : name;
     bool is_end = false;
     enum hl_code code;
 
@@ -252,7 +255,7 @@ static enum hl_code apply_text(struct draft *draft, const char *name, const char
             return hl_fail_in(err, "%s:%zu", name, ini.line);
         if (is_end)
             return HL_OK;
-        snprintf(origin.name, sizeof origin.name, "%s:%zu", name, entry.line);
+        snprintf(origin.name, sizeof origin.name, "%s:%zu", tail, entry.line);
         code = apply_entry(draft, &entry, origin.name, err);
         if (code != HL_OK)
             return code;
@@ -307,6 +310,7 @@ static enum hl_code apply_variable(struct draft *draft, const char *variable,
     char *section = path;
     char *key;
     struct hl_config_input input;
+    enum hl_code code;
 
     if (name_len >= sizeof name)
         return hl_fail(err, HL_INVALID, "variable \"%.*s…\": there is no such setting",
@@ -326,7 +330,8 @@ static enum hl_code apply_variable(struct draft *draft, const char *variable,
     }
     input = (struct hl_config_input){section, strlen(section), key, strlen(key),
                                      value,   strlen(value),   name};
-    return apply_input(draft, &input, err);
+    code = refuse_second(draft->config, &input, err);
+    return code == HL_OK ? apply_input(draft, &input, err) : code;
 }
 
 static enum hl_code apply_environment(struct draft *draft, const char *const *environment,

@@ -2,6 +2,7 @@
 #include "server/config.h"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <string.h>
 
 /* Of a name only "localhost" is believed: any other, "127.example.org" too, is whatever a
@@ -20,6 +21,12 @@ static bool is_loopback(const char *host)
 
 enum hl_code hl_config_check(const struct hl_config *config, struct hl_err *err)
 {
+    if (config->service.max_request_size_mb >= config->limits.request_memory_mb)
+        return hl_fail(err, HL_INVALID,
+                       "a body of max_request_size_mb = %" PRIu64 " does not fit into "
+                       "request_memory_mb = %" PRIu64,
+                       config->service.max_request_size_mb,
+                       config->limits.request_memory_mb);
     if (config->n_keys > 0 || config->service.allow_remote_without_key ||
         is_loopback(config->service.host))
         return HL_OK;

@@ -185,12 +185,14 @@ static enum hl_code set_part(struct hl_key_draft *draft, enum part part,
     }
 }
 
-/* Both from one file, or both variables: the later one then says it twice. */
-static bool is_of_same_source(const char *a, const char *b)
+/* Variables have no line: names that differ in their letters' case say the same thing. */
+bool hl_config_is_same_source(const char *a, const char *b)
 {
     const char *end = strrchr(a, ':');
     const char *other = strrchr(b, ':');
 
+    if (!end && !other)
+        return *a && *b;
     return end && other && end - a == other - b && memcmp(a, b, (size_t)(end - a)) == 0;
 }
 
@@ -210,7 +212,7 @@ enum hl_code hl_config_keys_set(struct hl_config_keys *keys, const char *id, siz
         part++;
     if (part == N_PARTS)
         return refuse_part(draft->key.id, input, err);
-    if (is_of_same_source(draft->origins[part].name, input->origin))
+    if (hl_config_is_same_source(draft->origins[part].name, input->origin))
         return hl_fail(err, HL_INVALID, "%s: \"%s\" of key \"%s\" is set already, by %s",
                        input->origin, part_names[part], draft->key.id,
                        draft->origins[part].name);

@@ -17,6 +17,10 @@ struct hl_config_input {
     const char *origin; /* "heirloom.ini:12" */
 };
 
+/* Whether both origins are lines of one file, or both variables: the later one then says
+ * the same thing twice. */
+bool hl_config_is_same_source(const char *a, const char *b);
+
 /* Keys while they are read: a later source may finish what an earlier one began. */
 struct hl_config_keys {
     struct hl_key_draft *drafts; /* in the order they were first named */
@@ -29,7 +33,7 @@ void hl_config_keys_done(struct hl_config_keys *keys); /* secrets are wiped */
 /* The section `keys.ID` is there, even if nothing stands in it. */
 enum hl_code hl_config_keys_begin(struct hl_config_keys *keys, const char *id,
                                   size_t id_len, const char *origin, struct hl_err *err);
-/* One setting of the key `id`. A file may not say the same thing twice. */
+/* One setting of the key `id`. No source may say the same thing twice. */
 enum hl_code hl_config_keys_set(struct hl_config_keys *keys, const char *id, size_t id_len,
                                 const struct hl_config_input *input, struct hl_err *err);
 

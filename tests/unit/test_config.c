@@ -237,6 +237,33 @@ static void a_file_does_not_say_the_same_thing_twice(void **state)
                    "f:3: \"secret\" of key \"a\" is set already, by f:2");
 }
 
+static void an_origin_keeps_its_line_however_long_the_path(void **state)
+{
+    struct fixture *f = *state;
+    static const char text[] = "[service]\nhttp_port=7\n";
+    char name[400] = "";
+
+    memset(name, 'x', sizeof name - 1);
+    assert_int_equal(hl_config_read(name, text, strlen(text), &f->config, &f->err), HL_OK);
+    assert_non_null(strstr(f->config->origins[HL_SETTING_HTTP_PORT].name, "x:2"));
+}
+
+static void variables_do_not_say_the_same_thing_twice(void **state)
+{
+    struct fixture *f = *state;
+    const char *const ports[] = {"HEIRLOOM__SERVICE__HTTP_PORT=1",
+                                 "HEIRLOOM__Service__http_port=2", NULL};
+    const char *const secrets[] = {"HEIRLOOM__KEYS__A__SECRET=" SECRET "1",
+                                   "HEIRLOOM__KEYS__a__SECRET=" SECRET "2", NULL};
+
+    assert_int_equal(load(f, "[service]\nhttp_port=3\n", ports, NULL, 0), HL_INVALID);
+    assert_string_equal(f->err.msg, "HEIRLOOM__Service__http_port: \"http_port\" is set "
+                                    "already, by HEIRLOOM__SERVICE__HTTP_PORT");
+    assert_int_equal(load(f, "", secrets, NULL, 0), HL_INVALID);
+    assert_string_equal(f->err.msg, "HEIRLOOM__KEYS__a__SECRET: \"secret\" of key \"a\" is "
+                                    "set already, by HEIRLOOM__KEYS__A__SECRET");
+}
+
 static void keys_are_read_from_files_variables_and_files_of_their_own(void **state)
 {
     struct fixture *f = *state;
@@ -375,6 +402,18 @@ static void only_loopback_is_listened_on_without_a_key(void **state)
     }
 }
 
+static void a_body_that_is_taken_fits_into_the_memory_of_a_request(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(read_text(f, "[limits]\nrequest_memory_mb=33\n"), HL_OK);
+    assert_int_equal(hl_config_check(f->config, &f->err), HL_OK);
+    assert_int_equal(read_text(f, "[limits]\nrequest_memory_mb=32\n"), HL_OK);
+    assert_int_equal(hl_config_check(f->config, &f->err), HL_INVALID);
+    assert_string_equal(f->err.msg, "a body of max_request_size_mb = 32 does not fit into "
+                                    "request_memory_mb = 32");
+}
+
 static void a_file_that_cannot_be_read_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -427,12 +466,15 @@ int main(void)
         TEST(values_out_of_range_say_what_was_wanted),
         TEST(broken_lines_are_refused_by_number),
         TEST(a_file_does_not_say_the_same_thing_twice),
+        TEST(an_origin_keeps_its_line_however_long_the_path),
+        TEST(variables_do_not_say_the_same_thing_twice),
         TEST(keys_are_read_from_files_variables_and_files_of_their_own),
         TEST(keys_that_make_no_sense_are_refused),
         TEST(a_secret_is_never_printed),
         TEST(what_is_printed_reads_back),
         TEST(the_example_is_the_defaults),
         TEST(only_loopback_is_listened_on_without_a_key),
+        TEST(a_body_that_is_taken_fits_into_the_memory_of_a_request),
         TEST(a_file_that_cannot_be_read_is_named),
         TEST(every_failed_allocation_is_reported_and_leaks_nothing),
     };
