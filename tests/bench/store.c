@@ -3,9 +3,10 @@
  *
  * Usage: bench_store FOLDER [ROUNDS] [ROWS]. Both make ROWS points of 256 floats, a 16-byte
  * id drawn at random and a small payload, in groups of 1, 16, 64, 256 and 1000 a commit,
- * each in its own new file and turn about; what is printed is the median of the rounds. The
- * bare loop has two tables and the pragmas of ours, and knows no versions. Then, of the
- * last store: bytes on disk a vector, reading ten payloads by number, walking all rows. */
+ * each in its own new file and turn about, and then replace all of them; what is printed is
+ * the median of the rounds. The bare loop has two tables and the pragmas of ours, and knows
+ * no versions. Then, of the last store: bytes on disk a vector, reading ten payloads by
+ * number, walking all rows. */
 #include "index/store.h"
 #include "proto/deadline.h"
 
@@ -24,6 +25,7 @@ struct bench {
     float *values;
     size_t n_rows;
     unsigned long long random;
+    size_t turn; /* 1 when all is replaced: what is not changed is not written */
 };
 
 static double now_s(void)
@@ -76,32 +78,31 @@ static size_t print_payload(char text[64], size_t row)
 
 /* ---- ours ---- */
 
-static double fill_store(struct bench *bench, size_t group)
+/* Upserts every row in groups; the second time they are there already, and old versions are
+ * cleaned as they come. */
+static double upsert_all(struct bench *bench, struct hl_store *store, uint32_t space,
+                         size_t group)
 {
-    struct hl_store *store;
     struct hl_err err;
-    const struct hl_store_space space = {.dim = DIM, .name = "", .settings = "{}"};
-    uint32_t number, spaces;
     uint64_t commit;
-    double from;
+    uint32_t number;
+    bool is_done;
+    double from = now_s();
 
-    remove_database(bench->store_path);
-    need(hl_store_create(bench->store_path, &err) == HL_OK, "create", err.msg);
-    need(hl_store_open(bench->store_path, &store, &err) == HL_OK, "open", err.msg);
-    need(hl_store_begin(store, &commit, &err) == HL_OK &&
-             hl_store_add_space(store, &space, &spaces, &err) == HL_OK &&
-             hl_store_commit(store, &commit, &err) == HL_OK,
-         "space", err.msg);
-    from = now_s();
+    bench->random = 42;
     for (size_t row = 0; row < bench->n_rows;) {
         need(hl_store_begin(store, &commit, &err) == HL_OK, "begin", err.msg);
+        need(hl_store_clean(store, commit - 1, 2 * group, &is_done, &err) == HL_OK, "clean",
+             err.msg);
         for (size_t i = 0; i < group && row < bench->n_rows; i++, row++) {
             const struct hl_id id = draw_id(bench);
             char text[64];
             const struct hl_store_vector vector = {
-                .space = spaces, .n = DIM, .values = bench->values + row % 64 * DIM};
+                .space = space,
+                .n = DIM,
+                .values = bench->values + (row + bench->turn) % 64 * DIM};
             const struct hl_store_content content = {
-                .payload = {text, print_payload(text, row)},
+                .payload = {text, print_payload(text, row + bench->turn)},
                 .vectors = &vector,
                 .n_vectors = 1};
 
@@ -110,9 +111,31 @@ static double fill_store(struct bench *bench, size_t group)
         }
         need(hl_store_commit(store, &commit, &err) == HL_OK, "commit", err.msg);
     }
-    from = now_s() - from;
+    return (double)bench->n_rows / (now_s() - from);
+}
+
+static void fill_store(struct bench *bench, size_t group, double *ret_made,
+                       double *ret_replaced)
+{
+    struct hl_store *store;
+    struct hl_err err;
+    const struct hl_store_space space = {.dim = DIM, .name = "", .settings = "{}"};
+    uint32_t spaces;
+    uint64_t commit;
+
+    remove_database(bench->store_path);
+    need(hl_store_create(bench->store_path, &err) == HL_OK, "create", err.msg);
+    need(hl_store_open(bench->store_path, &store, &err) == HL_OK, "open", err.msg);
+    need(hl_store_begin(store, &commit, &err) == HL_OK &&
+             hl_store_add_space(store, &space, &spaces, &err) == HL_OK &&
+             hl_store_commit(store, &commit, &err) == HL_OK,
+         "space", err.msg);
+    bench->turn = 0;
+    *ret_made = upsert_all(bench, store, spaces, group);
+    bench->turn = 1;
+    if (ret_replaced)
+        *ret_replaced = upsert_all(bench, store, spaces, group);
     hl_store_close(store);
-    return (double)bench->n_rows / from;
 }
 
 /* ---- bare ---- */
@@ -151,27 +174,27 @@ static sqlite3 *open_bare(const char *path)
     return db;
 }
 
-static double fill_bare(struct bench *bench, size_t group)
+static double run_bare(struct bench *bench, sqlite3 *db, const char *points,
+                       const char *vectors, size_t group)
 {
-    sqlite3 *db = open_bare(bench->bare_path);
     sqlite3_stmt *begin = prepare(db, "BEGIN IMMEDIATE"), *commit = prepare(db, "COMMIT");
-    sqlite3_stmt *point = prepare(db, "INSERT INTO points VALUES(?1, ?2, ?3)");
-    sqlite3_stmt *vector = prepare(db, "INSERT INTO vectors VALUES(?1, ?2)");
+    sqlite3_stmt *point = prepare(db, points), *vector = prepare(db, vectors);
     double from = now_s();
 
+    bench->random = 42;
     for (size_t row = 0; row < bench->n_rows;) {
         finish(db, begin);
         for (size_t i = 0; i < group && row < bench->n_rows; i++, row++) {
             const struct hl_id id = draw_id(bench);
             char text[64];
-            const size_t len = print_payload(text, row);
+            const size_t len = print_payload(text, row + bench->turn);
 
             sqlite3_bind_int64(point, 1, (sqlite3_int64)row + 1);
             sqlite3_bind_blob(point, 2, id.bytes, 16, SQLITE_STATIC);
             sqlite3_bind_text(point, 3, text, (int)len, SQLITE_STATIC);
             finish(db, point);
             sqlite3_bind_int64(vector, 1, (sqlite3_int64)row + 1);
-            sqlite3_bind_blob(vector, 2, bench->values + row % 64 * DIM,
+            sqlite3_bind_blob(vector, 2, bench->values + (row + bench->turn) % 64 * DIM,
                               DIM * (int)sizeof(float), SQLITE_STATIC);
             finish(db, vector);
         }
@@ -182,8 +205,23 @@ static double fill_bare(struct bench *bench, size_t group)
     sqlite3_finalize(commit);
     sqlite3_finalize(point);
     sqlite3_finalize(vector);
-    sqlite3_close(db);
     return (double)bench->n_rows / from;
+}
+
+static void fill_bare(struct bench *bench, size_t group, double *ret_made,
+                      double *ret_replaced)
+{
+    sqlite3 *db = open_bare(bench->bare_path);
+
+    bench->turn = 0;
+    *ret_made = run_bare(bench, db, "INSERT INTO points VALUES(?1, ?2, ?3)",
+                         "INSERT INTO vectors VALUES(?1, ?2)", group);
+    bench->turn = 1;
+    if (ret_replaced)
+        *ret_replaced = run_bare(
+            bench, db, "UPDATE points SET payload = ?3 WHERE id = ?2 AND number = ?1",
+            "UPDATE vectors SET bytes = ?2 WHERE row = ?1", group);
+    sqlite3_close(db);
 }
 
 /* ---- reading ---- */
@@ -257,17 +295,27 @@ static double median(double *numbers, int n)
     return numbers[n / 2];
 }
 
+static void print_ratio(const char *what, size_t group, double *ours, double *bare, int n)
+{
+    static double ratios[MAX_ROUNDS];
+
+    for (int i = 0; i < n; i++)
+        ratios[i] = ours[i] / bare[i];
+    printf("%s, %4zu a commit: %8.0f points/s  bare %8.0f  ratio %.2f\n", what, group,
+           median(ours, n), median(bare, n), median(ratios, n));
+}
+
 static void compare(struct bench *bench, size_t group, int n_rounds)
 {
-    static double ours[MAX_ROUNDS], bare[MAX_ROUNDS], ratios[MAX_ROUNDS];
+    static double ours[MAX_ROUNDS], bare[MAX_ROUNDS];
+    static double our_changes[MAX_ROUNDS], bare_changes[MAX_ROUNDS];
 
     for (int i = 0; i < n_rounds; i++) {
-        ours[i] = fill_store(bench, group);
-        bare[i] = fill_bare(bench, group);
-        ratios[i] = ours[i] / bare[i];
+        fill_store(bench, group, &ours[i], &our_changes[i]);
+        fill_bare(bench, group, &bare[i], &bare_changes[i]);
     }
-    printf("%4zu a commit: %8.0f points/s  bare %8.0f  ratio %.2f\n", group,
-           median(ours, n_rounds), median(bare, n_rounds), median(ratios, n_rounds));
+    print_ratio("made", group, ours, bare, n_rounds);
+    print_ratio("replaced", group, our_changes, bare_changes, n_rounds);
 }
 
 int main(int argc, char **argv)
@@ -276,6 +324,7 @@ int main(int argc, char **argv)
     const int n_rounds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 5;
     const size_t n_rows = argc > 3 ? strtoul(argv[3], NULL, 10) : 50000;
     struct bench bench = {.random = 42};
+    double rate;
 
     if (argc < 2 || n_rounds < 1 || n_rounds > MAX_ROUNDS || n_rows < 1) {
         fprintf(stderr, "usage: bench_store FOLDER [ROUNDS] [ROWS]\n");
@@ -291,6 +340,7 @@ int main(int argc, char **argv)
         bench.n_rows = groups[i] < 16 ? n_rows / 10 : groups[i] < 64 ? n_rows / 2 : n_rows;
         compare(&bench, groups[i], n_rounds);
     }
+    fill_store(&bench, 1000, &rate, NULL);
     measure_reading(&bench);
     remove_database(bench.store_path);
     remove_database(bench.bare_path);
