@@ -86,6 +86,32 @@ static inline void assert_reading(struct reading *r, const struct reading_case *
     assert_int_equal(hl_code_status(code), wanted->status);
 }
 
+/* Under every ceiling from nothing up to `room` the body is either read or refused for want
+ * of room, and it is read in the end. */
+static inline void assert_reading_under_ceilings(
+    struct reading *r, const char *body, size_t room,
+    enum hl_code (*read)(const struct hl_field *field, void *out, struct hl_err *err),
+    void *out)
+{
+    enum hl_code code = HL_TOO_LARGE;
+    size_t n_refused = 0;
+
+    for (size_t ceiling = 0; ceiling < room && code != HL_OK; ceiling += 16) {
+        const struct hl_field *field = reading_of(r, body);
+        struct hl_arena *arena = hl_arena_new(ceiling);
+
+        assert_non_null(arena);
+        r->tokens.arena = arena;
+        code = read(field, out, &r->err);
+        if (code != HL_OK && code != HL_TOO_LARGE)
+            fail_msg("under %zu bytes: %s", ceiling, r->err.msg);
+        n_refused += code != HL_OK;
+        hl_arena_free(arena);
+    }
+    assert_int_equal(code, HL_OK);
+    assert_true(n_refused > 0);
+}
+
 #define ASSERT_READINGS(r, cases, read, out)                                               \
     for (size_t i_case = 0; i_case < sizeof(cases) / sizeof((cases)[0]); i_case++)         \
     assert_reading((r), &(cases)[i_case], (read), (out))

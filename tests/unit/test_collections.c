@@ -210,6 +210,17 @@ static void some_names_cannot_name_a_vector(void **state)
     assert_string_equal(hl_distance_name(HL_MANHATTAN), "Manhattan");
 }
 
+static void a_collection_runs_out_of_room_in_a_sentence(void **state)
+{
+    static const char body[] =
+        "{\"vectors\":{\"\\u0061\":{\"size\":1,\"distance\":\"Dot\"},"
+        "\"b\":{\"size\":1,\"distance\":\"\\u0044ot\"}},\"sparse_vectors\":{\"c\":{},"
+        "\"d\":{},\"e\":{}}}";
+    struct hl_create_collection create;
+
+    assert_reading_under_ceilings(*state, body, 65536, read_create, &create);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_reading, stop_reading)
 
 int main(void)
@@ -223,6 +234,7 @@ int main(void)
         TEST(a_patch_names_what_it_changes),
         TEST(a_vector_to_be_added_is_dense_or_sparse),
         TEST(some_names_cannot_name_a_vector),
+        TEST(a_collection_runs_out_of_room_in_a_sentence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

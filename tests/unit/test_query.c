@@ -278,6 +278,18 @@ static void what_the_older_calls_need_is_asked_for(void **state)
     }
 }
 
+static void queries_run_out_of_room_in_a_sentence(void **state)
+{
+    static const char body[] =
+        "{\"searches\":[{\"query\":[1,2],\"filter\":{\"must\":{\"has_id\":[2,1]}},"
+        "\"with_payload\":{\"exclude\":[\"a\",\"b.c\"]},\"with_vector\":[\"x\"]},"
+        "{\"query\":{\"recommend\":{\"positive\":[1,[2],{\"indices\":[2,1],"
+        "\"values\":[1,2]},\"AACAPw==\"]}},\"using\":\"\\u0061\"}]}";
+    struct hl_queries queries;
+
+    assert_reading_under_ceilings(*state, body, 65536, read_queries, &queries);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_reading, stop_reading)
 
 int main(void)
@@ -293,6 +305,7 @@ int main(void)
         TEST(what_is_no_query_is_refused),
         TEST(what_is_not_ours_is_refused_by_its_name),
         TEST(what_the_older_calls_need_is_asked_for),
+        TEST(queries_run_out_of_room_in_a_sentence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

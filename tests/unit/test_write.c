@@ -169,6 +169,19 @@ static void what_is_no_write_is_refused(void **state)
     }
 }
 
+static void a_batch_runs_out_of_room_in_a_sentence(void **state)
+{
+    static const char body[] =
+        "{\"operations\":[{\"upsert\":{\"batch\":{\"ids\":[1,2],\"vectors\":{\"a\":[[1],"
+        "\"AACAPw==\"],\"s\":[{\"indices\":[2,1],\"values\":[1,2]},{\"indices\":[],"
+        "\"values\":[]}]},\"payloads\":[{},null]}}},{\"delete_payload\":{\"filter\":{},"
+        "\"keys\":[\"\\u0061\",\"b.c\"]}},{\"delete_vectors\":{\"points\":[1],"
+        "\"vector\":[\"a\"]}},{\"upsert\":{\"points\":[{\"id\":1,\"vector\":[1,2]}]}}]}";
+    struct hl_write_ops ops;
+
+    assert_reading_under_ceilings(*state, body, 65536, read_ops, &ops);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +197,8 @@ int main(void)
                                         stop_reading),
         cmocka_unit_test_setup_teardown(what_is_no_write_is_refused, start_reading,
                                         stop_reading),
+        cmocka_unit_test_setup_teardown(a_batch_runs_out_of_room_in_a_sentence,
+                                        start_reading, stop_reading),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
