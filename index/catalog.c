@@ -6,6 +6,7 @@
 #include "proto/dir.h"
 #include "proto/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,8 @@ const struct hl_schema hl_catalog_schema = {
     .steps = steps,
     .n_steps = sizeof steps / sizeof *steps,
 };
+
+static_assert(CATALOG_N_STMTS <= HL_STMTS_MAX, "more statements than there is room for");
 
 static const char *const texts[CATALOG_N_STMTS] = {
     [CATALOG_ADD] = "INSERT INTO collections(name, uuid, created) VALUES(?1, ?2, ?3)",

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum control { BEGIN, COMMIT, SAVE, KEEP, UNDO, N_CONTROLS };
+enum control { BEGIN, COMMIT, ROLLBACK, SAVE, KEEP, UNDO, N_CONTROLS };
 
 struct hl_db {
     sqlite3 *handle;
@@ -27,11 +27,6 @@ struct hl_stmt {
     sqlite3_stmt *stmt;
     int bound; /* the first failure of a binding, said by the next step */
 };
-
-const char *hl_db_version(void)
-{
-    return sqlite3_libversion();
-}
 
 /* ---- errors ---- */
 
@@ -234,29 +229,38 @@ enum hl_code hl_db_ask(struct hl_db *db, const char *sql, int64_t *ret_value,
 
 /* ---- transactions ---- */
 
-static enum hl_code control(struct hl_db *db, enum control what, struct hl_err *err)
+static enum hl_code prepare(struct hl_db *db, enum control what, struct hl_err *err)
 {
     static const char *const texts[] = {
-        [BEGIN] = "BEGIN IMMEDIATE", [COMMIT] = "COMMIT",        [SAVE] = "SAVEPOINT one",
-        [KEEP] = "RELEASE one",      [UNDO] = "ROLLBACK TO one",
+        [BEGIN] = "BEGIN IMMEDIATE", [COMMIT] = "COMMIT",    [ROLLBACK] = "ROLLBACK",
+        [SAVE] = "SAVEPOINT one",    [KEEP] = "RELEASE one", [UNDO] = "ROLLBACK TO one",
     };
     struct hl_stmt **stmt = &db->controls[what];
-    enum hl_code code = *stmt ? HL_OK : hl_stmt_new(db, texts[what], stmt, err);
 
-    return code == HL_OK ? hl_stmt_run(*stmt, NULL, err) : code;
+    return *stmt ? HL_OK : hl_stmt_new(db, texts[what], stmt, err);
 }
 
+static enum hl_code control(struct hl_db *db, enum control what, struct hl_err *err)
+{
+    enum hl_code code = prepare(db, what, err);
+
+    return code == HL_OK ? hl_stmt_run(db->controls[what], NULL, err) : code;
+}
+
+/* The way back is prepared before the way there: it must not want memory. */
 enum hl_code hl_db_begin(struct hl_db *db, struct hl_err *err)
 {
-    return control(db, BEGIN, err);
+    enum hl_code code = prepare(db, ROLLBACK, err);
+
+    return code == HL_OK ? control(db, BEGIN, err) : code;
 }
 
 enum hl_code hl_db_begin_read(struct hl_db *db, struct hl_err *err)
 {
     bool has_row;
-    enum hl_code code = HL_OK;
+    enum hl_code code = prepare(db, ROLLBACK, err);
 
-    if (!db->look)
+    if (code == HL_OK && !db->look)
         code = hl_stmt_new(db, "SELECT 1 FROM sqlite_schema LIMIT 1", &db->look, err);
     if (code == HL_OK)
         code = hl_db_exec(db, "BEGIN", err);
@@ -285,9 +289,10 @@ bool hl_db_is_open(const struct hl_db *db)
 
 void hl_db_rollback(struct hl_db *db)
 {
-    /* What fails here for want of memory is done by closing in the end. */
+    struct hl_err err;
+
     if (hl_db_is_open(db))
-        (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+        (void)control(db, ROLLBACK, &err);
 }
 
 enum hl_code hl_db_save(struct hl_db *db, struct hl_err *err)

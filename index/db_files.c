@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/db_files.h"
 
+#include "index/db.h"
 #include "proto/alloc.h"
 #include "proto/fail.h"
 
@@ -184,4 +185,9 @@ enum hl_code hl_db_start(struct hl_err *err)
     return rc == SQLITE_OK ? HL_OK
                            : hl_fail(err, HL_NO_MEMORY, "could not start SQLite: %s",
                                      sqlite3_errstr(rc));
+}
+
+const char *hl_db_version(void)
+{
+    return sqlite3_libversion();
 }

@@ -8,6 +8,8 @@
 
 #define POINT "number, id, born, places, payload"
 
+static_assert(READER_N_STMTS <= HL_STMTS_MAX, "more statements than there is room for");
+
 static const char *const texts[READER_N_STMTS] = {
     [READER_FIND] = "SELECT " POINT " FROM points WHERE id = ?1",
     [READER_FIND_PAST] =

@@ -40,6 +40,8 @@ const struct hl_schema hl_store_schema = {
     .n_steps = sizeof steps / sizeof *steps,
 };
 
+static_assert(STORE_N_STMTS <= HL_STMTS_MAX, "more statements than there is room for");
+
 static const char *const texts[STORE_N_STMTS] = {
     [STORE_MARK] = "UPDATE marks SET \"commit\" = ?1, last_row = ?2, last_number = ?3, "
                    "last_space = ?4",

@@ -120,7 +120,7 @@ static void fill_store(struct bench *bench, size_t group, double *ret_made,
     struct hl_store *store;
     struct hl_err err;
     const struct hl_store_space space = {.dim = DIM, .name = "", .settings = "{}"};
-    uint32_t spaces;
+    uint32_t spaces = 0;
     uint64_t commit;
 
     remove_database(bench->store_path);

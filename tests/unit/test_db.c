@@ -183,6 +183,21 @@ static void a_full_disk_is_said(void **state)
     assert_int_equal(ask(f, f->db, count), 0);
 }
 
+static void rolling_back_wants_no_memory(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(hl_db_begin(f->db, &f->err), HL_OK);
+        add(f, 1);
+        assert_int_equal(hl_failpoint_arm("alloc=1+:fail", &f->err), HL_OK);
+        hl_db_rollback(f->db);
+        hl_failpoint_disarm();
+        assert_false(hl_db_is_open(f->db));
+        assert_int_equal(ask(f, f->db, count), 0);
+    }
+}
+
 /* ---- statements ---- */
 
 static void a_statement_can_be_run_again_after_every_end(void **state)
@@ -340,6 +355,7 @@ int main(void)
         TEST(undoing_leaves_what_was_before_the_savepoint),
         TEST(a_commit_that_cannot_be_synced_is_rolled_back),
         TEST(a_full_disk_is_said),
+        TEST(rolling_back_wants_no_memory),
         TEST(a_statement_can_be_run_again_after_every_end),
         TEST(a_long_statement_ends_at_its_deadline),
         TEST(a_copy_is_whole_or_not_there),
