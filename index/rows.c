@@ -168,7 +168,7 @@ static enum hl_code become_large(struct hl_rows *rows, struct hl_err *err)
     roaring_bitmap_t *large;
 
     /* At worst each number has a block of its own. */
-    if (!is_there_room((rows->n + 1) * 2 * block_list + block_bytes))
+    if (!is_there_room(2 * block_list * (rows->n + 1) + block_bytes))
         return fail_memory(err);
     large = roaring_bitmap_of_ptr(rows->n, rows->small);
     if (!large)
