@@ -89,7 +89,7 @@ static void put_scalar(struct world *w)
 
 static void put_value(struct world *w)
 {
-    uint32_t n = pick(w, 5);
+    uint32_t n = pick(w, 5), kind = pick(w, 4);
 
     if (pick(w, 4)) {
         put_scalar(w);
@@ -98,8 +98,10 @@ static void put_value(struct world *w)
     put(w, "[");
     for (uint32_t i = 0; i < n; i++) {
         put(w, "%s", i ? "," : "");
-        if (pick(w, 12) == 0)
+        if (kind > 2 && pick(w, 6) == 0)
             put(w, "[1,\"w1\"]");
+        else if (kind < 2)
+            put(w, "%s%u%s", kind ? "\"w" : "", pick(w, 4), kind ? "\"" : "");
         else
             put_scalar(w);
     }
