@@ -220,46 +220,41 @@ static size_t fit_chunk(const struct part *part, size_t n)
     return n_now < part->n_left ? n_now : (size_t)part->n_left;
 }
 
-enum hl_code hl_tensors_writer_add_floats(struct hl_tensors_writer *writer,
-                                          const float *values, size_t n, struct hl_err *err)
+/* `values` are floats or 64-bit integers, as `is_real` says. */
+static enum hl_code add(struct hl_tensors_writer *writer, const void *values, bool is_real,
+                        size_t n, struct hl_err *err)
 {
-    while (n > 0) {
+    const float *reals = values;
+    const int64_t *wholes = values;
+
+    for (size_t done = 0; done < n;) {
         struct part *part;
         size_t n_now, n_fit;
-        enum hl_code code = find_part(writer, true, &part, err);
+        enum hl_code code = find_part(writer, is_real, &part, err);
 
         if (code != HL_OK)
             return code;
-        n_now = fit_chunk(part, n);
-        n_fit = hl_dtype_of_floats(part->type, values, n_now, writer->chunk);
+        n_now = fit_chunk(part, n - done);
+        n_fit = is_real ? hl_dtype_of_floats(part->type, reals + done, n_now, writer->chunk)
+                        : hl_dtype_of_i64(part->type, wholes + done, n_now, writer->chunk);
         code = write_chunk(writer, part, n_now, n_fit, err);
         if (code != HL_OK)
             return code;
-        values += n_now;
-        n -= n_now;
+        done += n_now;
     }
     return HL_OK;
+}
+
+enum hl_code hl_tensors_writer_add_floats(struct hl_tensors_writer *writer,
+                                          const float *values, size_t n, struct hl_err *err)
+{
+    return add(writer, values, true, n, err);
 }
 
 enum hl_code hl_tensors_writer_add_i64(struct hl_tensors_writer *writer,
                                        const int64_t *values, size_t n, struct hl_err *err)
 {
-    while (n > 0) {
-        struct part *part;
-        size_t n_now, n_fit;
-        enum hl_code code = find_part(writer, false, &part, err);
-
-        if (code != HL_OK)
-            return code;
-        n_now = fit_chunk(part, n);
-        n_fit = hl_dtype_of_i64(part->type, values, n_now, writer->chunk);
-        code = write_chunk(writer, part, n_now, n_fit, err);
-        if (code != HL_OK)
-            return code;
-        values += n_now;
-        n -= n_now;
-    }
-    return HL_OK;
+    return add(writer, values, false, n, err);
 }
 
 enum hl_code hl_tensors_writer_commit(struct hl_tensors_writer *writer, struct hl_err *err)
