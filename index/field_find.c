@@ -102,7 +102,7 @@ static uint64_t count_listed(const struct hl_field_index *index,
         for (size_t i = 0; i < condition->integers.n; i++) {
             uint64_t key = hl_key_of_integer(condition->integers.items[i]);
 
-            n += hl_order_count(index->order, key, key);
+            n += hl_sorted_count(index->order, key, key);
         }
     if (condition->kind == HL_CONDITION_TEXT)
         for (size_t i = 0; i < condition->texts.n; i++) {
@@ -120,7 +120,7 @@ static uint64_t count_belts(const struct hl_field_index *index,
     struct hl_keys keys = {(uint64_t)hl_key_belt(frame->south) << 32,
                            (uint64_t)hl_key_belt(frame->north) << 32 | UINT32_MAX};
 
-    return hl_order_count(index->order, keys.low, keys.high);
+    return hl_sorted_count(index->order, keys.low, keys.high);
 }
 
 uint64_t hl_field_index_estimate(const struct hl_field_index *index,
@@ -138,7 +138,7 @@ uint64_t hl_field_index_estimate(const struct hl_field_index *index,
     } else if (condition->kind == HL_CONDITION_RANGE ||
                condition->kind == HL_CONDITION_TIME) {
         keys = keys_of(index, condition);
-        n = hl_order_count(index->order, keys.low, keys.high);
+        n = hl_sorted_count(index->order, keys.low, keys.high);
         if (index->kind == HL_FIELD_INTEGER)
             n += hl_rows_count(index->others);
     } else if (condition->kind == HL_CONDITION_BOOL) {
@@ -228,7 +228,7 @@ static enum hl_code judge(const struct search *search, uint32_t number, struct b
 static enum hl_code scan_keys(const struct search *search, struct hl_keys keys,
                               struct hl_err *err)
 {
-    struct hl_order_cursor cursor = hl_order_seek(search->index->order, keys.low);
+    struct hl_sorted_cursor cursor = hl_sorted_seek(search->index->order, keys.low);
     bool is_all = search->within->is_all;
     enum hl_code code = HL_OK;
     struct block block;
@@ -236,7 +236,7 @@ static enum hl_code scan_keys(const struct search *search, struct hl_keys keys,
     uint64_t key;
 
     block.n = 0;
-    while (code == HL_OK && hl_order_next(search->index->order, &cursor, &key, &number) &&
+    while (code == HL_OK && hl_sorted_next(search->index->order, &cursor, &key, &number) &&
            key <= keys.high)
         if (is_all || hl_rows_has(search->within->rows, number))
             code = judge(search, number, &block, err);
@@ -282,7 +282,7 @@ static enum hl_code find_range(const struct search *search, struct hl_err *err)
     enum hl_code code = HL_OK;
 
     if (keys.low <= keys.high) {
-        uint64_t n_pairs = hl_order_count(index->order, keys.low, keys.high);
+        uint64_t n_pairs = hl_sorted_count(index->order, keys.low, keys.high);
 
         code = is_worth_asking_points(search, n_pairs) ? scan_points(search, keys, err)
                                                        : scan_keys(search, keys, err);

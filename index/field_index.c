@@ -25,7 +25,7 @@ void hl_field_index_free(struct hl_field_index *index)
     hl_rows_free(index->present);
     hl_rows_free(index->several);
     hl_value_map_free(index->map);
-    hl_order_free(index->order);
+    hl_sorted_free(index->order);
     hl_column_free(index->column);
     hl_column_free(index->lats);
     hl_free(index);
@@ -45,7 +45,7 @@ static bool make_parts(struct hl_field_index *index)
         index->map = hl_value_map_new();
         return index->map != NULL;
     }
-    index->order = hl_order_new();
+    index->order = hl_sorted_new();
     index->column = hl_column_new();
     if (index->kind == HL_FIELD_GEO)
         index->lats = hl_column_new();
@@ -140,7 +140,7 @@ static bool add_item(void *self, const struct hl_value *value)
 
         code = hl_rows_add(is_null ? index->nulls : index->others, number, addition->err);
     } else if (is_ordered) {
-        code = hl_order_add(index->order, key, number, &is_new, addition->err);
+        code = hl_sorted_add(index->order, key, number, &is_new, addition->err);
     } else {
         code = hl_value_map_add(index->map, &text, number, &is_new, addition->err);
     }
@@ -188,7 +188,7 @@ static bool remove_item(void *self, const struct hl_value *value)
 
     if (!index->map) {
         if (hl_key_of_value(index->kind, value, &key, &point))
-            hl_order_remove(index->order, key, removal->number);
+            hl_sorted_remove(index->order, key, removal->number);
     } else if (text_of_value(index->kind, value, &text)) {
         hl_value_map_remove(index->map, &text, removal->number);
     }
@@ -226,7 +226,7 @@ size_t hl_field_index_bytes(const struct hl_field_index *index)
              hl_rows_bytes(index->several);
     if (index->map)
         return bytes + hl_value_map_bytes(index->map);
-    bytes += hl_order_bytes(index->order) + hl_column_bytes(index->column);
+    bytes += hl_sorted_bytes(index->order) + hl_column_bytes(index->column);
     return index->lats ? bytes + hl_column_bytes(index->lats) : bytes;
 }
 

@@ -5,7 +5,7 @@
 #include "index/column.h"
 #include "index/field_index.h"
 #include "index/field_keys.h"
-#include "index/order.h"
+#include "index/sorted.h"
 #include "index/value_map.h"
 
 /* The inside of a payload index, for field_index.c, which keeps it, and field_find.c, which
@@ -27,7 +27,7 @@ struct hl_field_index {
 
     /* Of the others. The column has the key of a point that has one value; of GEO that is
      * the longitude, and `lats` has the latitude, both as keys of doubles. */
-    struct hl_order *order;
+    struct hl_sorted *order;
     struct hl_column *column;
     struct hl_column *lats;
 };

@@ -355,12 +355,12 @@ static void handle(struct hl_exchange *exchange)
              request->route->handler(exchange->server, request, reply, &exchange->err));
 }
 
-static struct hl_exchange *exchange_of_job(struct hl_job *job)
+static struct hl_exchange *exchange_of_job(struct hl_task *job)
 {
     return (struct hl_exchange *)((char *)job - offsetof(struct hl_exchange, job));
 }
 
-static void run_long(struct hl_job *job)
+static void run_long(struct hl_task *job)
 {
     struct hl_exchange *exchange = exchange_of_job(job);
     struct hl_metrics *metrics = exchange->server->metrics;
@@ -381,7 +381,7 @@ static void answer_unrun(struct hl_exchange *exchange, const struct hl_err *why)
     exchange->resume(exchange->transport);
 }
 
-static void refuse_long(struct hl_job *job, const struct hl_err *why)
+static void refuse_long(struct hl_task *job, const struct hl_err *why)
 {
     struct hl_exchange *exchange = exchange_of_job(job);
     struct hl_metrics *metrics = exchange->server->metrics;
@@ -397,7 +397,7 @@ void hl_exchange_submit(struct hl_exchange *exchange)
     struct hl_metrics *metrics = exchange->server->metrics;
     struct hl_err err;
 
-    exchange->job = (struct hl_job){
+    exchange->job = (struct hl_task){
         .deadline = &exchange->request.deadline, .run = run_long, .refuse = refuse_long};
     hl_conn_waits(&exchange->conn);
     /* Counted before: the job may be over when the submission returns. */

@@ -47,7 +47,7 @@ struct hl_exchange {
     bool is_watched; /* known to the watch */
     const char *allow;
 
-    struct hl_job job;
+    struct hl_task job;
     atomic_bool cancelled;
 
     char *body;

@@ -9,7 +9,7 @@
 const char *hl_request_query(const struct hl_request *request, const char *name)
 {
     for (size_t i = request->target.n_query; i > 0; i--) {
-        const struct hl_query *query = &request->target.query[i - 1];
+        const struct hl_target_pair *query = &request->target.query[i - 1];
 
         if (strcmp(query->name.data, name) == 0)
             return query->value.data;

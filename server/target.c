@@ -92,7 +92,7 @@ static size_t count_parts(const char *text, size_t len)
     return n;
 }
 
-static enum hl_code decode_pair(char *text, size_t len, struct hl_query *pair,
+static enum hl_code decode_pair(char *text, size_t len, struct hl_target_pair *pair,
                                 struct hl_err *err)
 {
     char *equals = memchr(text, '=', len);
@@ -110,7 +110,7 @@ static enum hl_code decode_query(char *text, size_t len, struct hl_arena *arena,
                                  struct hl_target *target, struct hl_err *err)
 {
     size_t n = count_parts(text, len);
-    struct hl_query *query;
+    struct hl_target_pair *query;
     size_t start = 0;
 
     if (n > HL_MAX_QUERY)

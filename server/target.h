@@ -21,7 +21,7 @@ struct hl_span {
     size_t len;
 };
 
-struct hl_query {
+struct hl_target_pair {
     struct hl_span name;
     struct hl_span value;
 };
@@ -30,7 +30,7 @@ struct hl_target {
     size_t n_segments;
     struct hl_span segments[HL_MAX_SEGMENTS]; /* "/" has none */
     size_t n_query;
-    const struct hl_query *query; /* in the arena */
+    const struct hl_target_pair *query; /* in the arena */
 };
 
 /* Takes `text` apart in place; everything in `ret_target` points into it. Accepts

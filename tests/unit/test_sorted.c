@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "index/order.h"
+#include "index/sorted.h"
 #include "proto/fail.h"
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 enum { N_KEYS = 60, N_NUMBERS = 50, N_STEPS = 20000 };
 
 struct twin {
-    struct hl_order *order;
+    struct hl_sorted *order;
     bool has[N_KEYS][N_NUMBERS];
     struct hl_err err;
 };
@@ -34,7 +34,7 @@ static uint64_t key_at(size_t i)
 
 static void assert_same(const struct twin *twin)
 {
-    struct hl_order_cursor cursor = hl_order_seek(twin->order, 0);
+    struct hl_sorted_cursor cursor = hl_sorted_seek(twin->order, 0);
     uint32_t number;
     uint64_t key;
 
@@ -43,13 +43,13 @@ static void assert_same(const struct twin *twin)
 
         for (uint32_t j = 0; j < N_NUMBERS; j++)
             if (twin->has[i][j]) {
-                assert_true(hl_order_next(twin->order, &cursor, &key, &number));
+                assert_true(hl_sorted_next(twin->order, &cursor, &key, &number));
                 assert_true(key == key_at(i) && number == UINT32_MAX - N_NUMBERS + 1 + j);
                 count++;
             }
-        assert_int_equal(hl_order_count(twin->order, key_at(i), key_at(i)), count);
+        assert_int_equal(hl_sorted_count(twin->order, key_at(i), key_at(i)), count);
     }
-    assert_false(hl_order_next(twin->order, &cursor, &key, &number));
+    assert_false(hl_sorted_next(twin->order, &cursor, &key, &number));
 }
 
 static void change(struct twin *twin, size_t i, uint32_t j, bool adds)
@@ -58,11 +58,11 @@ static void change(struct twin *twin, size_t i, uint32_t j, bool adds)
     bool is_new = false;
 
     if (adds) {
-        assert_int_equal(hl_order_add(twin->order, key_at(i), number, &is_new, &twin->err),
+        assert_int_equal(hl_sorted_add(twin->order, key_at(i), number, &is_new, &twin->err),
                          HL_OK);
         assert_int_equal(is_new, !twin->has[i][j]);
     } else {
-        hl_order_remove(twin->order, key_at(i), number);
+        hl_sorted_remove(twin->order, key_at(i), number);
     }
     twin->has[i][j] = adds;
 }
@@ -74,7 +74,7 @@ static void pairs_stay_in_order_while_they_come_and_go(void **state)
 
     (void)state;
     assert_non_null(twin);
-    twin->order = hl_order_new();
+    twin->order = hl_sorted_new();
     assert_non_null(twin->order);
     for (size_t step = 0; step < N_STEPS; step++) {
         bool is_growing = step / 5000 % 2 == 0;
@@ -88,37 +88,37 @@ static void pairs_stay_in_order_while_they_come_and_go(void **state)
         for (uint32_t j = 0; j < N_NUMBERS; j++)
             change(twin, i, j, false);
     assert_same(twin);
-    hl_order_free(twin->order);
+    hl_sorted_free(twin->order);
     free(twin);
 }
 
 static void pairs_that_come_in_order_fill_their_chunks(void **state)
 {
-    struct hl_order *order = hl_order_new();
+    struct hl_sorted *order = hl_sorted_new();
     struct hl_err err;
     bool is_new;
 
     (void)state;
     for (uint32_t i = 0; i < 100000; i++)
-        assert_int_equal(hl_order_add(order, i, i, &is_new, &err), HL_OK);
-    assert_true(hl_order_bytes(order) < 1300000);
-    assert_int_equal(hl_order_count(order, 10, 99989), 99980);
-    assert_int_equal(hl_order_count(order, 11, 10), 0);
-    hl_order_free(order);
+        assert_int_equal(hl_sorted_add(order, i, i, &is_new, &err), HL_OK);
+    assert_true(hl_sorted_bytes(order) < 1300000);
+    assert_int_equal(hl_sorted_count(order, 10, 99989), 99980);
+    assert_int_equal(hl_sorted_count(order, 11, 10), 0);
+    hl_sorted_free(order);
 }
 
 static void without_memory_a_pair_is_not_added(void **state)
 {
-    struct hl_order *order = hl_order_new();
+    struct hl_sorted *order = hl_sorted_new();
     struct hl_err err;
     bool is_new;
 
     (void)state;
     assert_int_equal(hl_failpoint_arm("alloc=1+:fail", &err), HL_OK);
-    assert_int_equal(hl_order_add(order, 1, 1, &is_new, &err), HL_NO_MEMORY);
+    assert_int_equal(hl_sorted_add(order, 1, 1, &is_new, &err), HL_NO_MEMORY);
     hl_failpoint_disarm();
-    assert_int_equal(hl_order_count(order, 0, UINT64_MAX), 0);
-    hl_order_free(order);
+    assert_int_equal(hl_sorted_count(order, 0, UINT64_MAX), 0);
+    hl_sorted_free(order);
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "index/order.h"
+#include "index/sorted.h"
 
 #include "proto/alloc.h"
 
@@ -14,18 +14,18 @@ struct chunk {
     size_t n;
 };
 
-struct hl_order {
+struct hl_sorted {
     struct chunk **chunks;
     size_t n_chunks;
     size_t room;
 };
 
-struct hl_order *hl_order_new(void)
+struct hl_sorted *hl_sorted_new(void)
 {
-    return hl_alloc_zeroed(1, sizeof(struct hl_order));
+    return hl_alloc_zeroed(1, sizeof(struct hl_sorted));
 }
 
-void hl_order_free(struct hl_order *order)
+void hl_sorted_free(struct hl_sorted *order)
 {
     if (!order)
         return;
@@ -42,11 +42,11 @@ static bool is_below(const struct chunk *chunk, size_t at, uint64_t key, uint32_
 
 /* The first pair that is not below, in the chunk before which all are: the one behind the
  * last pair of all is at the end of the last chunk. */
-static struct hl_order_cursor find_pair(const struct hl_order *order, uint64_t key,
-                                        uint32_t number)
+static struct hl_sorted_cursor find_pair(const struct hl_sorted *order, uint64_t key,
+                                         uint32_t number)
 {
     size_t low = 0, high = order->n_chunks;
-    struct hl_order_cursor cursor;
+    struct hl_sorted_cursor cursor;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -58,8 +58,8 @@ static struct hl_order_cursor find_pair(const struct hl_order *order, uint64_t k
             high = middle;
     }
     if (low == order->n_chunks)
-        return (struct hl_order_cursor){low ? low - 1 : 0,
-                                        low ? order->chunks[low - 1]->n : 0};
+        return (struct hl_sorted_cursor){low ? low - 1 : 0,
+                                         low ? order->chunks[low - 1]->n : 0};
     cursor.chunk = low;
     low = 0;
     high = order->chunks[cursor.chunk]->n;
@@ -75,8 +75,8 @@ static struct hl_order_cursor find_pair(const struct hl_order *order, uint64_t k
     return cursor;
 }
 
-static bool is_at(const struct hl_order *order, struct hl_order_cursor cursor, uint64_t key,
-                  uint32_t number)
+static bool is_at(const struct hl_sorted *order, struct hl_sorted_cursor cursor,
+                  uint64_t key, uint32_t number)
 {
     const struct chunk *chunk;
 
@@ -87,7 +87,7 @@ static bool is_at(const struct hl_order *order, struct hl_order_cursor cursor, u
            chunk->numbers[cursor.at] == number;
 }
 
-static enum hl_code insert_chunk(struct hl_order *order, size_t at, struct hl_err *err)
+static enum hl_code insert_chunk(struct hl_sorted *order, size_t at, struct hl_err *err)
 {
     struct chunk *chunk = hl_alloc(sizeof *chunk);
     struct chunk **chunks = order->chunks;
@@ -121,7 +121,7 @@ static void move_pairs(struct chunk *to, size_t to_at, struct chunk *from, size_
 }
 
 /* Behind the last pair a new chunk is begun, so that what comes in order fills each. */
-static enum hl_code make_room(struct hl_order *order, struct hl_order_cursor *cursor,
+static enum hl_code make_room(struct hl_sorted *order, struct hl_sorted_cursor *cursor,
                               struct hl_err *err)
 {
     struct chunk *full, *next;
@@ -146,10 +146,10 @@ static enum hl_code make_room(struct hl_order *order, struct hl_order_cursor *cu
     return HL_OK;
 }
 
-enum hl_code hl_order_add(struct hl_order *order, uint64_t key, uint32_t number,
-                          bool *ret_is_new, struct hl_err *err)
+enum hl_code hl_sorted_add(struct hl_sorted *order, uint64_t key, uint32_t number,
+                           bool *ret_is_new, struct hl_err *err)
 {
-    struct hl_order_cursor cursor = find_pair(order, key, number);
+    struct hl_sorted_cursor cursor = find_pair(order, key, number);
     struct chunk *chunk;
     enum hl_code code;
 
@@ -169,9 +169,9 @@ enum hl_code hl_order_add(struct hl_order *order, uint64_t key, uint32_t number,
     return HL_OK;
 }
 
-void hl_order_remove(struct hl_order *order, uint64_t key, uint32_t number)
+void hl_sorted_remove(struct hl_sorted *order, uint64_t key, uint32_t number)
 {
-    struct hl_order_cursor cursor = find_pair(order, key, number);
+    struct hl_sorted_cursor cursor = find_pair(order, key, number);
     struct chunk *chunk;
 
     if (!is_at(order, cursor, key, number))
@@ -187,13 +187,13 @@ void hl_order_remove(struct hl_order *order, uint64_t key, uint32_t number)
             (order->n_chunks - cursor.chunk) * sizeof(struct chunk *));
 }
 
-struct hl_order_cursor hl_order_seek(const struct hl_order *order, uint64_t key)
+struct hl_sorted_cursor hl_sorted_seek(const struct hl_sorted *order, uint64_t key)
 {
     return find_pair(order, key, 0);
 }
 
-bool hl_order_next(const struct hl_order *order, struct hl_order_cursor *cursor,
-                   uint64_t *ret_key, uint32_t *ret_number)
+bool hl_sorted_next(const struct hl_sorted *order, struct hl_sorted_cursor *cursor,
+                    uint64_t *ret_key, uint32_t *ret_number)
 {
     const struct chunk *chunk;
 
@@ -210,16 +210,16 @@ bool hl_order_next(const struct hl_order *order, struct hl_order_cursor *cursor,
     return true;
 }
 
-uint64_t hl_order_count(const struct hl_order *order, uint64_t low, uint64_t high)
+uint64_t hl_sorted_count(const struct hl_sorted *order, uint64_t low, uint64_t high)
 {
-    struct hl_order_cursor from, to;
+    struct hl_sorted_cursor from, to;
     uint64_t n = 0;
 
     if (low > high)
         return 0;
-    from = hl_order_seek(order, low);
+    from = hl_sorted_seek(order, low);
     to = high == UINT64_MAX ? find_pair(order, high, UINT32_MAX)
-                            : hl_order_seek(order, high + 1);
+                            : hl_sorted_seek(order, high + 1);
     if (is_at(order, to, UINT64_MAX, UINT32_MAX))
         n++;
     for (size_t i = from.chunk; i < to.chunk; i++)
@@ -227,7 +227,7 @@ uint64_t hl_order_count(const struct hl_order *order, uint64_t low, uint64_t hig
     return n + to.at - from.at;
 }
 
-size_t hl_order_bytes(const struct hl_order *order)
+size_t hl_sorted_bytes(const struct hl_sorted *order)
 {
     return sizeof *order + order->room * sizeof(struct chunk *) +
            order->n_chunks * sizeof(struct chunk);
