@@ -80,19 +80,24 @@ enum hl_code hl_catalog_sweep(struct hl_catalog *catalog, hl_catalog_swept_fn *e
 
 /* ---- aliases ---- */
 
-enum hl_alias_verb { HL_ALIAS_SET, HL_ALIAS_DELETE, HL_ALIAS_RENAME };
+enum hl_catalog_alias_verb {
+    HL_CATALOG_ALIAS_SET,
+    HL_CATALOG_ALIAS_DELETE,
+    HL_CATALOG_ALIAS_RENAME
+};
 
-struct hl_alias_action {
-    enum hl_alias_verb verb;
+struct hl_catalog_alias_action {
+    enum hl_catalog_alias_verb verb;
     const char *alias;
-    const char *to; /* the collection, or the new alias; not read by HL_ALIAS_DELETE */
+    const char
+        *to; /* the collection, or the new alias; not read by HL_CATALOG_ALIAS_DELETE */
 };
 
 /* All in order, or none. HL_NOT_FOUND: the alias or the collection; HL_EXISTS: a collection
  * is called so. Setting an alias that exists moves it. */
 enum hl_code hl_catalog_change_aliases(struct hl_catalog *catalog,
-                                       const struct hl_alias_action *actions, size_t n,
-                                       struct hl_err *err);
+                                       const struct hl_catalog_alias_action *actions,
+                                       size_t n, struct hl_err *err);
 
 /* By alias; of every collection, or of the one named. */
 typedef bool hl_catalog_alias_fn(void *self, const char *alias, const char *collection);

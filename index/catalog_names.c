@@ -176,21 +176,22 @@ static enum hl_code set_alias(struct hl_catalog *catalog, const char *alias, con
 }
 
 static enum hl_code do_action(struct hl_catalog *catalog,
-                              const struct hl_alias_action *action, struct hl_err *err)
+                              const struct hl_catalog_alias_action *action,
+                              struct hl_err *err)
 {
     size_t n_changed = 0;
     enum hl_code code = HL_OK;
 
     switch (action->verb) {
-    case HL_ALIAS_SET:
+    case HL_CATALOG_ALIAS_SET:
         return set_alias(catalog, action->alias, action->to, err);
-    case HL_ALIAS_RENAME:
+    case HL_CATALOG_ALIAS_RENAME:
         code = check_alias(catalog, action->to, err);
         if (code == HL_OK)
             code = run_with(catalog, CATALOG_RENAME_ALIAS, action->alias, action->to,
                             &n_changed, err);
         break;
-    case HL_ALIAS_DELETE:
+    case HL_CATALOG_ALIAS_DELETE:
     default:
         code =
             run_with(catalog, CATALOG_DELETE_ALIAS, action->alias, NULL, &n_changed, err);
@@ -202,8 +203,8 @@ static enum hl_code do_action(struct hl_catalog *catalog,
 }
 
 enum hl_code hl_catalog_change_aliases(struct hl_catalog *catalog,
-                                       const struct hl_alias_action *actions, size_t n,
-                                       struct hl_err *err)
+                                       const struct hl_catalog_alias_action *actions,
+                                       size_t n, struct hl_err *err)
 {
     enum hl_code code = hl_db_begin(catalog->db, err);
 

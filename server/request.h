@@ -36,6 +36,10 @@ enum hl_method hl_method_of(const char *name); /* HL_METHOD_OTHER when it is non
 enum { HL_MAX_PARAMS = 4, HL_REQUEST_ID_SIZE = 129 };
 
 struct hl_route;
+struct hl_server;
+struct hl_exchange;
+struct hl_request;
+struct hl_reply;
 
 struct hl_request {
     enum hl_method method; /* HEAD stays HEAD here; its handler is that of GET */
@@ -51,7 +55,31 @@ struct hl_request {
     struct hl_arena *arena;
     struct hl_deadline deadline;
     int64_t started_us; /* by the deadline's clock: when the request line was there */
+
+    /* How a handler goes on: it sets one of the first two and returns HL_OK, and the
+     * connection rests meanwhile. `then` is called on a reader thread and is a handler like
+     * the first. `park` starts work that somebody else ends, by hl_request_finish, maybe
+     * before it returns; when it fails, nobody will. */
+    enum hl_code (*then)(struct hl_server *server, struct hl_request *request,
+                         struct hl_reply *reply, struct hl_err *err);
+    enum hl_code (*park)(struct hl_server *server, struct hl_request *request,
+                         struct hl_reply *reply, struct hl_err *err);
+    void *state; /* the handler's own, for those two */
+
+    /* Called once when the reply is there or never will be, on whichever thread that is;
+     * NULL: nothing is to be let go. */
+    void (*release)(struct hl_request *request);
+
+    struct hl_exchange *exchange; /* whose request this is */
 };
+
+/* Ends what `park` began: the reply is printed (HL_OK) or becomes the error. Any thread,
+ * once; the request is gone when it returns. */
+void hl_request_finish(struct hl_request *request, enum hl_code code,
+                       const struct hl_err *err);
+
+/* Where a reply is printed that `park` began: hl_request_finish sends it. */
+struct hl_reply *hl_request_reply(struct hl_request *request);
 
 /* The value of a query parameter, or NULL. The last one wins when it stands there twice. */
 const char *hl_request_query(const struct hl_request *request, const char *name);

@@ -12,11 +12,10 @@
  * who may call, on which thread a call runs, the labels of metrics, and the test that holds
  * the table against openapi.yaml. Immutable; any thread. */
 
-struct hl_server;
-
 enum hl_place {
     HL_PLACE_WORKER, /* on the HTTP thread: microseconds, never waits */
-    HL_PLACE_READER  /* on a reader thread, the connection suspended meanwhile */
+    HL_PLACE_READER, /* on a reader thread, the connection suspended meanwhile */
+    HL_PLACE_BY_SIZE /* on the HTTP thread while the body is small, else on a reader */
 };
 
 enum hl_door {
@@ -32,7 +31,8 @@ struct hl_route {
     const char
         *path; /* `/collections/{name}`: braces match one segment, never an empty one */
 
-    /* Answers one request. On failure the reply becomes the error, whatever it held. */
+    /* Answers one request, or begins to. On failure the reply becomes the error, whatever
+     * it held. */
     enum hl_code (*handler)(struct hl_server *server, struct hl_request *request,
                             struct hl_reply *reply, struct hl_err *err);
 };

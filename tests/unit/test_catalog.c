@@ -120,7 +120,7 @@ static const char *sweep(struct fixture *f)
     return f->said;
 }
 
-static enum hl_code change(struct fixture *f, const struct hl_alias_action *actions,
+static enum hl_code change(struct fixture *f, const struct hl_catalog_alias_action *actions,
                            size_t n)
 {
     return hl_catalog_change_aliases(f->catalog, actions, n, &f->err);
@@ -155,7 +155,8 @@ static void collections_are_there_after_a_restart(void **state)
 static void a_name_is_taken_once(void **state)
 {
     struct fixture *f = *state;
-    const struct hl_alias_action alias = {HL_ALIAS_SET, "current", "photos"};
+    const struct hl_catalog_alias_action alias = {HL_CATALOG_ALIAS_SET, "current",
+                                                  "photos"};
 
     make(f, "photos", 0);
     assert_int_equal(change(f, &alias, 1), HL_OK);
@@ -212,8 +213,8 @@ static void a_lost_catalog_does_not_cost_the_collections(void **state)
 static void withdrawing_takes_the_aliases_along(void **state)
 {
     struct fixture *f = *state;
-    const struct hl_alias_action actions[] = {{HL_ALIAS_SET, "a", "photos"},
-                                              {HL_ALIAS_SET, "b", "albums"}};
+    const struct hl_catalog_alias_action actions[] = {
+        {HL_CATALOG_ALIAS_SET, "a", "photos"}, {HL_CATALOG_ALIAS_SET, "b", "albums"}};
 
     make(f, "photos", 0);
     make(f, "albums", 1);
@@ -247,14 +248,18 @@ static void a_name_can_be_given_another_folder(void **state)
 static void aliases_change_together_or_not_at_all(void **state)
 {
     struct fixture *f = *state;
-    const struct hl_alias_action set = {HL_ALIAS_SET, "current", "old"};
-    const struct hl_alias_action swap[] = {{HL_ALIAS_DELETE, "current", NULL},
-                                           {HL_ALIAS_SET, "current", "new"},
-                                           {HL_ALIAS_SET, "previous", "old"}};
-    const struct hl_alias_action bad[] = {{HL_ALIAS_RENAME, "previous", "before"},
-                                          {HL_ALIAS_SET, "current", "nowhere"}};
-    const struct hl_alias_action taken = {HL_ALIAS_RENAME, "previous", "old"};
-    const struct hl_alias_action missing = {HL_ALIAS_DELETE, "nothing", NULL};
+    const struct hl_catalog_alias_action set = {HL_CATALOG_ALIAS_SET, "current", "old"};
+    const struct hl_catalog_alias_action swap[] = {
+        {HL_CATALOG_ALIAS_DELETE, "current", NULL},
+        {HL_CATALOG_ALIAS_SET, "current", "new"},
+        {HL_CATALOG_ALIAS_SET, "previous", "old"}};
+    const struct hl_catalog_alias_action bad[] = {
+        {HL_CATALOG_ALIAS_RENAME, "previous", "before"},
+        {HL_CATALOG_ALIAS_SET, "current", "nowhere"}};
+    const struct hl_catalog_alias_action taken = {HL_CATALOG_ALIAS_RENAME, "previous",
+                                                  "old"};
+    const struct hl_catalog_alias_action missing = {HL_CATALOG_ALIAS_DELETE, "nothing",
+                                                    NULL};
 
     make(f, "old", 0);
     make(f, "new", 1);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_INDEX_APPLY_H
+#define HL_INDEX_APPLY_H
+
+#include "index/filter.h"
+#include "index/layout.h"
+#include "index/store.h"
+#include "proto/write.h"
+
+/* The operations of a request, done to the store: what Qdrant means by an upsert, by a
+ * payload set under a key, by a deletion of what a filter finds.
+ *
+ * For the writer, inside of a transaction. Knows names and sizes from the layout and reads
+ * the points through the store's own reader, so an operation sees what those before it did.
+ */
+struct hl_apply {
+    struct hl_store *store;
+    const struct hl_layout *layout;
+    struct hl_arena *arena; /* for the work, and for vectors that are normalised */
+    const struct hl_deadline *deadline; /* NULL: none */
+
+    /* Numbers that may meet the filter, every one that does among them, as the transaction
+     * stands: those of `sure` do for certain. */
+    enum hl_code (*candidates)(void *self, const struct hl_filter *filter,
+                               struct hl_matches *ret_matches, struct hl_err *err);
+    void *self;
+};
+
+enum hl_code hl_apply_ops(const struct hl_apply *apply, const struct hl_write_ops *ops,
+                          struct hl_err *err);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_INDEX_COLLECTION_PART_H
+#define HL_INDEX_COLLECTION_PART_H
+
+#include "index/catalog.h"
+#include "index/collection.h"
+#include "index/field_index.h"
+#include "index/roster.h"
+#include "index/store.h"
+
+#include <limits.h>
+#include <pthread.h>
+
+/* What the files of a collection share; for them alone.
+ *
+ *   engine.c      threads that commit and one that tends
+ *   collection.c  opening, counting, closing, the queue's front door
+ *   look*.c       reading
+ *   writing.c     what a change may do
+ *   group.c       one transaction: from the queue to done
+ *   keeper*.c     sealing, merging, cleaning
+ *   manifest.c    which segments there are, on disk
+ *
+ * Who may touch what: `lock` for what readers see; `desk` for what is handed between
+ * threads; all else belongs to the one writer that has the collection, or never changes. */
+
+struct hl_kept_index {           /* a payload index in service */
+    struct hl_payload_index def; /* path and params are its own */
+    char *text;                  /* what def points into */
+    struct hl_field_index
+        *index; /* NULL: it could not be kept up; conditions ask payloads */
+};
+
+struct hl_carriers { /* the points that have a vector in a space */
+    uint32_t space;
+    struct hl_rows *points;
+};
+
+/* A look, as the collection knows it. In the order of their commits. */
+struct hl_look_link {
+    uint64_t commit;
+    struct hl_look_link *next, *prev;
+};
+
+struct hl_collection {
+    atomic_size_t n_refs;
+    struct hl_engine *engine;
+    char folder[PATH_MAX];
+    char label[64];
+
+    /* Guards: layout, published, roster's way back, points, kept indexes and what they
+     * hold, carriers. Held for memory work alone. Writers are preferred. */
+    pthread_rwlock_t lock;
+    struct hl_layout *layout;
+    uint64_t published;
+    struct hl_roster *roster;
+    struct hl_rows *points; /* all that live */
+    struct hl_kept_index *kept;
+    size_t n_kept;
+    struct hl_carriers *carriers;
+    size_t n_carriers;
+    atomic_bool is_broken; /* memory ran out behind a commit */
+
+    /* Guards: looks, readers, queue, flags. Held for a few instructions; may be taken while
+     * `lock` is held, never the other way round. */
+    pthread_mutex_t desk;
+    struct hl_look_link looks;  /* a ring; the first is the oldest */
+    struct hl_reader **readers; /* idle ones */
+    size_t n_readers, readers_room;
+    struct hl_change *first, *last;
+    size_t n_queued;
+    bool is_with_writer; /* a writer thread has it or it waits for one */
+    bool needs_keeper;
+    bool is_retired;
+    struct hl_collection
+        *next_ready; /* the engine's list of those that wait for a writer */
+    struct hl_collection *next_tended; /* the engine's list of all */
+
+    /* The one writer's that has the collection. */
+    struct hl_store *store;
+    struct hl_reader *before; /* reads what was, for the indexes */
+};
+
+/* The oldest commit that somebody may still read. */
+uint64_t hl_collection_oldest(struct hl_collection *collection);
+
+/* A tail, or the sparse rows, of a space in a layout that is not published. */
+enum hl_code hl_layout_new_tail(struct hl_layout *layout, uint32_t id,
+                                const struct hl_engine *engine, struct hl_err *err);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_INDEX_ENGINE_H
+#define HL_INDEX_ENGINE_H
+
+#include "proto/deadline.h"
+#include "proto/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the collections of one server share: threads that commit, one that seals and merges,
+ * scratch for searches, bounds, and the ear that is told what happened.
+ *
+ * Made before the first collection is opened, stopped after the last request, freed after
+ * the last collection was let go. The functions below may be called from any thread. */
+struct hl_engine;
+
+enum hl_engine_event_kind {
+    HL_ENGINE_SEALED,        /* a tail became a segment */
+    HL_ENGINE_MERGED,        /* segments became one */
+    HL_ENGINE_REBUILDING,    /* a segment's file was not sound: its rows are indexed anew */
+    HL_ENGINE_COMMIT_FAILED, /* nothing of a transaction is there; its callers know */
+    HL_ENGINE_UPKEEP_FAILED, /* sealing, merging or cleaning: it will be tried again */
+    HL_ENGINE_BROKEN         /* memory ran out behind a commit: restart to serve again */
+};
+
+struct hl_engine_event {
+    enum hl_engine_event_kind kind;
+    const char *collection; /* its label */
+    const char *file;       /* "" where there is none */
+    uint64_t n_rows;
+    int64_t took_us;
+    const struct hl_err *err; /* NULL where nothing failed */
+};
+
+typedef void hl_engine_tell_fn(void *self, const struct hl_engine_event *event);
+
+struct hl_engine_options {
+    const struct hl_clock *clock;
+    size_t n_writers; /* threads that commit: 1 or more */
+    size_t seal_rows; /* a tail of so many rows is sealed: 64 or more */
+    size_t
+        max_unindexed_bytes;  /* of all tails that are not sealed; beyond it upserts wait */
+    unsigned n_links;         /* of graphs */
+    unsigned ef_construction; /* likewise */
+    size_t beam;              /* of a search that does not say */
+    hl_engine_tell_fn *tell;  /* from the engine's threads, under no lock; may be NULL */
+    void *self;
+};
+
+enum hl_code hl_engine_new(const struct hl_engine_options *options,
+                           struct hl_engine **ret_engine, struct hl_err *err);
+
+/* Every queued change is done, what is being sealed or merged is given up, the threads have
+ * ended. Changes that come later are refused. Twice is harmless. */
+void hl_engine_stop(struct hl_engine *engine);
+void hl_engine_free(struct hl_engine *engine); /* stops first; NULL is accepted */
+
+struct hl_engine_state {
+    uint64_t n_commits; /* transactions, each synced */
+    uint64_t n_changes; /* requests that went into them */
+    uint64_t unindexed_bytes;
+    uint64_t max_unindexed_bytes;
+    size_t n_queued;        /* changes that wait for a writer */
+    size_t n_seals_waiting; /* tails that are full and not sealed */
+    int64_t commit_us;      /* spent in commits, in all */
+};
+void hl_engine_state(struct hl_engine *engine, struct hl_engine_state *ret_state);
+
+#endif

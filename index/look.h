@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_INDEX_LOOK_H
+#define HL_INDEX_LOOK_H
+
+#include "index/collection.h"
+#include "index/payload.h"
+#include "proto/query.h"
+#include "proto/read.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What one request sees of a collection: one commit, the layout that serves it, and the
+ * points its filters mean. Everything a look answers is of that commit, however long it
+ * takes and whatever is written meanwhile.
+ *
+ * One thread at a time; it may be handed on. It must end soon: old versions and replaced
+ * segments are kept for it. */
+struct hl_look;
+
+/* Everything that is found in memory that changes is asked for here, in one moment.
+ * Borrowed until the look is closed. Conditions may be NULL: all points. */
+struct hl_look_wish {
+    const struct hl_filter *const *filters;
+    size_t n_filters;
+    const struct hl_path *facet;  /* NULL: none; counted under filters[0] */
+    const struct hl_order *order; /* NULL: none; points of filters[0] by a value */
+    uint32_t order_limit;
+};
+
+/* Takes microseconds and reads no disk. HL_WRONG_INPUT: the order needs an index that is
+ * not there. */
+enum hl_code hl_look_open(struct hl_collection *collection, const struct hl_look_wish *wish,
+                          struct hl_look **ret_look, struct hl_err *err);
+void hl_look_close(struct hl_look *look); /* NULL is accepted */
+
+const struct hl_layout *hl_look_layout(const struct hl_look *look);
+uint64_t hl_look_commit(const struct hl_look *look);
+uint64_t hl_look_n_points(const struct hl_look *look); /* all there are */
+
+/* The id of a point that the look has seen. */
+struct hl_id hl_look_id(const struct hl_look *look, uint32_t number);
+
+/* A reader at the look's commit, for payloads and vectors: made at the first call, good
+ * until the look is closed. Reads the disk, as does what is done with it. */
+enum hl_code hl_look_reader(struct hl_look *look, struct hl_reader **ret_reader,
+                            struct hl_err *err);
+
+/* Whether a filter's points are known without reading payloads, and reading those of which
+ * they are not. Without a filter they are known. */
+bool hl_look_is_settled(const struct hl_look *look, size_t which);
+enum hl_code hl_look_settle(struct hl_look *look, size_t which,
+                            const struct hl_deadline *deadline, struct hl_err *err);
+
+/* Of a settled filter; NULL: all points. */
+const struct hl_rows *hl_look_matches(const struct hl_look *look, size_t which);
+uint64_t hl_look_count(const struct hl_look *look, size_t which);
+
+/* ---- search ---- */
+
+struct hl_find {
+    const struct hl_space *space; /* of the look's layout */
+    const float *values;          /* as they came: it normalises where the space does */
+    const uint32_t *indices;      /* of a sparse query */
+    size_t n;                     /* values: a dense query has the space's dim */
+    size_t k;
+    size_t beam; /* 0: the engine's own */
+    bool is_exact;
+    bool is_indexed_only; /* sealed segments alone */
+    size_t which;         /* filter, which is settled */
+    bool has_threshold;
+    float threshold; /* on the wire's scale: what is worse is not found */
+    const struct hl_deadline *deadline;
+};
+
+struct hl_hit {
+    float score; /* the wire's: of Euclid and Manhattan the distance */
+    uint32_t number;
+    uint64_t row;
+};
+
+/* The k best, best first, equal ones by number, in the arena. Only memory and mapped
+ * segments are read. HL_DIMENSION_MISMATCH, HL_WRONG_INPUT for a query that does not fit.
+ */
+enum hl_code hl_look_find(struct hl_look *look, const struct hl_find *find,
+                          struct hl_arena *arena, const struct hl_hit **ret_hits,
+                          size_t *ret_n, struct hl_err *err);
+
+/* Whether `a` is the better score. */
+bool hl_distance_is_better(enum hl_distance distance, float a, float b);
+
+/* ---- what was wished for ---- */
+
+struct hl_facet_hit {
+    const char *value; /* the JSON text of it: "\"blue\"", 3, true */
+    size_t len;
+    uint64_t count; /* points */
+};
+
+/* The most frequent values first, equal ones by value; reads payloads where no index can
+ * answer. HL_WRONG_INPUT when the key has no index that counts values. */
+enum hl_code hl_look_facet(struct hl_look *look, uint32_t limit, struct hl_arena *arena,
+                           const struct hl_deadline *deadline,
+                           const struct hl_facet_hit **ret_hits, size_t *ret_n,
+                           struct hl_err *err);
+
+struct hl_ordered {
+    uint32_t number;
+    bool is_whole; /* `integer`, else `number_value`; times are microseconds, whole */
+    int64_t integer;
+    double real;
+};
+
+/* The points of the wish in their order, at most order_limit of them: a point with several
+ * values comes once for each. */
+enum hl_code hl_look_ordered(struct hl_look *look, struct hl_arena *arena,
+                             const struct hl_deadline *deadline,
+                             const struct hl_ordered **ret_points, size_t *ret_n,
+                             struct hl_err *err);
+
+/* The ids of the points of a settled filter, ascending, from `from` on (NULL: the first),
+ * at most `limit` of them. */
+enum hl_code hl_look_scroll(struct hl_look *look, size_t which, const struct hl_id *from,
+                            uint32_t limit, struct hl_arena *arena,
+                            const struct hl_deadline *deadline,
+                            const uint32_t **ret_numbers, size_t *ret_n,
+                            struct hl_err *err);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_INDEX_WRITING_H
+#define HL_INDEX_WRITING_H
+
+#include "index/collection.h"
+
+/* What a change may do while it runs: everything here is part of the same transaction and
+ * seen by the next call. For `run` of a struct hl_change alone, on its thread.
+ *
+ * After any error the change returns it; its part of the transaction is undone. */
+
+/* The operations of one request, in order. The arena is for its work. Refuses with the
+ * wire's sentences what does not fit the collection: unknown vector names
+ * (HL_UNKNOWN_VECTOR), sizes (HL_DIMENSION_MISMATCH), and so on. */
+enum hl_code hl_writing_apply(struct hl_writing *writing, const struct hl_write_ops *ops,
+                              struct hl_arena *arena, struct hl_err *err);
+
+/* HL_EXISTS when a space has the name. */
+enum hl_code hl_writing_add_space(struct hl_writing *writing,
+                                  const struct hl_vector_config *config,
+                                  struct hl_err *err);
+
+/* Replaces the text that declared it; name, size and distance stay. HL_NOT_FOUND. */
+enum hl_code hl_writing_set_space(struct hl_writing *writing, const struct hl_text *name,
+                                  const struct hl_text *settings, struct hl_err *err);
+
+/* HL_CONFLICT with a count while points have no other vector; HL_NOT_FOUND. */
+enum hl_code hl_writing_drop_space(struct hl_writing *writing, const struct hl_text *name,
+                                   struct hl_err *err);
+
+/* As the same index already is there: nothing. As another: it takes its place. */
+enum hl_code hl_writing_add_index(struct hl_writing *writing,
+                                  const struct hl_payload_index *index, struct hl_err *err);
+enum hl_code hl_writing_drop_index(struct hl_writing *writing, const struct hl_text *path,
+                                   bool *ret_existed, struct hl_err *err);
+
+/* The server's text about the collection; hl_layout has it as `config`. */
+enum hl_code hl_writing_set_config(struct hl_writing *writing, const struct hl_text *config,
+                                   struct hl_err *err);
+
+/* The layout as this transaction leaves it so far; good until the next call. */
+const struct hl_layout *hl_writing_layout(const struct hl_writing *writing);
+
+/* The store and its commit, for records and for those who must look before they write. */
+struct hl_store *hl_writing_store(struct hl_writing *writing);
+uint64_t hl_writing_commit(const struct hl_writing *writing);
+
+#endif
