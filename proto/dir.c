@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -127,6 +128,13 @@ enum hl_code hl_dir_remove(const char *path, struct hl_err *err)
     while (at.depth > 0)
         (void)closedir(at.dirs[--at.depth]);
     return code;
+}
+
+enum hl_code hl_file_move(const char *from, const char *to, struct hl_err *err)
+{
+    if (refused(HL_FAIL_FILE_RENAME) || rename(from, to) != 0)
+        return hl_fail_errno(err, errno, "could not rename \"%s\" to \"%s\"", from, to);
+    return hl_dir_sync_above(to, err);
 }
 
 enum hl_code hl_dir_sync_above(const char *path, struct hl_err *err)

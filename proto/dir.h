@@ -21,6 +21,9 @@ enum hl_code hl_dir_walk(const char *path, hl_dir_entry_fn *each, void *self,
 enum hl_code hl_file_remove(const char *path, struct hl_err *err);
 enum hl_code hl_dir_remove(const char *path, struct hl_err *err);
 
+/* Within one file system, over what is at `to`; the folder is synced. */
+enum hl_code hl_file_move(const char *from, const char *to, struct hl_err *err);
+
 /* Makes an entry of the folder that `path` is in survive a crash. */
 enum hl_code hl_dir_sync_above(const char *path, struct hl_err *err);
 

@@ -24,13 +24,22 @@ static bool is_help_flag(const char *arg)
     return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
 }
 
+/* *ret_tool is set for HL_COMMAND_TOOL alone. */
 static enum hl_code find_command(const char *name, enum hl_command *ret_command,
-                                 struct hl_err *err)
+                                 const struct hl_tool **ret_tool, struct hl_err *err)
 {
+    const struct hl_tool *tool = hl_tool_find(name);
     struct hl_suggest suggest;
     char words[SUGGESTION_SIZE];
 
+    if (tool) {
+        *ret_command = HL_COMMAND_TOOL;
+        *ret_tool = tool;
+        return HL_OK;
+    }
     hl_suggest_init(&suggest, name, strlen(name));
+    for (size_t i = 0; i < hl_n_tools; i++)
+        hl_suggest_offer(&suggest, hl_tools[i]->name);
     for (unsigned i = 0; i < HL_N_COMMANDS; i++) {
         hl_suggest_offer(&suggest, command_names[i]);
         if (strcmp(name, command_names[i]) != 0)
@@ -50,7 +59,7 @@ static enum hl_code parse_help(struct args args, struct hl_cli *cli, struct hl_e
         return HL_OK;
     if (args.n > 1)
         return hl_fail(err, HL_INVALID, "help takes one command, not %zu", args.n);
-    return find_command(args.at[0], &cli->topic, err);
+    return find_command(args.at[0], &cli->topic, &cli->tool, err);
 }
 
 /* What stands behind "--name=", or NULL when `arg` is something else. */
@@ -180,6 +189,17 @@ static enum hl_code parse_version(struct args args, struct hl_cli *cli, struct h
     return HL_OK;
 }
 
+static enum hl_code parse_tool(struct args args, struct hl_cli *cli, struct hl_err *err)
+{
+    bool wants_help = false;
+    enum hl_code code =
+        hl_tool_parse(cli->tool, args.n, args.at, &cli->words, &wants_help, err);
+
+    cli->command = wants_help ? HL_COMMAND_HELP : HL_COMMAND_TOOL;
+    cli->topic = HL_COMMAND_TOOL;
+    return code;
+}
+
 enum hl_code hl_cli_parse(size_t n_args, const char *const *args, struct hl_cli *ret_cli,
                           struct hl_err *err)
 {
@@ -195,12 +215,14 @@ enum hl_code hl_cli_parse(size_t n_args, const char *const *args, struct hl_cli 
         command = HL_COMMAND_HELP;
     else if (strcmp(args[0], "--version") == 0)
         command = HL_COMMAND_VERSION;
-    else if ((code = find_command(args[0], &command, err)) != HL_OK)
+    else if ((code = find_command(args[0], &command, &cli.tool, err)) != HL_OK)
         return code;
     if (command == HL_COMMAND_SERVE)
         code = parse_serve(rest, &cli, err);
     else if (command == HL_COMMAND_VERSION)
         code = parse_version(rest, &cli, err);
+    else if (command == HL_COMMAND_TOOL)
+        code = parse_tool(rest, &cli, err);
     else
         code = parse_help(rest, &cli, err);
     if (code == HL_OK)

@@ -13,11 +13,14 @@ static const char general[] =
     "commands:\n"
     "    serve      run the server\n"
     "    version    the versions of heirloom and of what it is made of\n"
-    "    help       this text, or that of a command: heirloom help serve\n"
+    "    help       this text, or that of a command: heirloom help serve\n";
+
+static const char general_end[] =
     "\n"
     "examples:\n"
     "    heirloom serve --data /var/lib/heirloom\n"
-    "    curl http://127.0.0.1:6333/healthz\n"
+    "    heirloom import photos.npy --collection photos --create Cosine\n"
+    "    curl http://127.0.0.1:6333/collections/photos\n"
     "\n"
     "Exit status: 0 when all went well, 1 when it did not, 2 when the command line was "
     "wrong.\n";
@@ -86,9 +89,20 @@ static void print_settings(struct hl_buf *buf)
     }
 }
 
-void hl_cli_help(enum hl_command topic, struct hl_buf *buf)
+static void print_general(struct hl_buf *buf)
 {
-    switch (topic) {
+    hl_buf_add_text(buf, general);
+    for (size_t i = 0; i < hl_n_tools; i++)
+        hl_buf_print(buf, "    %-10s %s\n", hl_tools[i]->name, hl_tools[i]->summary);
+    hl_buf_add_text(buf, general_end);
+}
+
+void hl_cli_help(const struct hl_cli *cli, struct hl_buf *buf)
+{
+    switch (cli->topic) {
+    case HL_COMMAND_TOOL:
+        hl_tool_help(cli->tool, buf);
+        return;
     case HL_COMMAND_SERVE:
         hl_buf_add_text(buf, serve_begin);
         print_settings(buf);
@@ -98,8 +112,7 @@ void hl_cli_help(enum hl_command topic, struct hl_buf *buf)
         hl_buf_add_text(buf, version_text);
         return;
     case HL_COMMAND_HELP:
-    case HL_N_COMMANDS:
     default:
-        hl_buf_add_text(buf, general);
+        print_general(buf);
     }
 }

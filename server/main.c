@@ -9,6 +9,7 @@
 #include "server/log.h"
 #include "server/serve.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,7 @@ static int run_help(const struct hl_cli *cli)
     int status;
 
     hl_buf_init(&text, LARGEST_TEXT);
-    hl_cli_help(cli->topic, &text);
+    hl_cli_help(cli, &text);
     status = print_text(&text);
     hl_buf_done(&text);
     return status;
@@ -191,6 +192,14 @@ static int run_serve(const struct hl_cli *cli, char **argv)
     return status;
 }
 
+static int run_tool(const struct hl_cli *cli)
+{
+    struct hl_err err;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    return cli->tool->run(&cli->words, &err) == HL_OK ? EXIT_SUCCESS : fail(&err);
+}
+
 int main(int argc, char **argv)
 {
     struct hl_cli cli;
@@ -206,8 +215,9 @@ int main(int argc, char **argv)
         return run_serve(&cli, argv);
     case HL_COMMAND_VERSION:
         return run_version();
+    case HL_COMMAND_TOOL:
+        return run_tool(&cli);
     case HL_COMMAND_HELP:
-    case HL_N_COMMANDS:
     default:
         return run_help(&cli);
     }

@@ -121,7 +121,7 @@ static void the_help_of_serve_names_every_setting_and_flag(void **state)
 
     (void)state;
     hl_buf_init(&text, 1 << 20);
-    hl_cli_help(HL_COMMAND_SERVE, &text);
+    hl_cli_help(&(struct hl_cli){.topic = HL_COMMAND_SERVE}, &text);
     assert_int_equal(text.failed, HL_OK);
     for (unsigned i = 0; i < HL_N_SETTINGS; i++) {
         const struct hl_setting_row *row = hl_setting_row((enum hl_setting)i);
@@ -144,13 +144,69 @@ static void no_help_is_wider_than_a_terminal(void **state)
         struct hl_buf text;
 
         hl_buf_init(&text, 1 << 20);
-        hl_cli_help((enum hl_command)topic, &text);
+        hl_cli_help(&(struct hl_cli){.topic = (enum hl_command)topic}, &text);
         assert_true(text.len > 100);
         for (const char *line = text.data; *line; line += strcspn(line, "\n") + 1)
             if (strcspn(line, "\n") > 96)
                 fail_msg("too wide: %.*s", (int)strcspn(line, "\n"), line);
         hl_buf_done(&text);
     }
+}
+
+static void assert_narrow(const struct hl_tool *tool)
+{
+    const struct hl_cli cli = {.topic = HL_COMMAND_TOOL, .tool = tool};
+    struct hl_buf text;
+
+    hl_buf_init(&text, 1 << 20);
+    hl_cli_help(&cli, &text);
+    for (size_t i = 0; i < tool->n_flags; i++)
+        assert_non_null(strstr(text.data, tool->flags[i].name));
+    for (const char *line = text.data; *line; line += strcspn(line, "\n") + 1)
+        if (strcspn(line, "\n") > 96)
+            fail_msg("too wide: %.*s", (int)strcspn(line, "\n"), line);
+    hl_buf_done(&text);
+}
+
+static void the_help_of_every_tool_names_its_flags(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < hl_n_tools; i++)
+        assert_narrow(hl_tools[i]);
+}
+
+static void a_tool_takes_flags_and_files_in_any_order(void **state)
+{
+    struct hl_cli cli;
+    struct hl_err err;
+
+    (void)state;
+    assert_int_equal(
+        PARSE(&cli, &err, "import", "a.npy", "--collection", "c", "--batch=7", "--restart"),
+        HL_OK);
+    assert_int_equal(cli.command, HL_COMMAND_TOOL);
+    assert_string_equal(cli.tool->name, "import");
+    assert_int_equal(cli.words.n_files, 1);
+    assert_string_equal(cli.words.files[0], "a.npy");
+    assert_int_equal(PARSE(&cli, &err, "import", "--help"), HL_OK);
+    assert_int_equal(cli.command, HL_COMMAND_HELP);
+    assert_int_equal(PARSE(&cli, &err, "help", "export"), HL_OK);
+    assert_string_equal(cli.tool->name, "export");
+}
+
+static void a_tool_refuses_what_it_does_not_take(void **state)
+{
+    (void)state;
+    ASSERT_REFUSED("import wants \"--collection NAME\"", "import", "a.npy");
+    ASSERT_REFUSED("import wants a file", "import", "--collection", "c");
+    ASSERT_REFUSED("import takes at most 1 file, \"b\" is more", "import", "a", "b",
+                   "--collection", "c");
+    ASSERT_REFUSED("import has no flag \"--colection\"; did you mean \"--collection\"?",
+                   "import", "--colection", "c");
+    ASSERT_REFUSED("\"--collection\" wants a value: NAME", "import", "a", "--collection");
+    ASSERT_REFUSED("\"--restart\" takes no value", "import", "a", "--restart=1");
+    ASSERT_REFUSED("\"--batch\" is there twice", "import", "--batch=1", "--batch=2");
+    ASSERT_REFUSED("there is no command \"exprot\"; did you mean \"export\"?", "exprot");
 }
 
 int main(void)
@@ -163,6 +219,9 @@ int main(void)
         cmocka_unit_test(a_flag_wants_one_value_once),
         cmocka_unit_test(the_help_of_serve_names_every_setting_and_flag),
         cmocka_unit_test(no_help_is_wider_than_a_terminal),
+        cmocka_unit_test(the_help_of_every_tool_names_its_flags),
+        cmocka_unit_test(a_tool_takes_flags_and_files_in_any_order),
+        cmocka_unit_test(a_tool_refuses_what_it_does_not_take),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

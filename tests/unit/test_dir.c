@@ -176,6 +176,24 @@ static void the_folder_above_is_synced(void **state)
     assert_int_equal(hl_dir_sync_above(in(f, "a"), &f->err), HL_IO);
 }
 
+static void a_file_is_moved_over_another_or_stays(void **state)
+{
+    struct fixture *f = *state;
+    char from[256];
+
+    make_file(f, "a");
+    make_file(f, "b");
+    snprintf(from, sizeof from, "%s", in(f, "a"));
+    assert_int_equal(hl_failpoint_arm("file.rename=1:fail", &f->err), HL_OK);
+    assert_int_equal(hl_file_move(from, in(f, "b"), &f->err), HL_IO);
+    hl_failpoint_disarm();
+    assert_true(is_there(f, "a"));
+    assert_int_equal(hl_file_move(from, in(f, "b"), &f->err), HL_OK);
+    assert_false(is_there(f, "a"));
+    assert_true(is_there(f, "b"));
+    assert_int_equal(hl_file_move(from, in(f, "b"), &f->err), HL_IO);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -187,6 +205,7 @@ int main(void)
         TEST(folders_too_deep_are_refused),
         TEST(a_file_is_removed_once_or_was_not_there),
         TEST(the_folder_above_is_synced),
+        TEST(a_file_is_moved_over_another_or_stays),
     };
 
     return cmocka_run_group_tests_name("dir", tests, NULL, NULL);

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/cli_remote.h"
+
+#include "proto/field.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { PATIENCE_S = 120, TRIES = 16, LONGEST_PAUSE_S = 4, PATH_SIZE = 64 << 10 };
+
+enum hl_code hl_remote_init(struct hl_remote *remote, const char *url, const char *key,
+                            const char *collection, struct hl_err *err)
+{
+    *remote = (struct hl_remote){.collection = collection};
+    hl_buf_init(&remote->path, PATH_SIZE);
+    if (!key)
+        key = getenv("HEIRLOOM_API_KEY"); /* NOLINT(concurrency-mt-unsafe) */
+    return hl_caller_new(url ? url : HL_REMOTE_URL, key, &remote->caller, err);
+}
+
+void hl_remote_done(struct hl_remote *remote)
+{
+    hl_caller_free(remote->caller);
+    hl_buf_done(&remote->path);
+}
+
+/* Asking again may help: nobody answered, or whoever did said so. Every call of ours may be
+ * done twice. */
+static bool may_try_again(enum hl_code code, const struct hl_called *called)
+{
+    return code == HL_UNAVAILABLE ||
+           (code == HL_OK && (called->status == 429 || called->status == 503));
+}
+
+static void rest(int seconds)
+{
+    struct timespec pause = {.tv_sec = seconds > 0 ? seconds : 1};
+
+    while (nanosleep(&pause, &pause) != 0)
+        continue;
+}
+
+static enum hl_code ask_patiently(struct hl_remote *remote, const struct hl_call *call,
+                                  struct hl_called *called, struct hl_err *err)
+{
+    int pause_s = 1;
+
+    for (int i = 0;; i++) {
+        enum hl_code code = hl_caller_ask(remote->caller, call, called, err);
+
+        if (i == TRIES || !may_try_again(code, called))
+            return code;
+        rest(code == HL_OK && called->retry_after_s > 0 ? called->retry_after_s : pause_s);
+        pause_s = pause_s < LONGEST_PAUSE_S ? pause_s * 2 : pause_s;
+    }
+}
+
+static enum hl_code call_it(struct hl_remote *remote, const char *method,
+                            const char *behind, const struct hl_buf *body,
+                            struct hl_called *called, struct hl_err *err)
+{
+    struct hl_call call = {.method = method, .patience_s = PATIENCE_S};
+    enum hl_code code;
+
+    hl_buf_clear(&remote->path, PATH_SIZE);
+    hl_buf_add_text(&remote->path, "/collections/");
+    hl_caller_escape(remote->collection, &remote->path);
+    hl_buf_add_text(&remote->path, behind);
+    code = hl_buf_check(&remote->path, "the path", err);
+    if (code != HL_OK)
+        return code;
+    call.path = remote->path.data;
+    if (body)
+        call.body = (struct hl_span){body->data, body->len};
+    return ask_patiently(remote, &call, called, err);
+}
+
+enum hl_code hl_remote_ask(struct hl_remote *remote, const char *method, const char *behind,
+                           const struct hl_buf *body, struct hl_span *ret_body,
+                           struct hl_err *err)
+{
+    struct hl_called called = {0};
+    enum hl_code code = call_it(remote, method, behind, body, &called, err);
+
+    if (code == HL_OK)
+        code = hl_called_check(&called, err);
+    if (code == HL_OK)
+        *ret_body = called.body;
+    return code;
+}
+
+enum hl_code hl_remote_exists(struct hl_remote *remote, bool *ret_exists,
+                              struct hl_err *err)
+{
+    struct hl_called called = {0};
+    enum hl_code code = call_it(remote, "GET", "", NULL, &called, err);
+
+    if (code == HL_OK && called.status != 404)
+        code = hl_called_check(&called, err);
+    if (code == HL_OK)
+        *ret_exists = called.status != 404;
+    return code;
+}
+
+/* `{"result":{"count":N},…}` */
+static enum hl_code read_count(const struct hl_span *body, struct hl_arena *arena,
+                               uint64_t *ret_count, struct hl_err *err)
+{
+    static const char *const outer[] = {"result"}, *const inner[] = {"count"};
+    struct hl_tokens tokens;
+    struct hl_object reply, result;
+    const struct hl_field *member = NULL;
+    struct hl_field root;
+    enum hl_code code;
+
+    hl_tokens_init(&tokens, body->data, body->len, arena);
+    tokens.what = "the reply";
+    root = hl_field_root(&tokens);
+    code = hl_object_begin(&root, outer, 1, &reply, err);
+    if (code == HL_OK)
+        code = hl_object_next(&reply, &member, err);
+    if (code == HL_OK && member && reply.which == 0)
+        code = hl_object_begin(member, inner, 1, &result, err);
+    else if (code == HL_OK)
+        return hl_fail(err, HL_BAD_FILE, "the reply does not begin with a result");
+    if (code == HL_OK)
+        code = hl_object_next(&result, &member, err);
+    if (code == HL_OK && (!member || result.which != 0))
+        return hl_fail(err, HL_BAD_FILE, "the reply has no count");
+    return code == HL_OK ? hl_field_u64(member, 0, UINT64_MAX, ret_count, err) : code;
+}
+
+enum hl_code hl_remote_count(struct hl_remote *remote, const char *filter,
+                             uint64_t *ret_count, struct hl_err *err)
+{
+    struct hl_arena *arena = hl_arena_new((size_t)1 << 20);
+    struct hl_buf body;
+    struct hl_span reply;
+    enum hl_code code;
+
+    if (!arena)
+        return hl_fail(err, HL_NO_MEMORY, "no memory for a count");
+    hl_buf_init(&body, PATH_SIZE);
+    hl_buf_print(&body, "{\"exact\":true%s%s}", filter ? ",\"filter\":" : "",
+                 filter ? filter : "");
+    code = hl_buf_check(&body, "the request", err);
+    if (code == HL_OK)
+        code = hl_remote_ask(remote, "POST", "/points/count", &body, &reply, err);
+    if (code == HL_OK)
+        code = read_count(&reply, arena, ret_count, err);
+    hl_buf_done(&body);
+    hl_arena_free(arena);
+    return code;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_SERVER_CLI_REMOTE_H
+#define HL_SERVER_CLI_REMOTE_H
+
+#include "server/caller.h"
+
+#include <stdint.h>
+
+/* A collection on a running server, as the command line works with it: calls that are
+ * repeated while that can help. One thread. */
+struct hl_remote {
+    struct hl_caller *caller;
+    struct hl_buf path; /* of the last call */
+    const char *collection;
+};
+
+/* `key` NULL: the variable HEIRLOOM_API_KEY, if it is set. */
+enum hl_code hl_remote_init(struct hl_remote *remote, const char *url, const char *key,
+                            const char *collection, struct hl_err *err);
+void hl_remote_done(struct hl_remote *remote);
+
+/* `/collections/NAME` and what is behind it; "" for the collection itself. A server that is
+ * away, full or busy is asked again for half a minute. Any status but 2xx is its sentence.
+ */
+enum hl_code hl_remote_ask(struct hl_remote *remote, const char *method, const char *behind,
+                           const struct hl_buf *body, struct hl_span *ret_body,
+                           struct hl_err *err);
+
+/* Whether it is there, and its points. */
+enum hl_code hl_remote_exists(struct hl_remote *remote, bool *ret_exists,
+                              struct hl_err *err);
+enum hl_code hl_remote_count(struct hl_remote *remote, const char *filter,
+                             uint64_t *ret_count, struct hl_err *err);
+
+#define HL_REMOTE_URL "http://127.0.0.1:6333"
+
+#endif
