@@ -93,7 +93,7 @@ static void count(hl_counter *counter, int64_t delta)
     atomic_fetch_add_explicit(counter, delta, memory_order_relaxed);
 }
 
-void hl_metrics_add(struct hl_metrics *metrics, enum hl_metric metric, int64_t delta)
+void hl_metrics_add(struct hl_metrics *metrics, enum hl_counter metric, int64_t delta)
 {
     count(&shard_of(metrics)->counts[metric], delta);
 }
@@ -102,7 +102,7 @@ static void count_rejected(struct hl_metrics_shard *shard, int status)
 {
     static const struct {
         int status;
-        enum hl_metric metric;
+        enum hl_counter metric;
     } reasons[] = {
         {401, HL_METRIC_REJECTED_UNAUTHORIZED}, {403, HL_METRIC_REJECTED_FORBIDDEN},
         {408, HL_METRIC_REJECTED_TIMEOUT},      {413, HL_METRIC_REJECTED_TOO_LARGE},

@@ -69,7 +69,7 @@ void hl_metrics_free(struct hl_metrics *metrics);
     X(HL_METRIC_BYTES_OUT, "heirloom_http_response_bytes_total", "counter", NULL, NULL,    \
       "Bytes of reply bodies sent.")
 
-enum hl_metric {
+enum hl_counter {
 #define HL_METRIC_ENUM(metric, name, type, label, value, help) metric,
     HL_METRIC_TABLE(HL_METRIC_ENUM)
 #undef HL_METRIC_ENUM
@@ -77,7 +77,7 @@ enum hl_metric {
 };
 
 /* Gauges go down as well: `delta` may be negative. */
-void hl_metrics_add(struct hl_metrics *metrics, enum hl_metric metric, int64_t delta);
+void hl_metrics_add(struct hl_metrics *metrics, enum hl_counter metric, int64_t delta);
 
 /* A request was answered with `status` after `took_us`. A `route` at or beyond the number
  * of routes means that none matched. Counts the status among the rejected ones, too, when
