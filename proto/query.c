@@ -63,6 +63,11 @@ static const struct {
                                HL_MEMBER(STRATEGY) | HL_MEMBER(USING) |
                                HL_MEMBER(LOOKUP_FROM) | HL_MEMBER(OFFSET),
                            HL_MEMBER(LIMIT)},
+    [HL_FORM_RECOMMEND_GROUPS] = {EVERY | HL_MEMBER(POSITIVE) | HL_MEMBER(NEGATIVE) |
+                                      HL_MEMBER(STRATEGY) | HL_MEMBER(USING) |
+                                      HL_MEMBER(LOOKUP_FROM) | GROUPS,
+                                  HL_MEMBER(LIMIT) | HL_MEMBER(GROUP_BY) |
+                                      HL_MEMBER(GROUP_SIZE)},
 };
 
 struct draft {
@@ -227,7 +232,7 @@ enum hl_code hl_query_read(const struct hl_field *field, enum hl_query_form form
                   .is_grouped = (forms[form].needs & HL_MEMBER(GROUP_BY)) != 0}};
     enum hl_code code = hl_members_read(field, &members, &draft, err);
 
-    if (code == HL_OK && form == HL_FORM_RECOMMEND) {
+    if (code == HL_OK && (form == HL_FORM_RECOMMEND || form == HL_FORM_RECOMMEND_GROUPS)) {
         draft.query.kind = HL_QUERY_RECOMMEND;
         code = hl_recommend_check(field, &draft.query, err);
     }

@@ -77,7 +77,8 @@ enum hl_query_form {
     HL_FORM_QUERY_GROUPS,
     HL_FORM_SEARCH,
     HL_FORM_SEARCH_GROUPS,
-    HL_FORM_RECOMMEND
+    HL_FORM_RECOMMEND,
+    HL_FORM_RECOMMEND_GROUPS
 };
 
 enum hl_code hl_query_read(const struct hl_field *field, enum hl_query_form form,

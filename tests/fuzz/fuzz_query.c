@@ -56,7 +56,7 @@ static void check_query(const struct decoded *d, const struct hl_query *query)
 
 static void try_queries(const struct decoded *d, struct hl_arena *arena)
 {
-    for (int form = HL_FORM_QUERY; form <= HL_FORM_RECOMMEND; form++) {
+    for (int form = HL_FORM_QUERY; form <= HL_FORM_RECOMMEND_GROUPS; form++) {
         struct hl_tokens tokens;
         struct hl_field root = begin(&tokens, d, arena);
         struct hl_query query;

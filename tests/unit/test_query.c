@@ -155,6 +155,19 @@ static void groups_have_a_key_and_a_size(void **state)
     assert_int_equal(q.limit, 4);
 }
 
+static void recommended_points_are_grouped_too(void **state)
+{
+    struct hl_query q =
+        query_of(*state, HL_FORM_RECOMMEND_GROUPS,
+                 "{\"negative\":[1],\"strategy\":\"sum_scores\",\"limit\":2,"
+                 "\"group_by\":\"a\",\"group_size\":4}");
+
+    assert_true(q.is_grouped);
+    assert_int_equal(q.kind, HL_QUERY_RECOMMEND);
+    assert_int_equal(q.negative.n, 1);
+    assert_int_equal(q.group_size, 4);
+}
+
 static void a_batch_has_queries_in_their_order(void **state)
 {
     static const struct reading_case accepted = {
@@ -266,6 +279,11 @@ static void what_the_older_calls_need_is_asked_for(void **state)
         {HL_FORM_QUERY_GROUPS,
          {"{\"group_by\":\"a\",\"with_lookup\":\"b\"}", 400,
           "\"with_lookup\" is not supported: a query reads one collection"}},
+        {HL_FORM_RECOMMEND_GROUPS,
+         {"{\"positive\":[1],\"limit\":1,\"group_size\":1}", 400,
+          "missing field \"group_by\""}},
+        {HL_FORM_RECOMMEND_GROUPS,
+         {"{\"limit\":1,\"offset\":1}", 400, "offset: unknown field"}},
         {HL_FORM_SEARCH_GROUPS,
          {"{\"vector\":[1],\"limit\":1,\"group_by\":\"a\"}", 400,
           "missing field \"group_size\""}},
@@ -301,6 +319,7 @@ int main(void)
         TEST(examples_are_recommended_by),
         TEST(the_older_search_names_its_vector_inside),
         TEST(groups_have_a_key_and_a_size),
+        TEST(recommended_points_are_grouped_too),
         TEST(a_batch_has_queries_in_their_order),
         TEST(what_is_no_query_is_refused),
         TEST(what_is_not_ours_is_refused_by_its_name),
