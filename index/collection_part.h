@@ -4,9 +4,12 @@
 
 #include "index/catalog.h"
 #include "index/collection.h"
+#include "index/engine_part.h"
 #include "index/field_index.h"
+#include "index/filter.h"
 #include "index/roster.h"
 #include "index/store.h"
+#include "proto/buf.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -14,7 +17,8 @@
 /* What the files of a collection share; for them alone.
  *
  *   engine.c      threads that commit and one that tends
- *   collection.c  opening, counting, closing, the queue's front door
+ *   collection.c  counting, closing, the queue's front door; collection_open.c opening
+ *   kept.c        payload indexes in service
  *   look*.c       reading
  *   writing.c     what a change may do
  *   group.c       one transaction: from the queue to done
@@ -24,12 +28,24 @@
  * Who may touch what: `lock` for what readers see; `desk` for what is handed between
  * threads; all else belongs to the one writer that has the collection, or never changes. */
 
+/* Kinds of records in the store. */
+#define HL_RECORD_CONFIG  "config"  /* key "": the server's text */
+#define HL_RECORD_INDEX   "index"   /* key: the path; body: as hl_kept_index_print has it */
+#define HL_RECORD_SEGMENT "segment" /* manifest.c's */
+
 struct hl_kept_index {           /* a payload index in service */
-    struct hl_payload_index def; /* path and params are its own */
-    char *text;                  /* what def points into */
+    struct hl_payload_index def; /* points into the arena */
+    struct hl_arena *arena;
     struct hl_field_index
         *index; /* NULL: it could not be kept up; conditions ask payloads */
 };
+
+/* What a record says, `{"field_name":…,"field_schema":…}`, and back: hl_buf_check says
+ * whether it could be printed. `index` begins empty; the path's text is terminated. */
+enum hl_code hl_kept_index_init(struct hl_kept_index *kept, const char *text, size_t len,
+                                struct hl_err *err);
+void hl_kept_index_print(const struct hl_payload_index *index, struct hl_buf *buf);
+void hl_kept_index_done(struct hl_kept_index *kept); /* half-built ones too */
 
 struct hl_carriers { /* the points that have a vector in a space */
     uint32_t space;
@@ -69,7 +85,7 @@ struct hl_collection {
     size_t n_readers, readers_room;
     struct hl_change *first, *last;
     size_t n_queued;
-    bool is_with_writer; /* a writer thread has it or it waits for one */
+    bool is_with_writer; /* a writer thread has it or it waits for one, with a reference */
     bool needs_keeper;
     bool is_retired;
     struct hl_collection
@@ -84,8 +100,34 @@ struct hl_collection {
 /* The oldest commit that somebody may still read. */
 uint64_t hl_collection_oldest(struct hl_collection *collection);
 
+/* A reference, unless the last one is gone. For who finds it in the engine's list, under
+ * the lock of that list. */
+bool hl_collection_ref_living(struct hl_collection *collection);
+
+/* For hl_engine_bury: nobody else knows it any more. */
+void hl_collection_close(struct hl_collection *collection);
+
+/* The points that have a vector in the space; NULL: nobody counts for it. Under `lock`. */
+struct hl_rows *hl_collection_carriers(const struct hl_collection *collection,
+                                       uint32_t space);
+
+/* What filters are evaluated against, under `lock`: with `indexes`, room for n_kept. */
+void hl_collection_scope(const struct hl_collection *collection,
+                         struct hl_field_index **indexes,
+                         struct hl_filter_scope *ret_scope);
+
+/* Idle readers, or new ones; to be given back ended. */
+enum hl_code hl_collection_take_reader(struct hl_collection *collection,
+                                       struct hl_reader **ret_reader, struct hl_err *err);
+void hl_collection_give_reader(struct hl_collection *collection, struct hl_reader *reader);
+
 /* A tail, or the sparse rows, of a space in a layout that is not published. */
 enum hl_code hl_layout_new_tail(struct hl_layout *layout, uint32_t id,
                                 const struct hl_engine *engine, struct hl_err *err);
+
+/* A space as the store has it, into a layout that is not published: its settings say the
+ * distance. HL_DAMAGED when they do not. */
+enum hl_code hl_layout_load_space(struct hl_layout *layout,
+                                  const struct hl_store_space *space, struct hl_err *err);
 
 #endif
