@@ -4,7 +4,8 @@
 #include <string.h>
 
 /* One that says nothing: what is nowhere. */
-static const struct hl_value no_payload = {.kind = HL_TOKEN_OBJECT_BEGIN};
+static const struct hl_value no_payload = {
+    .kind = HL_TOKEN_OBJECT_BEGIN, .source = "{}", .source_len = 2};
 
 struct tree {
     struct hl_tokens tokens;
@@ -29,7 +30,8 @@ static enum hl_code add_value(struct tree *tree, const struct hl_token *token,
     *value = (struct hl_value){.kind = token->kind,
                                .text = token->text,
                                .len = token->len,
-                               .start = token->start,
+                               .source = tree->tokens.text + token->start,
+                               .source_len = tree->tokens.at - token->start,
                                .parent = open};
     if (open && open->kind == HL_TOKEN_OBJECT_BEGIN) {
         value->name = tree->key.text;
@@ -59,6 +61,8 @@ static enum hl_code take_token(struct tree *tree, const struct hl_token *token,
         return HL_OK;
     case HL_TOKEN_OBJECT_END:
     case HL_TOKEN_ARRAY_END:
+        tree->open->source_len =
+            (size_t)(tree->tokens.text + tree->tokens.at - tree->open->source);
         tree->open = tree->open->parent;
         return HL_OK;
     case HL_TOKEN_END:

@@ -19,7 +19,8 @@ struct hl_value {
     size_t len;
     const char *name; /* of a member of an object */
     size_t name_len;
-    size_t start; /* first byte in the source */
+    const char *source; /* the whole value as it came; of the payload that is none, {} */
+    size_t source_len;
     size_t n_children;
     struct hl_value *first; /* items or members, in the order of the source */
     struct hl_value *last;
