@@ -20,13 +20,16 @@ struct hl_roster;
 struct hl_roster *hl_roster_new(void); /* NULL: no memory */
 void hl_roster_free(struct hl_roster *roster);
 
-/* Room for `n` more points, numbers up to `last`, so that the additions cannot fail. The
- * one writer, guarded: what it holds may move. */
-enum hl_code hl_roster_reserve(struct hl_roster *roster, size_t n, uint32_t last,
+/* Room for the points `first` … `last` that are to come, so that the additions cannot fail.
+ * The one writer; others may go both ways meanwhile, so nobody has to be kept out. */
+enum hl_code hl_roster_reserve(struct hl_roster *roster, uint32_t first, uint32_t last,
                                struct hl_err *err);
+
+/* The one writer, guarded. The number was reserved; an id has one number at a time. */
 void hl_roster_add(struct hl_roster *roster, uint32_t number, const struct hl_id *id);
 void hl_roster_remove(struct hl_roster *roster, uint32_t number); /* the way back only */
 
+/* Of a number that was added. */
 const struct hl_id *hl_roster_id(const struct hl_roster *roster, uint32_t number);
 bool hl_roster_number(const struct hl_roster *roster, const struct hl_id *id,
                       uint32_t *ret_number);
