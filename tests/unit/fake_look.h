@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_TESTS_UNIT_FAKE_LOOK_H
+#define HL_TESTS_UNIT_FAKE_LOOK_H
+
+/* A collection that is an array: what a search needs of index/look.h and of a reader, each
+ * in a few lines and exact. For one file of tests; include it behind cmocka.h.
+ *
+ * A filter, whatever it says, means the points with an even number. */
+#include "index/look.h"
+#include "index/store.h"
+#include "server/collections.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FAKE_POINTS = 128 };
+
+struct fake_point {
+    struct hl_id id;
+    float values[2]; /* of the space "v" */
+    bool has_values;
+    float weight; /* of index 7 in the sparse space "s"; 0: none */
+    const char *payload;
+};
+
+struct hl_reader {
+    struct hl_store_place places[2];
+    uint32_t index;
+};
+
+struct hl_look {
+    struct hl_collection *collection;
+    struct hl_look_wish wish;
+    bool *is_settled;
+    struct hl_reader reader;
+};
+
+struct hl_collection {
+    int n_refs;
+    int n_looks;
+    int n_finds;
+    bool has_slow_filters;
+    struct hl_space spaces[3];
+    struct hl_layout layout;
+    struct fake_point points[FAKE_POINTS];
+    uint32_t n_points;
+    const char *name;
+};
+
+/* ---- the collection ---- */
+
+enum hl_code hl_collections_acquire(struct hl_collections *collections,
+                                    const struct hl_span *name,
+                                    struct hl_collection **ret_collection,
+                                    struct hl_err *err)
+{
+    struct hl_collection *collection = (struct hl_collection *)(void *)collections;
+
+    if (name->len != strlen(collection->name) ||
+        memcmp(name->data, collection->name, name->len) != 0)
+        return hl_fail(err, HL_NOT_FOUND, "Not found: Collection `%s` doesn't exist!",
+                       name->data);
+    collection->n_refs++;
+    *ret_collection = collection;
+    return HL_OK;
+}
+
+void hl_collection_unref(struct hl_collection *collection)
+{
+    collection->n_refs -= collection ? 1 : 0;
+}
+
+const struct hl_space *hl_layout_find(const struct hl_layout *layout,
+                                      const struct hl_text *name)
+{
+    for (size_t i = 0; i < layout->n_spaces; i++)
+        if (hl_text_is(name, layout->spaces[i].name))
+            return &layout->spaces[i];
+    return NULL;
+}
+
+/* ---- the look ---- */
+
+enum hl_code hl_look_open(struct hl_collection *collection, const struct hl_look_wish *wish,
+                          struct hl_look **ret_look, struct hl_err *err)
+{
+    struct hl_look *look = hl_alloc_zeroed(1, sizeof *look);
+
+    (void)err;
+    look->is_settled = hl_alloc_zeroed(wish->n_filters + 1, sizeof *look->is_settled);
+    look->collection = collection;
+    look->wish = *wish;
+    for (size_t i = 0; i < wish->n_filters; i++)
+        look->is_settled[i] = !wish->filters[i] || !collection->has_slow_filters;
+    collection->n_looks++;
+    *ret_look = look;
+    return HL_OK;
+}
+
+void hl_look_close(struct hl_look *look)
+{
+    if (!look)
+        return;
+    look->collection->n_looks--;
+    hl_free(look->is_settled);
+    hl_free(look);
+}
+
+const struct hl_layout *hl_look_layout(const struct hl_look *look)
+{
+    return &look->collection->layout;
+}
+
+struct hl_id hl_look_id(const struct hl_look *look, uint32_t number)
+{
+    return look->collection->points[number].id;
+}
+
+bool hl_look_is_settled(const struct hl_look *look, size_t which)
+{
+    return look->is_settled[which];
+}
+
+enum hl_code hl_look_settle(struct hl_look *look, size_t which,
+                            const struct hl_deadline *deadline, struct hl_err *err)
+{
+    look->is_settled[which] = true;
+    return hl_deadline_check(deadline, "the filter", err);
+}
+
+static bool fake_has(const struct hl_look *look, size_t which, uint32_t number)
+{
+    assert_true(look->is_settled[which]);
+    return !look->wish.filters[which] || number % 2 == 0;
+}
+
+uint64_t hl_look_count(const struct hl_look *look, size_t which)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < look->collection->n_points; i++)
+        n += fake_has(look, which, i);
+    return n;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): as the header has it */
+enum hl_code hl_look_scroll(struct hl_look *look, size_t which, const struct hl_id *from,
+                            uint32_t limit, struct hl_arena *arena,
+                            const struct hl_deadline *deadline,
+                            const uint32_t **ret_numbers, size_t *ret_n, struct hl_err *err)
+{
+    uint32_t *numbers = hl_arena_array(arena, FAKE_POINTS, sizeof *numbers);
+    size_t n = 0;
+
+    (void)deadline, (void)from, (void)err;
+    for (uint32_t i = 0; i < look->collection->n_points && n < limit; i++)
+        if (fake_has(look, which, i))
+            numbers[n++] = i;
+    *ret_numbers = numbers;
+    *ret_n = n;
+    return HL_OK;
+}
+
+/* ---- search ---- */
+
+bool hl_distance_is_better(enum hl_distance distance, float a, float b)
+{
+    return distance == HL_EUCLID || distance == HL_MANHATTAN ? a < b : a > b;
+}
+
+static bool fake_score(const struct hl_find *find, const struct fake_point *point,
+                       float *ret_score)
+{
+    float dot = 0, square = 0, norm = 0;
+
+    if (find->space->dim == 0) {
+        for (size_t i = 0; i < find->n; i++)
+            if (find->indices[i] == 7)
+                dot = find->values[i] * point->weight;
+        *ret_score = dot;
+        return point->weight > 0 && dot < 0 ? true : dot > 0;
+    }
+    assert_int_equal(find->n, find->space->dim);
+    for (size_t i = 0; i < 2; i++) {
+        float gap = find->values[i] - point->values[i];
+
+        dot += find->values[i] * point->values[i];
+        norm += find->values[i] * find->values[i];
+        square += gap * gap;
+    }
+    if (find->space->distance == HL_COSINE)
+        dot /= norm > 0 ? sqrtf(norm) : 1;
+    *ret_score = find->space->distance == HL_EUCLID ? sqrtf(square) : dot;
+    return point->has_values;
+}
+
+static enum hl_distance fake_distance; /* what the comparison below goes by */
+
+static int fake_compare(const void *a, const void *b)
+{
+    const struct hl_hit *one = a, *other = b;
+
+    if (hl_distance_is_better(fake_distance, one->score, other->score))
+        return -1;
+    if (hl_distance_is_better(fake_distance, other->score, one->score))
+        return 1;
+    return (one->number > other->number) - (one->number < other->number);
+}
+
+enum hl_code hl_look_find(struct hl_look *look, const struct hl_find *find,
+                          struct hl_arena *arena, const struct hl_hit **ret_hits,
+                          size_t *ret_n, struct hl_err *err)
+{
+    struct hl_hit *hits = hl_arena_array(arena, FAKE_POINTS, sizeof *hits);
+    size_t n = 0;
+
+    look->collection->n_finds++;
+    if (!hits)
+        return hl_arena_fail(arena, err, "hits");
+    for (uint32_t i = 0; i < look->collection->n_points; i++) {
+        hits[n].number = i;
+        if (fake_has(look, find->which, i) &&
+            fake_score(find, &look->collection->points[i], &hits[n].score))
+            n++;
+    }
+    fake_distance = find->space->distance;
+    qsort(hits, n, sizeof *hits, fake_compare);
+    *ret_hits = hits;
+    *ret_n = n < find->k ? n : find->k;
+    return hl_deadline_check(find->deadline, "the search", err);
+}
+
+/* ---- reading ---- */
+
+enum hl_code hl_look_reader(struct hl_look *look, struct hl_reader **ret_reader,
+                            struct hl_err *err)
+{
+    (void)err;
+    *ret_reader = &look->reader;
+    return HL_OK;
+}
+
+static struct hl_look *fake_look_of(struct hl_reader *reader)
+{
+    return (struct hl_look *)((char *)reader - offsetof(struct hl_look, reader));
+}
+
+enum hl_code hl_reader_renew(struct hl_reader *reader, struct hl_err *err)
+{
+    (void)reader, (void)err;
+    return HL_OK;
+}
+
+enum hl_code hl_reader_get(struct hl_reader *reader, uint32_t number,
+                           struct hl_store_point *ret_point, struct hl_err *err)
+{
+    const struct fake_point *point = &fake_look_of(reader)->collection->points[number];
+    size_t n = 0;
+
+    (void)err;
+    if (point->has_values)
+        reader->places[n++] = (struct hl_store_place){2ull * number, 1};
+    if (point->weight > 0)
+        reader->places[n++] = (struct hl_store_place){2ull * number + 1, 2};
+    *ret_point = (struct hl_store_point){
+        .number = number,
+        .id = point->id,
+        .payload = {point->payload, point->payload ? strlen(point->payload) : 0},
+        .places = reader->places,
+        .n_places = n};
+    return HL_OK;
+}
+
+enum hl_code hl_reader_find(struct hl_reader *reader, const struct hl_id *id,
+                            struct hl_store_point *ret_point, struct hl_err *err)
+{
+    const struct hl_collection *collection = fake_look_of(reader)->collection;
+
+    for (uint32_t i = 0; i < collection->n_points; i++)
+        if (hl_id_compare(id, &collection->points[i].id) == 0)
+            return hl_reader_get(reader, i, ret_point, err);
+    return hl_fail(err, HL_NOT_FOUND, "no such point");
+}
+
+enum hl_code hl_reader_vector(struct hl_reader *reader, uint64_t row,
+                              struct hl_store_vector *ret_vector, struct hl_err *err)
+{
+    const struct fake_point *point = &fake_look_of(reader)->collection->points[row / 2];
+
+    (void)err;
+    reader->index = 7;
+    *ret_vector =
+        row % 2 ? (struct hl_store_vector){.space = 2,
+                                           .n = 1,
+                                           .values = &point->weight,
+                                           .indices = &reader->index}
+                : (struct hl_store_vector){.space = 1, .n = 2, .values = point->values};
+    return HL_OK;
+}
+
+#endif
