@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { MAX_VALUES = 4096 };
 
 struct found {
+    const char *text;
     size_t starts[MAX_VALUES];
     size_t n;
 };
@@ -31,7 +32,9 @@ static void note(struct found *found, size_t start)
 
 static bool note_value(void *self, const struct hl_value *value)
 {
-    note(self, value->start);
+    struct found *found = self;
+
+    note(found, (size_t)(value->source - found->text));
     return false;
 }
 
@@ -109,6 +112,7 @@ static void compare(const struct slow *slow, const struct hl_value *root, size_t
     size_t start = 0;
 
     require(fast != NULL);
+    fast->text = slow->text;
     while (start < len && strchr(" \t\r\n", slow->text[start]))
         start++;
     hl_payload_each(root, slow->path, note_value, fast);
