@@ -91,6 +91,8 @@ struct hl_collection {
     struct hl_collection
         *next_ready; /* the engine's list of those that wait for a writer */
     struct hl_collection *next_tended; /* the engine's list of all */
+    uint64_t tended_round;             /* the keeper's */
+    struct hl_unindexed unindexed;     /* hl_engine_weigh's */
 
     /* The one writer's that has the collection. */
     struct hl_store *store;
@@ -106,6 +108,11 @@ bool hl_collection_ref_living(struct hl_collection *collection);
 
 /* For hl_engine_bury: nobody else knows it any more. */
 void hl_collection_close(struct hl_collection *collection);
+
+/* group.c: takes what waits in its queue, commits it as one transaction and tells each. The
+ * one writer that has the collection. True: more waits; false: is_with_writer is cleared.
+ */
+bool hl_group_run(struct hl_collection *collection);
 
 /* The points that have a vector in the space; NULL: nobody counts for it. Under `lock`. */
 struct hl_rows *hl_collection_carriers(const struct hl_collection *collection,

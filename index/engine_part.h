@@ -31,6 +31,23 @@ bool hl_engine_ready(struct hl_engine *engine, struct hl_collection *collection)
 /* needs_keeper was set: the keeper looks at what there is to seal and merge. */
 void hl_engine_wake_keeper(struct hl_engine *engine);
 
+/* keeper.c: does what the collection has waiting, on the keeper's thread, which has a
+ * reference and has cleared needs_keeper. The deadline is cancelled when the engine stops.
+ * True: it could not, and asks to be called again in a second. */
+bool hl_keeper_tend(struct hl_collection *collection, const struct hl_deadline *deadline);
+
+/* A transaction was tried: its changes, and how long its commit took. */
+void hl_engine_note_commit(struct hl_engine *engine, size_t n_changes, int64_t took_us);
+
+/* What of a collection is in memory alone, in the place of what was said of it before. By
+ * the one writer that has it, or who opens it. */
+struct hl_unindexed {
+    uint64_t bytes; /* of its tails */
+    size_t n_full;  /* tails that wait to be sealed */
+};
+void hl_engine_weigh(struct hl_engine *engine, struct hl_collection *collection,
+                     const struct hl_unindexed *unindexed);
+
 /* Whether rows that are not indexed take more memory than they may. */
 bool hl_engine_is_full(struct hl_engine *engine);
 
