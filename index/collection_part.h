@@ -4,12 +4,9 @@
 
 #include "index/catalog.h"
 #include "index/collection.h"
-#include "index/engine_part.h"
 #include "index/field_index.h"
-#include "index/filter.h"
 #include "index/roster.h"
 #include "index/store.h"
-#include "proto/buf.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -17,8 +14,7 @@
 /* What the files of a collection share; for them alone.
  *
  *   engine.c      threads that commit and one that tends
- *   collection.c  counting, closing, the queue's front door; collection_open.c opening
- *   kept.c        payload indexes in service
+ *   collection.c  opening, counting, closing, the queue's front door
  *   look*.c       reading
  *   writing.c     what a change may do
  *   group.c       one transaction: from the queue to done
@@ -28,24 +24,12 @@
  * Who may touch what: `lock` for what readers see; `desk` for what is handed between
  * threads; all else belongs to the one writer that has the collection, or never changes. */
 
-/* Kinds of records in the store. */
-#define HL_RECORD_CONFIG  "config"  /* key "": the server's text */
-#define HL_RECORD_INDEX   "index"   /* key: the path; body: as hl_kept_index_print has it */
-#define HL_RECORD_SEGMENT "segment" /* manifest.c's */
-
-struct hl_kept_index {           /* a payload index in service */
-    struct hl_payload_index def; /* points into the arena */
-    struct hl_arena *arena;
+struct hl_kept_index {      /* a payload index in service */
+    struct hl_arena *arena; /* what `def` points into */
+    struct hl_payload_index def;
     struct hl_field_index
         *index; /* NULL: it could not be kept up; conditions ask payloads */
 };
-
-/* What a record says, `{"field_name":…,"field_schema":…}`, and back: hl_buf_check says
- * whether it could be printed. `index` begins empty; the path's text is terminated. */
-enum hl_code hl_kept_index_init(struct hl_kept_index *kept, const char *text, size_t len,
-                                struct hl_err *err);
-void hl_kept_index_print(const struct hl_payload_index *index, struct hl_buf *buf);
-void hl_kept_index_done(struct hl_kept_index *kept); /* half-built ones too */
 
 struct hl_carriers { /* the points that have a vector in a space */
     uint32_t space;
@@ -75,6 +59,7 @@ struct hl_collection {
     size_t n_kept;
     struct hl_carriers *carriers;
     size_t n_carriers;
+    atomic_bool is_clean;  /* no old versions are left to be removed, as far as is known */
     atomic_bool is_broken; /* memory ran out behind a commit */
 
     /* Guards: looks, readers, queue, flags. Held for a few instructions; may be taken while
@@ -85,16 +70,17 @@ struct hl_collection {
     size_t n_readers, readers_room;
     struct hl_change *first, *last;
     size_t n_queued;
-    bool is_with_writer; /* a writer thread has it or it waits for one, with a reference */
+    bool is_with_writer; /* a writer thread has it or it waits for one */
     bool needs_keeper;
     bool is_retired;
+    bool is_kept; /* the keeper is at it */
     struct hl_collection
         *next_ready; /* the engine's list of those that wait for a writer */
     struct hl_collection *next_tended; /* the engine's list of all */
-    uint64_t tended_round;             /* the keeper's */
-    struct hl_unindexed unindexed;     /* hl_engine_weigh's */
 
     /* The one writer's that has the collection. */
+    uint64_t unindexed_bytes; /* what the engine was told */
+    size_t seals_waiting;     /* likewise */
     struct hl_store *store;
     struct hl_reader *before; /* reads what was, for the indexes */
 };
@@ -102,39 +88,38 @@ struct hl_collection {
 /* The oldest commit that somebody may still read. */
 uint64_t hl_collection_oldest(struct hl_collection *collection);
 
-/* A reference, unless the last one is gone. For who finds it in the engine's list, under
- * the lock of that list. */
-bool hl_collection_ref_living(struct hl_collection *collection);
+/* Everything its store has, into the empty collection; nobody else knows it yet. */
+enum hl_code hl_collection_load(struct hl_collection *collection, struct hl_err *err);
 
-/* For hl_engine_bury: nobody else knows it any more. */
+/* Closes what nobody has a reference to, and removes the folder of what was retired. */
 void hl_collection_close(struct hl_collection *collection);
 
-/* group.c: takes what waits in its queue, commits it as one transaction and tells each. The
- * one writer that has the collection. True: more waits; false: is_with_writer is cleared.
- */
-bool hl_group_run(struct hl_collection *collection);
+/* Tells the engine how many bytes of `layout` are not in segments. By the writer. */
+void hl_collection_account(struct hl_collection *collection,
+                           const struct hl_layout *layout);
 
-/* The points that have a vector in the space; NULL: nobody counts for it. Under `lock`. */
-struct hl_rows *hl_collection_carriers(const struct hl_collection *collection,
-                                       uint32_t space);
+/* NULL when no space has the id. */
+struct hl_carriers *hl_collection_carriers(const struct hl_collection *collection,
+                                           uint32_t space);
 
-/* What filters are evaluated against, under `lock`: with `indexes`, room for n_kept. */
+/* The scope of filters, as of what is published: under the lock, or for the writer. */
+struct hl_filter_scope;
 void hl_collection_scope(const struct hl_collection *collection,
-                         struct hl_field_index **indexes,
-                         struct hl_filter_scope *ret_scope);
+                         struct hl_field_index **room, struct hl_filter_scope *ret_scope);
 
-/* Idle readers, or new ones; to be given back ended. */
+/* Made from the text that says what it is, `{"field_name":…,"field_schema":…}`; empty. */
+enum hl_code hl_kept_index_init(struct hl_kept_index *kept, const void *text, size_t len,
+                                struct hl_err *err);
+void hl_kept_index_done(struct hl_kept_index *kept);
+
+/* Readers of the collection's database, handed round. */
 enum hl_code hl_collection_take_reader(struct hl_collection *collection,
                                        struct hl_reader **ret_reader, struct hl_err *err);
 void hl_collection_give_reader(struct hl_collection *collection, struct hl_reader *reader);
 
-/* A tail, or the sparse rows, of a space in a layout that is not published. */
-enum hl_code hl_layout_new_tail(struct hl_layout *layout, uint32_t id,
-                                const struct hl_engine *engine, struct hl_err *err);
-
-/* A space as the store has it, into a layout that is not published: its settings say the
- * distance. HL_DAMAGED when they do not. */
-enum hl_code hl_layout_load_space(struct hl_layout *layout,
-                                  const struct hl_store_space *space, struct hl_err *err);
+/* A new tail at the end of a dense space's shelf, of a layout that is not published. */
+enum hl_code hl_collection_add_tail(const struct hl_collection *collection,
+                                    struct hl_layout *layout, uint32_t space,
+                                    struct hl_err *err);
 
 #endif

@@ -1,49 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "index/collection_part.h"
+#include "index/engine_part.h"
+
 #include "index/faiss_gap.h"
 #include "proto/alloc.h"
 
-#include <assert.h>
-#include <errno.h>
-#include <poll.h>
-#include <sys/eventfd.h>
+#include <pthread.h>
 #include <sys/resource.h>
-#include <unistd.h>
+#include <time.h>
 
-/* Searchers that nobody uses; more are not kept. Enough for the readers of a server.
- */
-enum { IDLE_SEARCHERS = 64, KEEPER_NICE = 10, RETRY_MS = 1000 };
+/* What failed is tried again after two seconds, unless the engine stops. */
+enum { MOST_SEARCHERS = 256, KEEPER_NICE = 10, PAUSE_MS = 100, PAUSES = 20 };
 
 struct hl_engine {
     struct hl_engine_options options;
     const struct hl_kernels *kernels;
-    atomic_bool is_stopping; /* set once, under `lock` */
+    struct hl_engine_counts counts;
+    struct hl_deadline patience;
+    atomic_bool is_stopping;
 
-    /* Guards the list of all collections. Before any desk. */
-    pthread_mutex_t list;
-    struct hl_collection *all; /* by next_tended */
-
-    /* Guards: ready, graves, the threads' ends. Behind any desk. */
+    /* Guards what follows. Innermost: nothing else is locked under it. */
     pthread_mutex_t lock;
-    pthread_cond_t has_work;
-    struct hl_collection *ready, *last_ready; /* by next_ready */
-    struct hl_collection *graves;             /* likewise: to be closed */
-    bool has_ended;
+    pthread_cond_t work; /* something is ready, or the end */
+    pthread_cond_t rest; /* a writer has nothing to do any more */
+    pthread_cond_t keep; /* the keeper has something to do */
+    struct hl_collection *first_ready, *last_ready;
+    struct hl_collection *tended; /* all that are open */
+    struct hl_collection *buried; /* closed by the keeper */
+    size_t n_busy;                /* writers at work */
+    bool is_over;                 /* the writers go home */
+    bool is_keeper_there;
+    uint64_t n_wakes;
 
-    /* Guards the idle searchers. */
-    pthread_mutex_t shelf;
-    struct hl_searcher *idle[IDLE_SEARCHERS];
-    size_t n_idle;
+    pthread_mutex_t shelf; /* guards the two below */
+    struct hl_searcher *searchers[MOST_SEARCHERS];
+    size_t n_searchers;
 
-    atomic_uint_fast64_t n_commits, n_changes, unindexed_bytes;
-    atomic_int_fast64_t commit_us;
-    atomic_size_t n_seals_waiting;
-
-    int wake; /* an eventfd, readable when the keeper shall look */
-    bool has_keeper;
+    pthread_t *writers;
+    size_t n_writers;
     pthread_t keeper;
-    size_t n_writers; /* that were started */
-    pthread_t writers[];
 };
 
 const struct hl_engine_options *hl_engine_options(const struct hl_engine *engine)
@@ -56,337 +50,302 @@ const struct hl_kernels *hl_engine_kernels(const struct hl_engine *engine)
     return engine->kernels;
 }
 
+struct hl_engine_counts *hl_engine_counts(struct hl_engine *engine)
+{
+    return &engine->counts;
+}
+
+bool hl_engine_is_stopping(const struct hl_engine *engine)
+{
+    return atomic_load(&engine->is_stopping);
+}
+
+const struct hl_deadline *hl_engine_patience(const struct hl_engine *engine)
+{
+    return &engine->patience;
+}
+
 void hl_engine_tell(const struct hl_engine *engine, const struct hl_engine_event *event)
 {
     if (engine->options.tell)
         engine->options.tell(engine->options.self, event);
 }
 
-/* ---- threads that commit ---- */
-
-/* Under `lock`. */
-static void push_ready(struct hl_engine *engine, struct hl_collection *collection)
-{
-    collection->next_ready = NULL;
-    if (engine->last_ready)
-        engine->last_ready->next_ready = collection;
-    else
-        engine->ready = collection;
-    engine->last_ready = collection;
-    (void)pthread_cond_signal(&engine->has_work);
-}
-
-static struct hl_collection *pop_ready(struct hl_engine *engine)
-{
-    struct hl_collection *collection = engine->ready;
-
-    engine->ready = collection->next_ready;
-    if (!engine->ready)
-        engine->last_ready = NULL;
-    return collection;
-}
-
-bool hl_engine_ready(struct hl_engine *engine, struct hl_collection *collection)
-{
-    bool is_taken;
-
-    (void)pthread_mutex_lock(&engine->lock);
-    is_taken = !atomic_load(&engine->is_stopping);
-    if (is_taken)
-        push_ready(engine, collection);
-    (void)pthread_mutex_unlock(&engine->lock);
-    return is_taken;
-}
-
-/* One group of the collection at a time, then it goes to the end of the line: a collection
- * that is written without pause does not keep others waiting. */
-static void serve(struct hl_engine *engine, struct hl_collection *collection)
-{
-    if (!hl_group_run(collection)) {
-        hl_collection_unref(collection);
-        return;
-    }
-    (void)pthread_mutex_lock(&engine->lock);
-    push_ready(engine, collection);
-    (void)pthread_mutex_unlock(&engine->lock);
-}
-
-static void *run_writer(void *self)
-{
-    struct hl_engine *engine = self;
-
-    (void)pthread_mutex_lock(&engine->lock);
-    for (;;) {
-        struct hl_collection *ready = NULL, *grave = NULL;
-
-        while (!engine->ready && !engine->graves && !atomic_load(&engine->is_stopping))
-            (void)pthread_cond_wait(&engine->has_work, &engine->lock);
-        if (engine->ready) {
-            ready = pop_ready(engine);
-        } else if (engine->graves) {
-            grave = engine->graves;
-            engine->graves = grave->next_ready;
-        } else {
-            break;
-        }
-        (void)pthread_mutex_unlock(&engine->lock);
-        if (ready)
-            serve(engine, ready);
-        else
-            hl_collection_close(grave);
-        (void)pthread_mutex_lock(&engine->lock);
-    }
-    (void)pthread_mutex_unlock(&engine->lock);
-    return NULL;
-}
-
-/* ---- the thread that tends ---- */
-
-void hl_engine_wake_keeper(struct hl_engine *engine)
-{
-    /* It only fails when it was written to very often and nobody read: it is readable. */
-    (void)eventfd_write(engine->wake, 1);
-}
-
-static bool take_need(struct hl_collection *collection, uint64_t round)
-{
-    bool is_needed;
-
-    (void)pthread_mutex_lock(&collection->desk);
-    is_needed = collection->needs_keeper;
-    (void)pthread_mutex_unlock(&collection->desk);
-    if (!is_needed || collection->tended_round == round ||
-        !hl_collection_ref_living(collection))
-        return false;
-    (void)pthread_mutex_lock(&collection->desk);
-    collection->needs_keeper = false;
-    (void)pthread_mutex_unlock(&collection->desk);
-    return true;
-}
-
-/* The next one that needs the keeper and was not refused in this round, with a reference.
- */
-static struct hl_collection *next_needy(struct hl_engine *engine, uint64_t round)
-{
-    struct hl_collection *collection;
-
-    (void)pthread_mutex_lock(&engine->list);
-    collection = engine->all;
-    while (collection && !take_need(collection, round))
-        collection = collection->next_tended;
-    (void)pthread_mutex_unlock(&engine->list);
-    return collection;
-}
-
-/* Whether a collection asks for another round. */
-static bool tend_all(struct hl_engine *engine, uint64_t round)
-{
-    const struct hl_deadline deadline = {engine->options.clock, HL_DEADLINE_NEVER,
-                                         &engine->is_stopping};
-    struct hl_collection *collection;
-    bool is_again = false;
-
-    while (!atomic_load(&engine->is_stopping) &&
-           (collection = next_needy(engine, round)) != NULL) {
-        if (hl_keeper_tend(collection, &deadline)) {
-            is_again = true;
-            collection->tended_round = round;
-            (void)pthread_mutex_lock(&collection->desk);
-            collection->needs_keeper = true;
-            (void)pthread_mutex_unlock(&collection->desk);
-        }
-        hl_collection_unref(collection);
-    }
-    return is_again;
-}
-
-/* Until somebody wakes it, or a while when what failed is to be tried again. */
-static void wait_for_upkeep(struct hl_engine *engine, bool is_again)
-{
-    struct pollfd wake = {.fd = engine->wake, .events = POLLIN};
-    eventfd_t n_wakes;
-
-    if (poll(&wake, 1, is_again ? RETRY_MS : -1) > 0)
-        (void)eventfd_read(engine->wake, &n_wakes);
-}
-
-static void *run_keeper(void *self)
-{
-    struct hl_engine *engine = self;
-    bool is_again = false;
-
-    /* Linux gives each thread its own: searches go before building. Who may not be nicer
-     * goes on as he is. */
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), KEEPER_NICE);
-    for (uint64_t round = 1;; round++) {
-        wait_for_upkeep(engine, is_again);
-        if (atomic_load(&engine->is_stopping))
-            return NULL;
-        is_again = tend_all(engine, round);
-    }
-}
-
-/* ---- collections ---- */
-
-void hl_engine_enlist(struct hl_engine *engine, struct hl_collection *collection)
-{
-    (void)pthread_mutex_lock(&engine->list);
-    collection->next_tended = engine->all;
-    engine->all = collection;
-    (void)pthread_mutex_unlock(&engine->list);
-}
-
-/* One that failed to open was never on it. */
-static void take_off_list(struct hl_engine *engine, struct hl_collection *collection)
-{
-    struct hl_collection **at = &engine->all;
-
-    (void)pthread_mutex_lock(&engine->list);
-    while (*at && *at != collection)
-        at = &(*at)->next_tended;
-    if (*at)
-        *at = collection->next_tended;
-    (void)pthread_mutex_unlock(&engine->list);
-}
-
-void hl_engine_weigh(struct hl_engine *engine, struct hl_collection *collection,
-                     const struct hl_unindexed *unindexed)
-{
-    const struct hl_unindexed old = collection->unindexed;
-
-    /* Unsigned: a difference that is negative wraps, and wraps back. */
-    (void)atomic_fetch_add(&engine->unindexed_bytes, unindexed->bytes - old.bytes);
-    (void)atomic_fetch_add(&engine->n_seals_waiting, unindexed->n_full - old.n_full);
-    collection->unindexed = *unindexed;
-}
-
-void hl_engine_bury(struct hl_engine *engine, struct hl_collection *collection)
-{
-    const struct hl_unindexed nothing = {0};
-    bool has_ended;
-
-    take_off_list(engine, collection);
-    hl_engine_weigh(engine, collection, &nothing);
-    (void)pthread_mutex_lock(&engine->lock);
-    has_ended = engine->has_ended;
-    if (!has_ended) {
-        collection->next_ready = engine->graves;
-        engine->graves = collection;
-        (void)pthread_cond_signal(&engine->has_work);
-    }
-    (void)pthread_mutex_unlock(&engine->lock);
-    if (has_ended)
-        hl_collection_close(collection);
-}
-
-bool hl_engine_is_full(struct hl_engine *engine)
-{
-    return atomic_load(&engine->unindexed_bytes) > engine->options.max_unindexed_bytes;
-}
-
-void hl_engine_note_commit(struct hl_engine *engine, size_t n_changes, int64_t took_us)
-{
-    (void)atomic_fetch_add(&engine->n_commits, 1);
-    (void)atomic_fetch_add(&engine->n_changes, n_changes);
-    (void)atomic_fetch_add(&engine->commit_us, took_us);
-}
-
-static size_t count_queued(struct hl_engine *engine)
-{
-    size_t n_queued = 0;
-
-    (void)pthread_mutex_lock(&engine->list);
-    for (struct hl_collection *at = engine->all; at; at = at->next_tended) {
-        (void)pthread_mutex_lock(&at->desk);
-        n_queued += at->n_queued;
-        (void)pthread_mutex_unlock(&at->desk);
-    }
-    (void)pthread_mutex_unlock(&engine->list);
-    return n_queued;
-}
-
-void hl_engine_state(struct hl_engine *engine, struct hl_engine_state *ret_state)
-{
-    *ret_state =
-        (struct hl_engine_state){.n_commits = atomic_load(&engine->n_commits),
-                                 .n_changes = atomic_load(&engine->n_changes),
-                                 .unindexed_bytes = atomic_load(&engine->unindexed_bytes),
-                                 .max_unindexed_bytes = engine->options.max_unindexed_bytes,
-                                 .n_queued = count_queued(engine),
-                                 .n_seals_waiting = atomic_load(&engine->n_seals_waiting),
-                                 .commit_us = atomic_load(&engine->commit_us)};
-}
-
-/* ---- scratch ---- */
+/* ---- scratch of searches ---- */
 
 struct hl_searcher *hl_engine_take_searcher(struct hl_engine *engine)
 {
     struct hl_searcher *searcher = NULL;
 
-    (void)pthread_mutex_lock(&engine->shelf);
-    if (engine->n_idle > 0)
-        searcher = engine->idle[--engine->n_idle];
-    (void)pthread_mutex_unlock(&engine->shelf);
+    pthread_mutex_lock(&engine->shelf);
+    if (engine->n_searchers > 0)
+        searcher = engine->searchers[--engine->n_searchers];
+    pthread_mutex_unlock(&engine->shelf);
     return searcher ? searcher : hl_searcher_new();
 }
 
 void hl_engine_give_searcher(struct hl_engine *engine, struct hl_searcher *searcher)
 {
-    (void)pthread_mutex_lock(&engine->shelf);
-    if (engine->n_idle < IDLE_SEARCHERS) {
-        engine->idle[engine->n_idle++] = searcher;
+    pthread_mutex_lock(&engine->shelf);
+    if (engine->n_searchers < MOST_SEARCHERS) {
+        engine->searchers[engine->n_searchers++] = searcher;
         searcher = NULL;
     }
-    (void)pthread_mutex_unlock(&engine->shelf);
+    pthread_mutex_unlock(&engine->shelf);
     hl_searcher_free(searcher);
 }
 
-/* ---- the engine ---- */
+/* ---- writers ---- */
 
-static void init_locks(struct hl_engine *engine)
+void hl_engine_ready(struct hl_engine *engine, struct hl_collection *collection)
 {
-    (void)pthread_mutex_init(&engine->list, NULL);
-    (void)pthread_mutex_init(&engine->lock, NULL);
-    (void)pthread_mutex_init(&engine->shelf, NULL);
-    (void)pthread_cond_init(&engine->has_work, NULL);
+    pthread_mutex_lock(&engine->lock);
+    collection->next_ready = NULL;
+    if (engine->last_ready)
+        engine->last_ready->next_ready = collection;
+    else
+        engine->first_ready = collection;
+    engine->last_ready = collection;
+    pthread_cond_signal(&engine->work);
+    pthread_mutex_unlock(&engine->lock);
 }
 
-static enum hl_code start(struct hl_engine *engine, struct hl_err *err)
+/* The next collection, NULL at the end. */
+static struct hl_collection *take_ready(struct hl_engine *engine)
 {
-    int error = 0;
+    struct hl_collection *collection;
 
-    engine->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (engine->wake < 0)
-        return hl_fail_errno(err, errno, "make an eventfd");
-    while (error == 0 && engine->n_writers < engine->options.n_writers) {
-        error =
-            pthread_create(&engine->writers[engine->n_writers], NULL, run_writer, engine);
-        engine->n_writers += error == 0;
+    pthread_mutex_lock(&engine->lock);
+    while (!engine->first_ready && !engine->is_over)
+        pthread_cond_wait(&engine->work, &engine->lock);
+    collection = engine->first_ready;
+    if (collection) {
+        engine->first_ready = collection->next_ready;
+        if (!engine->first_ready)
+            engine->last_ready = NULL;
+        engine->n_busy++;
     }
-    if (error == 0) {
-        error = pthread_create(&engine->keeper, NULL, run_keeper, engine);
-        engine->has_keeper = error == 0;
+    pthread_mutex_unlock(&engine->lock);
+    return collection;
+}
+
+static void *write_on(void *arg)
+{
+    struct hl_engine *engine = arg;
+    struct hl_collection *collection;
+
+    while ((collection = take_ready(engine))) {
+        bool has_more;
+
+        hl_group_run(collection);
+        pthread_mutex_lock(&collection->desk);
+        has_more = collection->first != NULL;
+        collection->is_with_writer = has_more;
+        pthread_mutex_unlock(&collection->desk);
+        if (has_more)
+            hl_engine_ready(engine, collection);
+        else
+            hl_collection_unref(collection);
+        pthread_mutex_lock(&engine->lock);
+        engine->n_busy--;
+        pthread_cond_broadcast(&engine->rest);
+        pthread_mutex_unlock(&engine->lock);
     }
-    return error == 0 ? HL_OK : hl_fail_errno(err, error, "start a thread of the engine");
+    return NULL;
+}
+
+/* ---- the keeper ---- */
+
+void hl_engine_wake_keeper(struct hl_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    engine->n_wakes++;
+    pthread_cond_signal(&engine->keep);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+void hl_engine_add(struct hl_engine *engine, struct hl_collection *collection)
+{
+    pthread_mutex_lock(&engine->lock);
+    collection->next_tended = engine->tended;
+    engine->tended = collection;
+    engine->n_wakes++;
+    pthread_cond_signal(&engine->keep);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+static void forget(struct hl_engine *engine, const struct hl_collection *collection)
+{
+    struct hl_collection **at = &engine->tended;
+
+    while (*at && *at != collection)
+        at = &(*at)->next_tended;
+    if (*at)
+        *at = collection->next_tended;
+}
+
+void hl_engine_bury(struct hl_engine *engine, struct hl_collection *collection)
+{
+    bool is_kept;
+
+    pthread_mutex_lock(&engine->lock);
+    forget(engine, collection);
+    is_kept = engine->is_keeper_there;
+    if (is_kept) {
+        collection->next_tended = engine->buried;
+        engine->buried = collection;
+        engine->n_wakes++;
+        pthread_cond_signal(&engine->keep);
+    }
+    pthread_mutex_unlock(&engine->lock);
+    if (!is_kept)
+        hl_collection_close(collection);
+}
+
+static void close_buried(struct hl_engine *engine)
+{
+    struct hl_collection *collection, *next;
+
+    pthread_mutex_lock(&engine->lock);
+    collection = engine->buried;
+    engine->buried = NULL;
+    pthread_mutex_unlock(&engine->lock);
+    for (; collection; collection = next) {
+        next = collection->next_tended;
+        hl_collection_close(collection);
+    }
+}
+
+/* A reference, unless the last one has gone. */
+static bool try_ref(struct hl_collection *collection)
+{
+    size_t n = atomic_load(&collection->n_refs);
+
+    while (n > 0)
+        if (atomic_compare_exchange_weak(&collection->n_refs, &n, n + 1))
+            return true;
+    return false;
+}
+
+/* The n-th open collection, with a reference; NULL behind the last. */
+static struct hl_collection *nth_tended(struct hl_engine *engine, size_t n)
+{
+    struct hl_collection *collection;
+
+    pthread_mutex_lock(&engine->lock);
+    collection = engine->tended;
+    while (collection && (n > 0 || !try_ref(collection))) {
+        n -= n > 0;
+        collection = collection->next_tended;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return collection;
+}
+
+/* One round over all collections. */
+static enum hl_tending tend_all(struct hl_engine *engine)
+{
+    struct hl_collection *collection;
+    enum hl_tending all = HL_TENDING_NOTHING;
+
+    for (size_t n = 0;
+         !hl_engine_is_stopping(engine) && (collection = nth_tended(engine, n)) != NULL;
+         n++) {
+        enum hl_tending one = hl_keeper_tend(collection);
+
+        if (one == HL_TENDING_FAILED || all == HL_TENDING_NOTHING)
+            all = one;
+        hl_collection_unref(collection);
+    }
+    return all;
+}
+
+static void pause_keeper(const struct hl_engine *engine)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+
+    for (int i = 0; i < PAUSES && !hl_engine_is_stopping(engine); i++)
+        (void)nanosleep(&pause, NULL);
+}
+
+/* Sleeps until somebody wakes it. */
+static uint64_t await_wake(struct hl_engine *engine, uint64_t n_seen)
+{
+    pthread_mutex_lock(&engine->lock);
+    while (engine->n_wakes == n_seen && !hl_engine_is_stopping(engine))
+        pthread_cond_wait(&engine->keep, &engine->lock);
+    n_seen = engine->n_wakes;
+    pthread_mutex_unlock(&engine->lock);
+    return n_seen;
+}
+
+static void *keep_on(void *arg)
+{
+    struct hl_engine *engine = arg;
+    uint64_t n_seen = 0;
+
+    /* Lower than the searches: of this thread alone, as Linux has it. */
+    (void)setpriority(PRIO_PROCESS, 0, KEEPER_NICE);
+    while (!hl_engine_is_stopping(engine)) {
+        enum hl_tending tending = HL_TENDING_DONE;
+
+        n_seen = await_wake(engine, n_seen);
+        while (tending != HL_TENDING_NOTHING && !hl_engine_is_stopping(engine)) {
+            close_buried(engine);
+            tending = tend_all(engine);
+            if (tending == HL_TENDING_FAILED)
+                pause_keeper(engine);
+        }
+    }
+    pthread_mutex_lock(&engine->lock);
+    engine->is_keeper_there = false;
+    pthread_mutex_unlock(&engine->lock);
+    close_buried(engine);
+    return NULL;
+}
+
+/* ---- beginning and end ---- */
+
+static enum hl_code start_threads(struct hl_engine *engine, struct hl_err *err)
+{
+    engine->writers = hl_alloc_zeroed(engine->options.n_writers, sizeof(pthread_t));
+    if (!engine->writers)
+        return hl_fail(err, HL_NO_MEMORY, "no memory for %zu writers",
+                       engine->options.n_writers);
+    engine->is_keeper_there = true;
+    if (pthread_create(&engine->keeper, NULL, keep_on, engine) != 0) {
+        engine->is_keeper_there = false;
+        return hl_fail(err, HL_NO_MEMORY,
+                       "could not start the thread that seals and merges");
+    }
+    while (engine->n_writers < engine->options.n_writers) {
+        if (pthread_create(&engine->writers[engine->n_writers], NULL, write_on, engine) !=
+            0)
+            return hl_fail(err, HL_NO_MEMORY, "could not start a thread that writes");
+        engine->n_writers++;
+    }
+    return HL_OK;
 }
 
 enum hl_code hl_engine_new(const struct hl_engine_options *options,
                            struct hl_engine **ret_engine, struct hl_err *err)
 {
-    struct hl_engine *engine = NULL;
+    struct hl_engine *engine = hl_alloc_zeroed(1, sizeof *engine);
     enum hl_code code;
-    size_t bytes;
 
-    assert(options->n_writers > 0 && options->seal_rows >= 64);
-    if (hl_size_mul(options->n_writers, sizeof(pthread_t), &bytes) &&
-        hl_size_add(bytes, sizeof *engine, &bytes))
-        engine = hl_alloc_zeroed(1, bytes);
     if (!engine)
-        return hl_fail(err, HL_NO_MEMORY, "no memory for an engine");
+        return hl_fail(err, HL_NO_MEMORY, "no memory for the engine");
     engine->options = *options;
+    engine->patience = (struct hl_deadline){.clock = options->clock,
+                                            .at_us = HL_DEADLINE_NEVER,
+                                            .cancelled = &engine->is_stopping};
+    pthread_mutex_init(&engine->lock, NULL);
+    pthread_mutex_init(&engine->shelf, NULL);
+    pthread_cond_init(&engine->work, NULL);
+    pthread_cond_init(&engine->rest, NULL);
+    pthread_cond_init(&engine->keep, NULL);
     engine->kernels = hl_gap_kernels();
-    init_locks(engine);
-    code = start(engine, err);
+    code = start_threads(engine, err);
     if (code == HL_OK)
         *ret_engine = engine;
     else
@@ -394,34 +353,28 @@ enum hl_code hl_engine_new(const struct hl_engine_options *options,
     return code;
 }
 
-/* The keeper first: what it waits for is done by the writers. They end when nothing is
- * left; what the keeper or the last of them let go is closed here. */
 void hl_engine_stop(struct hl_engine *engine)
 {
-    struct hl_collection *grave;
+    bool was_there;
 
-    (void)pthread_mutex_lock(&engine->lock);
-    atomic_store(&engine->is_stopping, true);
-    (void)pthread_cond_broadcast(&engine->has_work);
-    (void)pthread_mutex_unlock(&engine->lock);
-    if (engine->has_keeper) {
-        hl_engine_wake_keeper(engine);
-        (void)pthread_join(engine->keeper, NULL);
-    }
-    engine->has_keeper = false;
-    while (engine->n_writers > 0)
-        (void)pthread_join(engine->writers[--engine->n_writers], NULL);
-    (void)pthread_mutex_lock(&engine->lock);
-    engine->has_ended = true;
-    grave = engine->graves;
-    engine->graves = NULL;
-    (void)pthread_mutex_unlock(&engine->lock);
-    while (grave) {
-        struct hl_collection *next = grave->next_ready;
-
-        hl_collection_close(grave);
-        grave = next;
-    }
+    if (atomic_exchange(&engine->is_stopping, true))
+        return;
+    pthread_mutex_lock(&engine->lock);
+    was_there = engine->is_keeper_there;
+    pthread_cond_broadcast(&engine->keep);
+    pthread_mutex_unlock(&engine->lock);
+    /* The keeper waits for its own changes, so the writers go on until it has gone. */
+    if (was_there)
+        pthread_join(engine->keeper, NULL);
+    pthread_mutex_lock(&engine->lock);
+    while (engine->first_ready || engine->n_busy > 0)
+        pthread_cond_wait(&engine->rest, &engine->lock);
+    engine->is_over = true;
+    pthread_cond_broadcast(&engine->work);
+    pthread_mutex_unlock(&engine->lock);
+    for (size_t i = 0; i < engine->n_writers; i++)
+        pthread_join(engine->writers[i], NULL);
+    engine->n_writers = 0;
 }
 
 void hl_engine_free(struct hl_engine *engine)
@@ -429,14 +382,27 @@ void hl_engine_free(struct hl_engine *engine)
     if (!engine)
         return;
     hl_engine_stop(engine);
-    assert(!engine->all);
-    while (engine->n_idle > 0)
-        hl_searcher_free(engine->idle[--engine->n_idle]);
-    (void)pthread_cond_destroy(&engine->has_work);
-    if (engine->wake >= 0)
-        (void)close(engine->wake);
-    (void)pthread_mutex_destroy(&engine->list);
-    (void)pthread_mutex_destroy(&engine->lock);
-    (void)pthread_mutex_destroy(&engine->shelf);
+    while (engine->n_searchers > 0)
+        hl_searcher_free(engine->searchers[--engine->n_searchers]);
+    hl_free(engine->writers);
+    pthread_mutex_destroy(&engine->lock);
+    pthread_mutex_destroy(&engine->shelf);
+    pthread_cond_destroy(&engine->work);
+    pthread_cond_destroy(&engine->rest);
+    pthread_cond_destroy(&engine->keep);
     hl_free(engine);
+}
+
+void hl_engine_state(struct hl_engine *engine, struct hl_engine_state *ret_state)
+{
+    const struct hl_engine_counts *counts = &engine->counts;
+
+    *ret_state =
+        (struct hl_engine_state){.n_commits = atomic_load(&counts->commits),
+                                 .n_changes = atomic_load(&counts->changes),
+                                 .unindexed_bytes = atomic_load(&counts->unindexed_bytes),
+                                 .max_unindexed_bytes = engine->options.max_unindexed_bytes,
+                                 .n_queued = atomic_load(&counts->queued),
+                                 .n_seals_waiting = atomic_load(&counts->seals_waiting),
+                                 .commit_us = atomic_load(&counts->commit_us)};
 }

@@ -19,6 +19,7 @@ struct hl_space {
     uint32_t dim;         /* 0: sparse */
     const char *name;     /* "" for the unnamed one */
     const char *settings; /* the text of the object that declared it */
+    char *texts;          /* the two above */
     enum hl_distance distance;
     struct hl_shelf shelf;    /* of a dense space */
     struct hl_sparse *sparse; /* of a sparse one, else NULL; a reference */

@@ -76,10 +76,13 @@ static void gather(const struct hl_merge *merge, struct harvest *harvest)
 static enum hl_code build(const struct hl_merge *merge, const struct harvest *harvest,
                           struct hl_part **ret_part, struct hl_err *err)
 {
+    /* Rows of L1 are only ever scanned, but a segment has a graph. */
+    const enum hl_metric metric =
+        merge->metric == HL_METRIC_L1 ? HL_METRIC_L2 : merge->metric;
     const struct hl_segment_content content = {.values = &harvest->values,
                                                .rows = harvest->rows,
                                                .numbers = harvest->numbers,
-                                               .metric = merge->metric,
+                                               .metric = metric,
                                                .n_links = merge->n_links,
                                                .ef_construction = merge->ef_construction};
     struct hl_segment *segment;

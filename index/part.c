@@ -2,6 +2,7 @@
 #include "index/part.h"
 
 #include "proto/alloc.h"
+#include "proto/dir.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -11,6 +12,8 @@ struct hl_part {
     atomic_size_t n_dead;
     struct hl_segment *segment;
     struct hl_tail *tail;
+    char *path; /* NULL: none */
+    atomic_bool is_retired;
 
     /* Of a segment's rows; 0 while a row lives, which is what fresh pages are: a segment in
      * which little died takes little memory for it. Commits count from 1. */
@@ -68,12 +71,33 @@ struct hl_part *hl_part_ref(struct hl_part *part)
     return part;
 }
 
+void hl_part_set_path(struct hl_part *part, const char *path)
+{
+    part->path = hl_strdup(path);
+}
+
+const char *hl_part_path(const struct hl_part *part)
+{
+    return part->path ? part->path : "";
+}
+
+void hl_part_retire(struct hl_part *part)
+{
+    atomic_store(&part->is_retired, true);
+}
+
 void hl_part_unref(struct hl_part *part)
 {
+    struct hl_err ignored;
+
     if (!part || atomic_fetch_sub(&part->n_refs, 1) != 1)
         return;
     hl_segment_close(part->segment);
     hl_tail_free(part->tail);
+    /* A file that stays is swept away by the next start. */
+    if (part->path && atomic_load(&part->is_retired))
+        (void)hl_file_remove(part->path, &ignored);
+    hl_free(part->path);
     hl_free(part->died);
     hl_free(part);
 }

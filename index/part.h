@@ -25,6 +25,13 @@ enum hl_code hl_part_of_tail(struct hl_tail *tail, struct hl_part **ret_part,
 struct hl_part *hl_part_ref(struct hl_part *part);
 void hl_part_unref(struct hl_part *part); /* NULL is accepted */
 
+/* Where its file is: said once by who made it, so that it can be removed when it has been
+ * replaced and the last reference goes. Without memory for it the file stays until the next
+ * start. The writer, or before anybody else has the part. */
+void hl_part_set_path(struct hl_part *part, const char *path);
+const char *hl_part_path(const struct hl_part *part); /* "" when it has none */
+void hl_part_retire(struct hl_part *part);
+
 /* One of the two is NULL. Good while the part is. */
 const struct hl_segment_view *hl_part_segment(const struct hl_part *part);
 struct hl_tail *hl_part_tail(const struct hl_part *part);

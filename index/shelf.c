@@ -121,6 +121,12 @@ static bool may_keep(void *self, uint32_t position)
            (!filter || filter->has(filter->self, look->segment->numbers[position]));
 }
 
+/* There is no graph for what sketches cannot estimate. */
+static bool is_exact(const struct hl_shelf_search *search)
+{
+    return search->is_exact || search->shelf->metric == HL_METRIC_L1;
+}
+
 /* A walk reads about beam * n / matches rows' links before it has enough that match, a scan
  * reads the matches. Where the two cost the same is where the way changes. */
 static bool is_scan_cheaper(const struct hl_shelf_search *search,
@@ -213,7 +219,7 @@ static enum hl_code search_segment(struct hl_searcher *searcher, struct look *lo
                                  .self = look,
                                  .deadline = search->deadline};
 
-    if (search->is_exact || (search->filter && is_scan_cheaper(search, look->segment))) {
+    if (is_exact(search) || (search->filter && is_scan_cheaper(search, look->segment))) {
         tally->n_scans++;
         return look_through(searcher, &walk, search->filter, answer, err);
     }
@@ -230,7 +236,7 @@ static enum hl_code search_tail(struct hl_searcher *searcher,
     const struct hl_tail_scan scan = {.query = query,
                                       .commit = search->commit,
                                       .k = search->k,
-                                      .is_exact = search->is_exact,
+                                      .is_exact = is_exact(search),
                                       .may_keep =
                                           search->filter ? search->filter->has : NULL,
                                       .self = search->filter ? search->filter->self : NULL,

@@ -10,14 +10,15 @@
 /* A vector as signed bytes, a quarter of its floats: what a search reads first.
  *
  * A search is bound by memory, so it ranks by bytes and asks the floats only about the few
- * it keeps. Each sketch carries its own scale. A score says "greater is nearer" for either
- * metric: the inner product, or minus the squared distance. Scores of sketches are
- * estimates; hl_sketch_exact gives the true one.
+ * it keeps. Each sketch carries its own scale. A score says "greater is nearer" for every
+ * metric: the inner product, or minus the distance. Scores of sketches are estimates, but
+ * for HL_METRIC_L1, which is never asked of one; hl_sketch_exact gives the true one.
  *
  * Plain functions of plain memory; any thread. */
 enum hl_metric {
-    HL_METRIC_L2, /* squared Euclidean distance: less is nearer */
-    HL_METRIC_DOT /* inner product: more is nearer */
+    HL_METRIC_L2,  /* squared Euclidean distance: less is nearer */
+    HL_METRIC_DOT, /* inner product: more is nearer */
+    HL_METRIC_L1   /* sum of the differences: less is nearer; no sketch can estimate it */
 };
 
 #define HL_SKETCH_MAX_DIM 65536

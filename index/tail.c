@@ -174,6 +174,11 @@ uint64_t hl_tail_died(const struct hl_tail *tail, uint32_t position)
     return atomic_load(&chunk_of(tail, position)->died[position % CHUNK_ROWS]);
 }
 
+uint64_t hl_tail_born(const struct hl_tail *tail, uint32_t position)
+{
+    return chunk_of(tail, position)->born[position % CHUNK_ROWS];
+}
+
 const float *hl_tail_values(const struct hl_tail *tail, uint32_t position)
 {
     return values_of(tail, position);

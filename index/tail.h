@@ -58,6 +58,7 @@ uint32_t hl_tail_find(const struct hl_tail *tail, uint64_t row); /* or HL_NO_POS
 uint64_t hl_tail_row(const struct hl_tail *tail, uint32_t position);
 uint32_t hl_tail_number(const struct hl_tail *tail, uint32_t position);
 uint64_t hl_tail_died(const struct hl_tail *tail, uint32_t position);
+uint64_t hl_tail_born(const struct hl_tail *tail, uint32_t position);
 const float *hl_tail_values(const struct hl_tail *tail, uint32_t position);
 
 /* What a scan looks for. `commit` is the one the reader fixed; `may_keep`, of a point's

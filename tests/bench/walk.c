@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Our walk against FAISS's search on one graph, one thread, interleaved: microseconds a
- * query, recall@10, and the ratio to FAISS as shipped. Usage: bench_walk [ROWS [DIM
- * [ROUNDS]]] */
+/* Our walk against FAISS's search on one graph and hnswlib's on one of its own with the
+ * same sizes, one thread, interleaved: microseconds a query, recall@10, and the ratios.
+ *
+ * Usage: bench_walk [ROWS [DIM [ROUNDS [FILE.f32]]]]. The file holds ROWS and then 1,000
+ * queries; without one rows are drawn that look like embeddings. */
 
 #include "index/walk.h"
 #include "index/ann.h"
 #include "index/index.h"
 #include "index/segment.h"
+#include "tests/bench/other.h"
 #include "tests/support/gallery.h"
 
 #include <stdio.h>
@@ -36,6 +39,7 @@ struct bench {
     float *values, *queries;
     struct hl_ann *ann;
     struct hl_segment *segment;
+    struct other *other;
     struct hl_walker *walker;
     uint8_t *bytes;
     const struct hl_kernels *kernels;
@@ -81,18 +85,19 @@ static void faiss_one(struct bench *b, size_t query, size_t beam)
 }
 
 /* Microseconds a query over all of them. */
-static double run(struct bench *b, const char *kernels, size_t beam)
+static double run(struct bench *b, const char *way, size_t beam)
 {
     struct hl_err err;
     int64_t start;
 
-    if (hl_index_choose_kernels(strcmp(kernels, "walk") == 0 ? "auto" : kernels, &err) !=
-        HL_OK)
+    if (hl_index_choose_kernels(strcmp(way, "shipped") == 0 ? way : "auto", &err) != HL_OK)
         die(&err);
     start = now_us(NULL);
     for (size_t query = 0; query < N_QUERIES; query++) {
-        if (strcmp(kernels, "walk") == 0)
+        if (strcmp(way, "walk") == 0)
             walk_one(b, query, beam);
+        else if (strcmp(way, "hnswlib") == 0)
+            other_search(b->other, b->queries + query * b->dim, beam, K, b->found[query]);
         else
             faiss_one(b, query, beam);
     }
@@ -154,6 +159,12 @@ static void build(struct bench *b)
         die(&err);
     printf("graph of %zu x %zu built at %.0f rows/s\n", b->n_rows, b->dim,
            (double)b->n_rows / ((double)(now_us(NULL) - start) / 1e6));
+    start = now_us(NULL);
+    b->other = other_new(b->values, b->n_rows, b->dim, 32, 100);
+    if (!b->other)
+        exit(1);
+    printf("hnswlib built its own at %.0f rows/s\n",
+           (double)b->n_rows / ((double)(now_us(NULL) - start) / 1e6));
     if (hl_segment_build(&content, path, &never, &err) != HL_OK)
         die(&err);
     start = now_us(NULL);
@@ -178,25 +189,55 @@ static double median(double *values, size_t n)
     return values[n / 2];
 }
 
+enum { SHIPPED, WRAPPED, HNSWLIB, WALK, N_WAYS };
+
 static void compare_at(struct bench *b, size_t beam, size_t n_rounds)
 {
-    static const char *const ways[] = {"shipped", "auto", "walk"};
-    double us[3][MOST_ROUNDS], ratios[3][MOST_ROUNDS], recalls[3];
+    static const char *const ways[N_WAYS] = {"shipped", "auto", "hnswlib", "walk"};
+    double us[N_WAYS][MOST_ROUNDS], ratios[N_WAYS][MOST_ROUNDS], recalls[N_WAYS];
 
     for (size_t round = 0; round < n_rounds; round++) {
-        for (size_t way = 0; way < 3; way++) {
+        for (size_t way = 0; way < N_WAYS; way++) {
             us[way][round] = run(b, ways[way], beam);
             recalls[way] = recall(b);
         }
-        for (size_t way = 0; way < 3; way++)
-            ratios[way][round] = us[0][round] / us[way][round];
+        for (size_t way = 0; way < N_WAYS; way++)
+            ratios[way][round] = us[way][round] / us[WALK][round];
     }
-    printf("beam %3zu  shipped %7.1f us (%.4f)   wrapped %7.1f us (%.4f) %.2fx   walk "
-           "%7.1f us "
-           "(%.4f) %.2fx\n",
-           beam, median(us[0], n_rounds), recalls[0], median(us[1], n_rounds), recalls[1],
-           median(ratios[1], n_rounds), median(us[2], n_rounds), recalls[2],
-           median(ratios[2], n_rounds));
+    printf("beam %3zu  walk %7.1f us (%.4f)", beam, median(us[WALK], n_rounds),
+           recalls[WALK]);
+    for (size_t way = 0; way < WALK; way++)
+        printf("   %s %7.1f us (%.4f) %.2fx", way == WRAPPED ? "wrapped" : ways[way],
+               median(us[way], n_rounds), recalls[way], median(ratios[way], n_rounds));
+    printf("\n");
+    fflush(stdout);
+}
+
+/* Rows and queries, drawn or from a file. */
+static bool load(struct bench *b, const char *path)
+{
+    struct hl_gallery *gallery;
+    FILE *file;
+    size_t n_read;
+
+    if (!path) {
+        gallery = hl_gallery_new(b->dim, 1);
+        if (gallery) {
+            b->values = hl_gallery_rows(gallery, 0, b->n_rows);
+            b->queries = hl_gallery_rows(gallery, b->n_rows, N_QUERIES);
+        }
+        hl_gallery_free(gallery);
+        return b->values && b->queries;
+    }
+    b->values = malloc(b->n_rows * b->dim * sizeof(float));
+    b->queries = malloc(N_QUERIES * b->dim * sizeof(float));
+    file = fopen(path, "rb");
+    if (!b->values || !b->queries || !file)
+        return false;
+    n_read = fread(b->values, sizeof(float) * b->dim, b->n_rows, file);
+    n_read += fread(b->queries, sizeof(float) * b->dim, N_QUERIES, file);
+    fclose(file);
+    return n_read == b->n_rows + N_QUERIES;
 }
 
 int main(int argc, char **argv)
@@ -204,27 +245,27 @@ int main(int argc, char **argv)
     struct bench b = {.n_rows = argc > 1 ? strtoul(argv[1], NULL, 10) : 50000,
                       .dim = argc > 2 ? strtoul(argv[2], NULL, 10) : 256};
     const size_t n_rounds = argc > 3 ? strtoul(argv[3], NULL, 10) : 5;
-    struct hl_gallery *gallery = hl_gallery_new(b.dim, 1);
     struct hl_err err;
 
-    if (!gallery || n_rounds < 1 || n_rounds > MOST_ROUNDS ||
+    if (n_rounds < 1 || n_rounds > MOST_ROUNDS ||
         hl_index_choose_kernels("auto", &err) != HL_OK ||
-        hl_kernels_find("auto", &b.kernels, &err) != HL_OK)
+        hl_kernels_find("auto", &b.kernels, &err) != HL_OK ||
+        !load(&b, argc > 4 ? argv[4] : NULL)) {
+        fprintf(stderr, "usage: bench_walk [ROWS [DIM [ROUNDS [FILE.f32]]]]\n");
         return 1;
-    b.values = hl_gallery_rows(gallery, 0, b.n_rows);
-    b.queries = hl_gallery_rows(gallery, b.n_rows, N_QUERIES);
+    }
     b.walker = hl_walker_new();
     b.bytes = malloc(hl_sketch_stride(b.dim));
-    if (b.values && b.queries && b.walker && b.bytes) {
+    if (b.walker && b.bytes) {
         build(&b);
         find_truth(&b);
         for (size_t i = 0; i < N_BEAMS; i++)
             compare_at(&b, beams[i], n_rounds);
     }
     hl_ann_free(b.ann);
+    other_free(b.other);
     hl_segment_close(b.segment);
     hl_walker_free(b.walker);
-    hl_gallery_free(gallery);
     free(b.values);
     free(b.queries);
     free(b.bytes);

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "index/engine_part.h"
+#include "index/writing_part.h"
+#include "proto/alloc.h"
+
+/* One transaction, from the queue to `done`.
+ *
+ * Whatever waits is taken and run, each change between a save and a keep, and committed
+ * with one sync. A change that fails is undone and the others go on. When an error costs
+ * the whole transaction (memory, the disk), nothing of it is there, and the changes are run
+ * again one by one, each in a transaction of its own: then it is known whose fault it was.
+ */
+
+enum { MOST_CHANGES = 1024, CLEANED_BESIDE = 64 };
+#define ARENA_BYTES ((size_t)4 << 30)
+
+struct member { /* a change of the group */
+    struct hl_change *change;
+    enum hl_code code;
+    struct hl_err err;
+};
+
+struct group {
+    struct hl_collection *collection;
+    struct member *members;
+    size_t n;
+};
+
+static size_t count_births(struct hl_store *store)
+{
+    struct hl_store_changes changes;
+
+    hl_store_changes(store, &changes);
+    return changes.n_births;
+}
+
+/* False: the transaction is lost. */
+static bool run_one(struct hl_writing *writing, struct member *member)
+{
+    struct hl_store *store = writing->store;
+    struct hl_change *change = member->change;
+    const size_t n_births = count_births(store);
+    struct hl_err undone;
+    enum hl_code code = HL_OK;
+
+    if (change->deadline)
+        code = hl_deadline_check(change->deadline, "the write", &member->err);
+    member->code = code;
+    if (code != HL_OK)
+        return true; /* nothing was begun */
+    code = hl_store_save(store, &member->err);
+    if (code != HL_OK) {
+        member->code = code;
+        return false;
+    }
+    hl_writing_save(writing);
+    code = change->run(change, writing, &member->err);
+    if (code == HL_OK)
+        code = hl_writing_append(writing, n_births, &member->err);
+    if (code == HL_OK)
+        code = hl_store_keep(store, &member->err);
+    member->code = code;
+    if (code == HL_OK) {
+        hl_writing_keep(writing);
+        return true;
+    }
+    hl_writing_undo(writing);
+    return hl_store_undo(store, &undone) == HL_OK;
+}
+
+static void tell_failed(const struct hl_collection *collection, const struct hl_err *err)
+{
+    const struct hl_engine_event event = {.kind = HL_ENGINE_COMMIT_FAILED,
+                                          .collection = collection->label,
+                                          .file = "",
+                                          .err = err};
+
+    hl_engine_tell(collection->engine, &event);
+}
+
+static void tell_broken(const struct hl_collection *collection)
+{
+    struct hl_err err;
+    const struct hl_engine_event event = {
+        .kind = HL_ENGINE_BROKEN, .collection = collection->label, .file = "", .err = &err};
+
+    hl_err_set(&err, HL_NO_MEMORY, "no memory to follow a commit");
+    hl_engine_tell(collection->engine, &event);
+}
+
+/* Everything that can fail, up to the sync. */
+static enum hl_code prepare_and_commit(struct hl_writing *writing,
+                                       struct hl_publication **ret_publication,
+                                       struct hl_err *err)
+{
+    struct hl_engine *engine = writing->collection->engine;
+    const struct hl_clock *clock = hl_engine_options(engine)->clock;
+    struct hl_store_changes changes;
+    struct hl_publication *publication = NULL;
+    const int64_t started = hl_clock_now(clock);
+    bool is_clean;
+    enum hl_code code = hl_publication_new(writing, &publication, err);
+
+    if (code != HL_OK)
+        return code;
+    hl_store_changes(writing->store, &changes);
+    is_clean = true;
+    code = hl_store_clean(writing->store, hl_collection_oldest(writing->collection),
+                          2 * changes.n_touches + CLEANED_BESIDE, &is_clean, err);
+    if (code == HL_OK)
+        code = hl_store_commit(writing->store, &writing->commit, err);
+    if (code != HL_OK) {
+        hl_publication_free(publication);
+        return code;
+    }
+    atomic_store(&writing->collection->is_clean, is_clean);
+    atomic_fetch_add(&hl_engine_counts(engine)->commits, 1);
+    atomic_fetch_add(&hl_engine_counts(engine)->commit_us, hl_clock_now(clock) - started);
+    *ret_publication = publication;
+    return HL_OK;
+}
+
+static void publish(struct hl_writing *writing, struct hl_publication *publication)
+{
+    struct hl_collection *collection = writing->collection;
+    bool is_well;
+
+    pthread_rwlock_wrlock(&collection->lock);
+    is_well = hl_publication_apply(publication);
+    pthread_rwlock_unlock(&collection->lock);
+    hl_publication_free(publication);
+    if (!is_well) {
+        atomic_store(&collection->is_broken, true);
+        tell_broken(collection);
+    }
+    hl_collection_account(collection, collection->layout);
+    if (collection->seals_waiting > 0 || !atomic_load(&collection->is_clean))
+        hl_engine_wake_keeper(collection->engine);
+}
+
+/* HL_OK: each member knows how it ended. Otherwise nothing of it is there. */
+static enum hl_code run_transaction(struct group *group, struct hl_writing *writing,
+                                    struct hl_err *err)
+{
+    struct hl_publication *publication = NULL;
+    enum hl_code code = hl_store_begin(writing->store, &writing->commit, err);
+
+    if (code != HL_OK)
+        return code;
+    for (size_t i = 0; i < group->n; i++) {
+        if (run_one(writing, &group->members[i]))
+            continue;
+        *err = group->members[i].err;
+        hl_writing_strike(writing, 0);
+        hl_store_rollback(writing->store);
+        return hl_err_code(err);
+    }
+    code = prepare_and_commit(writing, &publication, err);
+    if (code != HL_OK) {
+        hl_writing_strike(writing, 0);
+        hl_store_rollback(writing->store);
+        return code;
+    }
+    publish(writing, publication);
+    return HL_OK;
+}
+
+static enum hl_code try_group(struct group *group, struct hl_err *err)
+{
+    struct hl_writing writing = {.collection = group->collection,
+                                 .store = group->collection->store,
+                                 .arena = hl_arena_new(ARENA_BYTES)};
+    enum hl_code code;
+
+    if (!writing.arena)
+        return hl_fail(err, HL_NO_MEMORY, "no memory for a transaction");
+    code = run_transaction(group, &writing, err);
+    for (size_t i = 0; code == HL_OK && i < group->n; i++)
+        group->members[i].change->commit = writing.commit;
+    hl_writing_done(&writing);
+    return code;
+}
+
+static void finish(struct group *group)
+{
+    struct hl_engine *engine = group->collection->engine;
+
+    for (size_t i = 0; i < group->n; i++) {
+        struct member *member = &group->members[i];
+        struct hl_change *change = member->change;
+
+        atomic_fetch_add(&hl_engine_counts(engine)->changes, member->code == HL_OK);
+        change->done(change, member->code, &member->err); /* it may be gone now */
+    }
+}
+
+static void run_alone(struct group *group, size_t at)
+{
+    struct group single = {group->collection, &group->members[at], 1};
+    struct hl_err err;
+
+    if (try_group(&single, &err) != HL_OK) {
+        single.members->code = hl_err_code(&err);
+        single.members->err = err;
+        tell_failed(group->collection, &err);
+    }
+    finish(&single);
+}
+
+static void run_together(struct group *group)
+{
+    struct hl_err err;
+
+    if (group->n == 1) {
+        run_alone(group, 0);
+        return;
+    }
+    if (try_group(group, &err) == HL_OK) {
+        finish(group);
+        return;
+    }
+    for (size_t i = 0; i < group->n; i++)
+        run_alone(group, i);
+}
+
+/* Up to `most` of what waits. */
+static size_t take_queue(struct hl_collection *collection, struct member *members,
+                         size_t most)
+{
+    size_t n = 0;
+
+    pthread_mutex_lock(&collection->desk);
+    while (n < most && collection->first) {
+        members[n++] = (struct member){.change = collection->first};
+        collection->first = collection->first->next;
+        collection->n_queued--;
+    }
+    if (!collection->first)
+        collection->last = NULL;
+    pthread_mutex_unlock(&collection->desk);
+    atomic_fetch_sub(&hl_engine_counts(collection->engine)->queued, n);
+    return n;
+}
+
+static size_t count_queue(struct hl_collection *collection)
+{
+    size_t n;
+
+    pthread_mutex_lock(&collection->desk);
+    n = collection->n_queued;
+    pthread_mutex_unlock(&collection->desk);
+    return n < MOST_CHANGES ? n : MOST_CHANGES;
+}
+
+void hl_group_run(struct hl_collection *collection)
+{
+    const size_t most = count_queue(collection);
+    struct member one;
+    struct member *members = most > 1 ? hl_alloc_zeroed(most, sizeof *members) : NULL;
+    struct group group = {collection, members ? members : &one, 0};
+
+    /* Without memory for many, one after the other. */
+    group.n = take_queue(collection, group.members, members ? most : 1);
+    if (group.n > 0)
+        run_together(&group);
+    hl_free(members);
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "index/look_part.h"
+
+#include "proto/alloc.h"
+#include "proto/buf.h"
+#include "proto/datetime.h"
+#include "proto/encode.h"
+#include "proto/list.h"
+#include "proto/number.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Up to so many points are listed by their ids in memory; more are walked in the store. */
+enum { MOST_SORTED = 20000, PAYLOAD_ROOM = 64 << 20, NUMBERS_AT_ONCE = 256 };
+
+/* ---- every point of a filter ---- */
+
+struct walk {
+    struct hl_arena *arena;
+    hl_look_point_fn *each;
+    void *self;
+    enum hl_code code;
+    struct hl_err *err;
+};
+
+static bool walk_point(void *self, const struct hl_store_point *point)
+{
+    struct walk *walk = self;
+    const struct hl_value *payload = NULL;
+
+    hl_arena_reset(walk->arena);
+    walk->code = hl_payload_parse(point->payload.text, point->payload.len, walk->arena,
+                                  &payload, walk->err);
+    return walk->code == HL_OK && walk->each(walk->self, point, payload);
+}
+
+static enum hl_code walk_listed(struct hl_look *look, const struct hl_rows *rows,
+                                const struct hl_deadline *deadline, struct walk *walk,
+                                struct hl_err *err)
+{
+    uint32_t numbers[NUMBERS_AT_ONCE], from = 0;
+    size_t n;
+
+    while ((n = hl_rows_list(rows, from, numbers, NUMBERS_AT_ONCE)) > 0) {
+        enum hl_code code = hl_deadline_check(deadline, "the request", err);
+
+        if (code == HL_OK)
+            code = hl_reader_renew(look->reader, err);
+        for (size_t i = 0; code == HL_OK && i < n; i++) {
+            struct hl_store_point point;
+
+            code = hl_reader_get(look->reader, numbers[i], &point, err);
+            if (code == HL_OK && !walk_point(walk, &point))
+                return walk->code;
+        }
+        if (code != HL_OK || numbers[n - 1] == UINT32_MAX)
+            return code;
+        from = numbers[n - 1] + 1;
+    }
+    return HL_OK;
+}
+
+enum hl_code hl_look_each(struct hl_look *look, size_t which,
+                          const struct hl_deadline *deadline, hl_look_point_fn *each,
+                          void *self, struct hl_err *err)
+{
+    const struct hl_reader_scan scan = {.order = HL_READ_BY_NUMBER, .deadline = deadline};
+    struct walk walk = {
+        .arena = hl_arena_new(PAYLOAD_ROOM), .each = each, .self = self, .err = err};
+    const struct hl_rows *rows = hl_look_matches(look, which);
+    struct hl_reader *reader = NULL;
+    enum hl_code code;
+
+    if (!walk.arena)
+        return hl_fail(err, HL_NO_MEMORY, "no memory to read payloads");
+    code = hl_look_reader(look, &reader, err);
+    if (code == HL_OK)
+        code = rows ? walk_listed(look, rows, deadline, &walk, err)
+                    : hl_reader_scan(reader, &scan, walk_point, &walk, err);
+    hl_arena_free(walk.arena);
+    return code == HL_OK ? walk.code : code;
+}
+
+/* ---- facets ---- */
+
+struct facet {
+    const struct hl_path *path;
+    struct hl_arena *arena;
+    struct hl_facet_hit *slots;
+    size_t n_slots, n_used;
+    uint64_t point; /* one more for each: a value counts once a point */
+    uint64_t *last; /* of each slot: the point that was counted */
+    enum hl_code code;
+    struct hl_err *err;
+};
+
+static uint64_t hash(const char *text, size_t len)
+{
+    uint64_t h = 0x9e3779b97f4a7c15u;
+
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
+    return h ^ (h >> 29);
+}
+
+static bool grow_facet(struct facet *facet)
+{
+    size_t n_slots = facet->n_slots ? facet->n_slots * 2 : 64;
+    struct hl_facet_hit *slots = hl_arena_array(facet->arena, n_slots, sizeof *slots);
+    uint64_t *last = hl_arena_array(facet->arena, n_slots, sizeof *last);
+
+    if (!slots || !last)
+        return false;
+    memset(slots, 0, n_slots * sizeof *slots);
+    memset(last, 0, n_slots * sizeof *last);
+    for (size_t i = 0; i < facet->n_slots; i++) {
+        size_t at;
+
+        if (!facet->slots[i].value)
+            continue;
+        at = hash(facet->slots[i].value, facet->slots[i].len) & (n_slots - 1);
+        while (slots[at].value)
+            at = (at + 1) & (n_slots - 1);
+        slots[at] = facet->slots[i];
+        last[at] = facet->last[i];
+    }
+    facet->slots = slots;
+    facet->last = last;
+    facet->n_slots = n_slots;
+    return true;
+}
+
+static bool count_text(struct facet *facet, const char *text, size_t len)
+{
+    size_t at;
+
+    if (facet->n_used * 2 >= facet->n_slots && !grow_facet(facet))
+        goto no_room;
+    at = hash(text, len) & (facet->n_slots - 1);
+    while (facet->slots[at].value &&
+           (facet->slots[at].len != len || memcmp(facet->slots[at].value, text, len) != 0))
+        at = (at + 1) & (facet->n_slots - 1);
+    if (!facet->slots[at].value) {
+        facet->slots[at].value = hl_arena_copy(facet->arena, text, len);
+        if (!facet->slots[at].value)
+            goto no_room;
+        facet->slots[at].len = len;
+        facet->n_used++;
+    }
+    if (facet->last[at] != facet->point)
+        facet->slots[at].count++;
+    facet->last[at] = facet->point;
+    return false;
+no_room:
+    facet->code = hl_arena_fail(facet->arena, facet->err, "the values of a facet");
+    return true;
+}
+
+/* Texts, whole numbers and booleans are counted; arrays are opened once. */
+static bool count_value(void *self, const struct hl_value *value)
+{
+    struct facet *facet = self;
+    struct hl_buf text;
+    int64_t integer;
+    bool has_failed;
+
+    if (value->kind == HL_TOKEN_TRUE || value->kind == HL_TOKEN_FALSE)
+        return value->kind == HL_TOKEN_TRUE ? count_text(facet, "true", 4)
+                                            : count_text(facet, "false", 5);
+    if (value->kind == HL_TOKEN_NUMBER && !hl_number_i64(value->text, value->len, &integer))
+        return false;
+    if (value->kind != HL_TOKEN_STRING && value->kind != HL_TOKEN_NUMBER)
+        return false;
+    hl_buf_init(&text, PAYLOAD_ROOM);
+    if (value->kind == HL_TOKEN_STRING)
+        hl_encode_text(&text, value->text, value->len);
+    else
+        hl_encode_i64(&text, integer);
+    facet->code = hl_buf_check(&text, "a value", facet->err);
+    has_failed = facet->code != HL_OK || count_text(facet, text.data, text.len);
+    hl_buf_done(&text);
+    return has_failed;
+}
+
+static bool open_value(void *self, const struct hl_value *value)
+{
+    return hl_value_each(value, count_value, self);
+}
+
+static bool count_point(void *self, const struct hl_store_point *point,
+                        const struct hl_value *payload)
+{
+    struct facet *facet = self;
+
+    (void)point;
+    facet->point++;
+    (void)hl_payload_each(payload, facet->path, open_value, facet);
+    return facet->code == HL_OK;
+}
+
+static int by_count(const void *a, const void *b)
+{
+    const struct hl_facet_hit *left = a, *right = b;
+    const struct hl_text x = {left->value, left->len}, y = {right->value, right->len};
+
+    if (left->count != right->count)
+        return left->count > right->count ? -1 : 1;
+    return hl_text_compare(&x, &y);
+}
+
+enum hl_code hl_look_facet(struct hl_look *look, uint32_t limit, struct hl_arena *arena,
+                           const struct hl_deadline *deadline,
+                           const struct hl_facet_hit **ret_hits, size_t *ret_n,
+                           struct hl_err *err)
+{
+    struct facet facet = {.path = look->wish->facet, .arena = arena, .err = err};
+    size_t n = 0;
+    enum hl_code code = hl_look_settle(look, 0, deadline, err);
+
+    if (code == HL_OK)
+        code = hl_look_each(look, 0, deadline, count_point, &facet, err);
+    if (code == HL_OK)
+        code = facet.code;
+    if (code != HL_OK)
+        return code;
+    for (size_t i = 0; i < facet.n_slots; i++)
+        if (facet.slots[i].value)
+            facet.slots[n++] = facet.slots[i];
+    if (n > 0)
+        qsort(facet.slots, n, sizeof *facet.slots, by_count);
+    *ret_hits = facet.slots;
+    *ret_n = n < limit ? n : limit;
+    return HL_OK;
+}
+
+/* ---- an order ---- */
+
+struct ordering {
+    const struct hl_order *order;
+    uint32_t number;
+    struct hl_list found; /* struct hl_ordered */
+    enum hl_code code;
+    struct hl_err *err;
+};
+
+static int compare_ordered(const struct hl_ordered *a, const struct hl_ordered *b)
+{
+    const double x = a->is_whole ? (double)a->integer : a->real;
+    const double y = b->is_whole ? (double)b->integer : b->real;
+
+    if (a->is_whole && b->is_whole && a->integer != b->integer)
+        return a->integer < b->integer ? -1 : 1;
+    if (x < y || x > y)
+        return x < y ? -1 : 1;
+    return a->number < b->number ? -1 : a->number > b->number;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    return compare_ordered(a, b);
+}
+
+static int descending(const void *a, const void *b)
+{
+    return compare_ordered(b, a);
+}
+
+static bool is_behind_start(const struct hl_order *order, const struct hl_ordered *value)
+{
+    struct hl_ordered start = {.number = value->number,
+                               .is_whole = order->start == HL_START_TIME || order->is_whole,
+                               .integer = order->integer,
+                               .real = order->number};
+    int side;
+
+    if (order->start == HL_START_NOWHERE)
+        return true;
+    side = compare_ordered(value, &start);
+    return order->is_descending ? side <= 0 : side >= 0;
+}
+
+static bool take_ordered(void *self, const struct hl_value *value)
+{
+    struct ordering *ordering = self;
+    struct hl_ordered found = {.number = ordering->number};
+
+    if (value->kind == HL_TOKEN_NUMBER) {
+        found.is_whole = hl_number_i64(value->text, value->len, &found.integer);
+        found.real = hl_number_double(value->text, value->len);
+    } else if (value->kind == HL_TOKEN_STRING &&
+               hl_datetime_parse(value->text, value->len, &found.integer)) {
+        found.is_whole = true;
+    } else {
+        return false;
+    }
+    if (!is_behind_start(ordering->order, &found))
+        return false;
+    ordering->code = hl_list_add(&ordering->found, &found, ordering->err);
+    return ordering->code != HL_OK;
+}
+
+static bool open_ordered(void *self, const struct hl_value *value)
+{
+    return hl_value_each(value, take_ordered, self);
+}
+
+static bool order_point(void *self, const struct hl_store_point *point,
+                        const struct hl_value *payload)
+{
+    struct ordering *ordering = self;
+
+    ordering->number = point->number;
+    (void)hl_payload_each(payload, &ordering->order->key, open_ordered, ordering);
+    return ordering->code == HL_OK;
+}
+
+enum hl_code hl_look_ordered(struct hl_look *look, struct hl_arena *arena,
+                             const struct hl_deadline *deadline,
+                             const struct hl_ordered **ret_points, size_t *ret_n,
+                             struct hl_err *err)
+{
+    struct ordering ordering = {.order = look->wish->order,
+                                .found = hl_list_of(arena, sizeof(struct hl_ordered)),
+                                .err = err};
+    enum hl_code code = hl_look_settle(look, 0, deadline, err);
+
+    if (code == HL_OK)
+        code = hl_look_each(look, 0, deadline, order_point, &ordering, err);
+    if (code == HL_OK)
+        code = ordering.code;
+    if (code != HL_OK)
+        return code;
+    if (ordering.found.n > 0)
+        qsort(ordering.found.items, ordering.found.n, sizeof(struct hl_ordered),
+              ordering.order->is_descending ? descending : ascending);
+    *ret_points = ordering.found.items;
+    *ret_n = ordering.found.n < look->wish->order_limit ? ordering.found.n
+                                                        : look->wish->order_limit;
+    return HL_OK;
+}
+
+/* ---- pages by id ---- */
+
+struct page {
+    struct hl_look *look;
+    const struct hl_rows *rows;
+    struct hl_list numbers;
+    uint32_t limit;
+    enum hl_code code;
+    struct hl_err *err;
+};
+
+static bool take_of_page(void *self, const struct hl_store_point *point)
+{
+    struct page *page = self;
+
+    if (page->rows && !hl_rows_has(page->rows, point->number))
+        return true;
+    page->code = hl_list_add(&page->numbers, &point->number, page->err);
+    return page->code == HL_OK && page->numbers.n < page->limit;
+}
+
+struct named {
+    struct hl_id id;
+    uint32_t number;
+};
+
+static int by_id(const void *a, const void *b)
+{
+    const struct named *left = a, *right = b;
+
+    return hl_id_compare(&left->id, &right->id);
+}
+
+static enum hl_code sort_few(const struct page *page, const struct hl_id *from,
+                             struct hl_arena *arena, const uint32_t **ret_numbers,
+                             size_t *ret_n, struct hl_err *err)
+{
+    const size_t most = (size_t)hl_rows_count(page->rows);
+    struct named *named = hl_arena_array(arena, most + 1, sizeof *named);
+    uint32_t *numbers = hl_arena_array(arena, most + 1, sizeof *numbers);
+    size_t n = 0, n_listed;
+
+    if (!named || !numbers)
+        return hl_arena_fail(arena, err, "a page of points");
+    n_listed = hl_rows_list(page->rows, 0, numbers, most);
+    for (size_t i = 0; i < n_listed; i++) {
+        named[n] = (struct named){hl_look_id(page->look, numbers[i]), numbers[i]};
+        n += !from || hl_id_compare(&named[n].id, from) >= 0;
+    }
+    qsort(named, n, sizeof *named, by_id);
+    n = n < page->limit ? n : page->limit;
+    for (size_t i = 0; i < n; i++)
+        numbers[i] = named[i].number;
+    *ret_numbers = numbers;
+    *ret_n = n;
+    return HL_OK;
+}
+
+enum hl_code hl_look_scroll(struct hl_look *look, size_t which, const struct hl_id *from,
+                            uint32_t limit, struct hl_arena *arena,
+                            const struct hl_deadline *deadline,
+                            const uint32_t **ret_numbers, size_t *ret_n, struct hl_err *err)
+{
+    const struct hl_reader_scan scan = {
+        .order = HL_READ_BY_ID, .from_id = from, .deadline = deadline};
+    struct page page = {.look = look,
+                        .rows = hl_look_matches(look, which),
+                        .numbers = hl_list_of(arena, sizeof(uint32_t)),
+                        .limit = limit,
+                        .err = err};
+    struct hl_reader *reader = NULL;
+    enum hl_code code;
+
+    if (page.rows && hl_rows_count(page.rows) <= MOST_SORTED)
+        return sort_few(&page, from, arena, ret_numbers, ret_n, err);
+    code = hl_look_reader(look, &reader, err);
+    if (code == HL_OK)
+        code = hl_reader_scan(reader, &scan, take_of_page, &page, err);
+    if (code == HL_OK)
+        code = page.code;
+    if (code != HL_OK)
+        return code;
+    *ret_numbers = page.numbers.items;
+    *ret_n = page.numbers.n;
+    return HL_OK;
+}

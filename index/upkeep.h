@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_INDEX_UPKEEP_H
+#define HL_INDEX_UPKEEP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Which parts of a shelf become one: pure arithmetic over their sizes.
+ *
+ * A tail that is full is sealed first, since searches scan it. Sealed parts are merged four
+ * neighbours of about one size at a time, so that a row is built into a graph once for each
+ * power of four its shelf has grown by; a part of which a third is dead is made anew. */
+struct hl_upkeep_part {
+    size_t n_rows, n_dead;
+    bool is_tail;
+    bool is_full; /* of a tail: nothing is added any more, and all of it is published */
+};
+
+struct hl_upkeep_choice {
+    size_t first, n; /* n 0: nothing is to be done */
+};
+
+struct hl_upkeep_choice hl_upkeep_choose(const struct hl_upkeep_part *parts, size_t n_parts,
+                                         size_t seal_rows);
+
+#endif
