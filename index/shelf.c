@@ -318,7 +318,8 @@ enum hl_code hl_shelf_find(struct hl_searcher *searcher,
         if (code != HL_OK)
             return code;
     }
-    qsort(searcher->hits, searcher->n_hits, sizeof *searcher->hits, best_first);
+    if (searcher->n_hits > 0) /* qsort takes no NULL, which nothing found leaves */
+        qsort(searcher->hits, searcher->n_hits, sizeof *searcher->hits, best_first);
     *ret_hits = searcher->hits;
     *ret_n_hits = searcher->n_hits < search->k ? searcher->n_hits : search->k;
     return HL_OK;
