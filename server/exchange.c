@@ -3,6 +3,7 @@
 
 #include "proto/alloc.h"
 #include "proto/encode.h"
+#include "server/handling.h"
 #include "server/keys.h"
 #include "server/server.h"
 
@@ -12,7 +13,12 @@
 
 /* A body that will be refused is still read, so that the connection can be kept, up to so
  * many bytes; behind them the answer comes first and the connection ends. */
-enum { WASTE_KEPT = 64 << 10, FIRST_CHUNK = 16 << 10, KEPT_REPLY = 64 << 10 };
+enum {
+    SMALL_BODY = 64 << 10,
+    WASTE_KEPT = 64 << 10,
+    FIRST_CHUNK = 16 << 10,
+    KEPT_REPLY = 64 << 10
+};
 
 static struct hl_exchange *exchange_of(struct hl_conn *conn)
 {
@@ -104,6 +110,7 @@ void hl_exchange_free(struct hl_exchange *exchange)
     }
     if (exchange->has_request)
         hl_metrics_add(exchange->server->metrics, HL_METRIC_IN_FLIGHT, -1);
+    hl_handling_release(exchange);
     hl_arena_free(exchange->request.arena);
     hl_buf_done(&exchange->reply.body);
     hl_free(exchange);
@@ -122,7 +129,7 @@ static void reset(struct hl_exchange *exchange)
     struct hl_buf body = exchange->reply.body;
     struct hl_arena *arena = request->arena;
 
-    *request = (struct hl_request){.arena = arena};
+    *request = (struct hl_request){.arena = arena, .exchange = exchange};
     exchange->reply = (struct hl_reply){.body = body};
     exchange->has_err = false;
     exchange->has_head = false;
@@ -345,70 +352,6 @@ enum hl_step hl_exchange_body(struct hl_exchange *exchange, const void *bytes, s
     return HL_STEP_MORE;
 }
 
-/* Runs the handler, on whichever thread this is. */
-static void handle(struct hl_exchange *exchange)
-{
-    struct hl_request *request = &exchange->request;
-    struct hl_reply *reply = &exchange->reply;
-
-    remember(exchange,
-             request->route->handler(exchange->server, request, reply, &exchange->err));
-}
-
-static struct hl_exchange *exchange_of_job(struct hl_task *job)
-{
-    return (struct hl_exchange *)((char *)job - offsetof(struct hl_exchange, job));
-}
-
-static void run_long(struct hl_task *job)
-{
-    struct hl_exchange *exchange = exchange_of_job(job);
-    struct hl_metrics *metrics = exchange->server->metrics;
-
-    hl_metrics_add(metrics, HL_METRIC_POOL_QUEUED, -1);
-    hl_metrics_add(metrics, HL_METRIC_POOL_RUNNING, 1);
-    handle(exchange);
-    hl_metrics_add(metrics, HL_METRIC_POOL_RUNNING, -1);
-    hl_conn_is_answered(&exchange->conn);
-    exchange->resume(exchange->transport);
-}
-
-static void answer_unrun(struct hl_exchange *exchange, const struct hl_err *why)
-{
-    exchange->err = *why;
-    exchange->has_err = true;
-    hl_conn_is_answered(&exchange->conn);
-    exchange->resume(exchange->transport);
-}
-
-static void refuse_long(struct hl_task *job, const struct hl_err *why)
-{
-    struct hl_exchange *exchange = exchange_of_job(job);
-    struct hl_metrics *metrics = exchange->server->metrics;
-
-    hl_metrics_add(metrics, HL_METRIC_POOL_QUEUED, -1);
-    if (why->code == HL_TIMEOUT)
-        hl_metrics_add(metrics, HL_METRIC_POOL_EXPIRED, 1);
-    answer_unrun(exchange, why);
-}
-
-void hl_exchange_submit(struct hl_exchange *exchange)
-{
-    struct hl_metrics *metrics = exchange->server->metrics;
-    struct hl_err err;
-
-    exchange->job = (struct hl_task){
-        .deadline = &exchange->request.deadline, .run = run_long, .refuse = refuse_long};
-    hl_conn_waits(&exchange->conn);
-    /* Counted before: the job may be over when the submission returns. */
-    hl_metrics_add(metrics, HL_METRIC_POOL_QUEUED, 1);
-    if (hl_pool_submit(exchange->server->pool, &exchange->job, &err) == HL_OK)
-        return;
-    hl_metrics_add(metrics, HL_METRIC_POOL_QUEUED, -1);
-    hl_metrics_add(metrics, HL_METRIC_POOL_REFUSED, 1);
-    answer_unrun(exchange, &err);
-}
-
 enum hl_step hl_exchange_end(struct hl_exchange *exchange)
 {
     struct hl_request *request = &exchange->request;
@@ -432,12 +375,16 @@ enum hl_step hl_exchange_end(struct hl_exchange *exchange)
     request->deadline.at_us =
         hl_clock_now(&exchange->server->clock) +
         (int64_t)exchange->server->config->service.request_timeout_s * 1000000;
-    if (request->route->place == HL_PLACE_READER) {
-        exchange->was_submitted = true;
-        return HL_STEP_LONG;
+    if (request->route->place == HL_PLACE_WORKER ||
+        (request->route->place == HL_PLACE_BY_SIZE && exchange->body_len <= SMALL_BODY)) {
+        hl_handling_run(exchange);
+        if (!request->then && !request->park) {
+            hl_handling_release(exchange);
+            return answer(exchange);
+        }
     }
-    handle(exchange);
-    return answer(exchange);
+    exchange->was_submitted = true;
+    return HL_STEP_LONG;
 }
 
 static void account(struct hl_exchange *exchange, bool is_sent)

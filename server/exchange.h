@@ -73,8 +73,8 @@ enum hl_step hl_exchange_head(struct hl_exchange *exchange, const struct hl_head
 enum hl_step hl_exchange_body(struct hl_exchange *exchange, const void *bytes, size_t n);
 enum hl_step hl_exchange_end(struct hl_exchange *exchange);
 
-/* Gives the request to the reader pool. `resume` is called when the reply is there, maybe
- * before this returns. */
+/* Gives the request to the reader pool, or begins what its handler parked it for. `resume`
+ * is called when the reply is there, maybe before this returns. */
 void hl_exchange_submit(struct hl_exchange *exchange);
 
 /* The reply is sent, or never will be. */

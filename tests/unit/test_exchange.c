@@ -4,6 +4,7 @@
 #include "server/keys.h"
 #include "server/server.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,7 +46,77 @@ static enum hl_code refuse(struct hl_server *server, struct hl_request *request,
     return hl_fail(err, HL_CONFLICT, "it is in the way");
 }
 
+/* Goes on as its parameter says: on a reader ("then"), parked ("park"), parked and refused
+ * ("deny"), on a reader and then parked ("both"). What it holds is let go in each case. */
+static atomic_int n_held;
+
+static void let_go(struct hl_request *request)
+{
+    (void)request;
+    atomic_fetch_sub(&n_held, 1);
+}
+
+static void *finish_later(void *arg)
+{
+    struct hl_request *request = arg;
+    struct hl_reply *reply = hl_request_reply(request);
+
+    reply->status = 200;
+    reply->content_type = "text/plain";
+    hl_buf_print(&reply->body, "%s, parked", request->params[0].data);
+    hl_request_finish(request, HL_OK, NULL);
+    return NULL;
+}
+
+static enum hl_code park(struct hl_server *server, struct hl_request *request,
+                         struct hl_reply *reply, struct hl_err *err)
+{
+    pthread_t thread;
+
+    (void)server;
+    (void)reply;
+    if (strcmp(request->params[0].data, "deny") == 0)
+        return hl_fail(err, HL_TOO_MANY, "too many are parked");
+    assert_int_equal(pthread_create(&thread, NULL, finish_later, request), 0);
+    pthread_detach(thread);
+    return HL_OK;
+}
+
+static enum hl_code go_on(struct hl_server *server, struct hl_request *request,
+                          struct hl_reply *reply, struct hl_err *err)
+{
+    (void)server;
+    if (strcmp(request->params[0].data, "both") == 0) {
+        request->park = park;
+        return HL_OK;
+    }
+    reply->status = 200;
+    reply->content_type = "text/plain";
+    hl_buf_print(&reply->body, "then");
+    return hl_buf_check(&reply->body, "the reply", err);
+}
+
+static enum hl_code begin(struct hl_server *server, struct hl_request *request,
+                          struct hl_reply *reply, struct hl_err *err)
+{
+    const char *how = request->params[0].data;
+
+    (void)server;
+    (void)reply;
+    atomic_fetch_add(&n_held, 1);
+    request->release = let_go;
+    if (strcmp(how, "fail") == 0)
+        return hl_fail(err, HL_CONFLICT, "it begins badly");
+    if (strcmp(how, "then") == 0 || strcmp(how, "both") == 0)
+        request->then = go_on;
+    else
+        request->park = park;
+    return HL_OK;
+}
+
 static const struct hl_route table[] = {
+    {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_OPEN, "/begin/{how}", begin},
+    {HL_METHOD_POST, HL_PLACE_BY_SIZE, HL_DOOR_OPEN, "/sized/{name}", echo},
     {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_OPEN, "/refuse", refuse},
     {HL_METHOD_PUT, HL_PLACE_WORKER, HL_DOOR_WRITE, "/echo/{name}", echo},
     {HL_METHOD_POST, HL_PLACE_WORKER, HL_DOOR_READ, "/echo/{name}", echo},
@@ -199,6 +270,26 @@ static void a_long_request_is_answered_by_a_reader(void **state)
     assert_string_equal(ask(*state, "/echo/a", post, "y"), "200 a:y");
 }
 
+static void a_request_goes_on_elsewhere_and_lets_go_of_what_it_held(void **state)
+{
+    static const struct {
+        const char *target, *wanted;
+    } cases[] = {
+        {"/begin/then", "200 then"},
+        {"/begin/park", "200 park, parked"},
+        {"/begin/both", "200 both, parked"},
+        {"/begin/deny", "429 {\"status\":{\"error\":\"too many are parked\""},
+        {"/begin/fail", "409 {\"status\":{\"error\":\"it begins badly\""},
+    };
+    const struct hl_head get = {.method = "GET"};
+
+    for (int turn = 0; turn < 50; turn++)
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            assert_begins(ask(*state, cases[i].target, get, ""), cases[i].wanted);
+            assert_int_equal(atomic_load(&n_held), 0);
+        }
+}
+
 static void a_handlers_error_replaces_what_it_had_printed(void **state)
 {
     const struct hl_head get = {.method = "GET"};
@@ -345,6 +436,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_reaches_its_handler_and_the_exchange_serves_the_next),
         cmocka_unit_test(a_long_request_is_answered_by_a_reader),
+        cmocka_unit_test(a_request_goes_on_elsewhere_and_lets_go_of_what_it_held),
         cmocka_unit_test(a_handlers_error_replaces_what_it_had_printed),
         cmocka_unit_test(an_unwanted_body_is_thrown_away_and_the_connection_kept),
         cmocka_unit_test(what_cannot_be_read_to_its_end_is_answered_first_and_closed),
