@@ -29,6 +29,7 @@ struct hl_server {
     struct hl_pool *pool;
     struct hl_watch *watch;
     struct hl_metrics *metrics;
+    struct hl_collections *collections;
     struct hl_live keys; /* of struct hl_keys */
     size_t n_workers;    /* HTTP threads */
     size_t n_readers;

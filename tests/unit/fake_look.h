@@ -3,7 +3,8 @@
 #define HL_TESTS_UNIT_FAKE_LOOK_H
 
 /* A collection that is an array: what a search needs of index/look.h and of a reader, each
- * in a few lines and exact. For one file of tests; include it behind cmocka.h.
+ * in a few lines and exact. For files of tests that link nothing else of a collection;
+ * include it behind cmocka.h.
  *
  * A filter, whatever it says, means the points with an even number. */
 #include "index/look.h"
@@ -78,6 +79,11 @@ const struct hl_space *hl_layout_find(const struct hl_layout *layout,
         if (hl_text_is(name, layout->spaces[i].name))
             return &layout->spaces[i];
     return NULL;
+}
+
+const struct hl_space *hl_layout_space(const struct hl_layout *layout, uint32_t id)
+{
+    return id <= layout->n_spaces ? &layout->spaces[id - 1] : NULL;
 }
 
 /* ---- the look ---- */
