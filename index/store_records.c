@@ -42,6 +42,8 @@ static enum hl_code add_space(struct hl_store *store, const struct hl_store_spac
     hl_stmt_int(stmt, 5, (int64_t)hl_store_current(store));
     code = hl_stmt_run(stmt, NULL, err);
     if (code == HL_OK)
+        code = hl_reader_look_at_spaces(store->inside, err);
+    if (code == HL_OK)
         *ret_space = store->last_space;
     return code;
 }
