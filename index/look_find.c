@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/look_part.h"
 
-#include "index/faiss_gap.h"
-#include "proto/alloc.h"
+#include "index/normal.h"
 
 #include <math.h>
-#include <string.h>
 
 /* Points that are few enough to be listed for a scan. */
 enum { MOST_LISTED = 1 << 16 };
@@ -49,24 +47,18 @@ static enum hl_code check_query(const struct hl_find *find, struct hl_err *err)
     return HL_OK;
 }
 
-static enum hl_code normalise(const struct hl_find *find, struct hl_arena *arena,
-                              const float **ret_values, struct hl_err *err)
+static enum hl_code take_query(const struct hl_find *find, struct hl_arena *arena,
+                               const float **ret_values, struct hl_err *err)
 {
-    double norm = 0;
     float *values;
 
     *ret_values = find->values;
     if (find->space->distance != HL_COSINE)
         return HL_OK;
-    for (size_t i = 0; i < find->n; i++)
-        norm += (double)find->values[i] * (double)find->values[i];
-    if (norm <= 0)
-        return HL_OK;
     values = hl_arena_floats(arena, 1, find->n);
     if (!values)
         return hl_arena_fail(arena, err, "a query");
-    for (size_t i = 0; i < find->n; i++)
-        values[i] = (float)((double)find->values[i] / sqrt(norm));
+    hl_normalise(find->values, find->n, values);
     *ret_values = values;
     return HL_OK;
 }
@@ -155,7 +147,7 @@ static enum hl_code find_dense(struct hl_look *look, const struct hl_find *find,
     search->kernels = hl_engine_kernels(engine);
     search->beam = find->beam ? find->beam : hl_engine_options(engine)->beam;
     if (code == HL_OK)
-        code = normalise(find, arena, &search->query, err);
+        code = take_query(find, arena, &search->query, err);
     if (code == HL_OK)
         code = hl_shelf_find(searcher, search, &hits, &n, &tally, err);
     if (code == HL_OK)
