@@ -254,6 +254,11 @@ enum hl_code hl_collection_add_tail(const struct hl_collection *collection,
 
 /* ---- the front door of writing ---- */
 
+static enum hl_code fail_stopping(struct hl_err *err)
+{
+    return hl_fail(err, HL_UNAVAILABLE, "the server is stopping");
+}
+
 static enum hl_code check_door(const struct hl_collection *collection,
                                const struct hl_change *change, struct hl_err *err)
 {
@@ -264,7 +269,7 @@ static enum hl_code check_door(const struct hl_collection *collection,
         return hl_fail(err, HL_NOT_FOUND, "Not found: Collection `%s` doesn't exist!",
                        collection->label);
     if (hl_engine_is_stopping(engine))
-        return hl_fail(err, HL_UNAVAILABLE, "the server is stopping");
+        return fail_stopping(err);
     if (atomic_load(&collection->is_broken))
         return hl_fail(
             err, HL_NO_MEMORY,
@@ -279,15 +284,28 @@ static enum hl_code check_door(const struct hl_collection *collection,
     return HL_OK;
 }
 
+/* Under the desk: between the door and the writers nobody may go home. */
+static bool call_writer(struct hl_collection *collection)
+{
+    if (collection->is_with_writer)
+        return true;
+    (void)hl_collection_ref(collection);
+    collection->is_with_writer = hl_engine_ready(collection->engine, collection);
+    if (!collection->is_with_writer)
+        atomic_fetch_sub(&collection->n_refs, 1); /* not the last: the caller has one */
+    return collection->is_with_writer;
+}
+
 enum hl_code hl_collection_submit(struct hl_collection *collection,
                                   struct hl_change *change, struct hl_err *err)
 {
-    bool must_wake = false;
     enum hl_code code;
 
     change->next = NULL;
     pthread_mutex_lock(&collection->desk);
     code = check_door(collection, change, err);
+    if (code == HL_OK && !call_writer(collection))
+        code = fail_stopping(err);
     if (code == HL_OK) {
         if (collection->last)
             collection->last->next = change;
@@ -296,13 +314,7 @@ enum hl_code hl_collection_submit(struct hl_collection *collection,
         collection->last = change;
         collection->n_queued++;
         atomic_fetch_add(&hl_engine_counts(collection->engine)->queued, 1);
-        must_wake = !collection->is_with_writer;
-        collection->is_with_writer = true;
-        if (must_wake)
-            (void)hl_collection_ref(collection);
     }
     pthread_mutex_unlock(&collection->desk);
-    if (must_wake)
-        hl_engine_ready(collection->engine, collection);
     return code;
 }

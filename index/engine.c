@@ -28,7 +28,7 @@ struct hl_engine {
     struct hl_collection *buried; /* closed by the keeper */
     size_t n_busy;                /* writers at work */
     bool is_over;                 /* the writers go home */
-    bool is_keeper_there;
+    bool is_keeper_there;         /* it closes what is buried */
     uint64_t n_wakes;
 
     pthread_mutex_t shelf; /* guards the two below */
@@ -38,6 +38,7 @@ struct hl_engine {
     pthread_t *writers;
     size_t n_writers;
     pthread_t keeper;
+    bool has_keeper; /* it was started, and is joined once */
 };
 
 const struct hl_engine_options *hl_engine_options(const struct hl_engine *engine)
@@ -97,17 +98,23 @@ void hl_engine_give_searcher(struct hl_engine *engine, struct hl_searcher *searc
 
 /* ---- writers ---- */
 
-void hl_engine_ready(struct hl_engine *engine, struct hl_collection *collection)
+bool hl_engine_ready(struct hl_engine *engine, struct hl_collection *collection)
 {
+    bool is_taken;
+
     pthread_mutex_lock(&engine->lock);
-    collection->next_ready = NULL;
-    if (engine->last_ready)
-        engine->last_ready->next_ready = collection;
-    else
-        engine->first_ready = collection;
-    engine->last_ready = collection;
-    pthread_cond_signal(&engine->work);
+    is_taken = !engine->is_over;
+    if (is_taken) {
+        collection->next_ready = NULL;
+        if (engine->last_ready)
+            engine->last_ready->next_ready = collection;
+        else
+            engine->first_ready = collection;
+        engine->last_ready = collection;
+        pthread_cond_signal(&engine->work);
+    }
     pthread_mutex_unlock(&engine->lock);
+    return is_taken;
 }
 
 /* The next collection, NULL at the end. */
@@ -143,7 +150,7 @@ static void *write_on(void *arg)
         collection->is_with_writer = has_more;
         pthread_mutex_unlock(&collection->desk);
         if (has_more)
-            hl_engine_ready(engine, collection);
+            (void)hl_engine_ready(engine, collection); /* never over while one is busy */
         else
             hl_collection_unref(collection);
         pthread_mutex_lock(&engine->lock);
@@ -318,6 +325,7 @@ static enum hl_code start_threads(struct hl_engine *engine, struct hl_err *err)
         return hl_fail(err, HL_NO_MEMORY,
                        "could not start the thread that seals and merges");
     }
+    engine->has_keeper = true;
     while (engine->n_writers < engine->options.n_writers) {
         if (pthread_create(&engine->writers[engine->n_writers], NULL, write_on, engine) !=
             0)
@@ -355,16 +363,13 @@ enum hl_code hl_engine_new(const struct hl_engine_options *options,
 
 void hl_engine_stop(struct hl_engine *engine)
 {
-    bool was_there;
-
     if (atomic_exchange(&engine->is_stopping, true))
         return;
     pthread_mutex_lock(&engine->lock);
-    was_there = engine->is_keeper_there;
     pthread_cond_broadcast(&engine->keep);
     pthread_mutex_unlock(&engine->lock);
     /* The keeper waits for its own changes, so the writers go on until it has gone. */
-    if (was_there)
+    if (engine->has_keeper)
         pthread_join(engine->keeper, NULL);
     pthread_mutex_lock(&engine->lock);
     while (engine->first_ready || engine->n_busy > 0)

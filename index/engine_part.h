@@ -19,8 +19,9 @@ void hl_engine_add(struct hl_engine *engine, struct hl_collection *collection);
 /* Its last reference went: it is closed by the keeper, or at once when there is none. */
 void hl_engine_bury(struct hl_engine *engine, struct hl_collection *collection);
 
-/* Changes wait and no writer has it: the collection's reference goes along. */
-void hl_engine_ready(struct hl_engine *engine, struct hl_collection *collection);
+/* Changes wait and no writer has it: the collection's reference goes along. May be called
+ * under its desk. False, and nothing happened, when the writers have gone home. */
+bool hl_engine_ready(struct hl_engine *engine, struct hl_collection *collection);
 
 /* There may be something to seal, merge or clean. */
 void hl_engine_wake_keeper(struct hl_engine *engine);

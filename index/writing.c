@@ -230,8 +230,6 @@ enum hl_code hl_writing_apply(struct hl_writing *writing, const struct hl_write_
     const struct hl_apply apply = {.store = writing->store,
                                    .layout = hl_writing_layout(writing),
                                    .arena = arena,
-                                   .deadline =
-                                       hl_engine_patience(writing->collection->engine),
                                    .candidates = find_candidates,
                                    .self = writing};
 

@@ -9,6 +9,8 @@
 #include "proto/fail.h"
 #include "tests/unit/looking.h"
 
+#include <pthread.h>
+
 static void reopen(struct stand *s)
 {
     close_stand(s);
@@ -162,6 +164,49 @@ static void a_stopped_engine_takes_no_changes(void **state)
     assert_string_equal(scroll(s, NULL, 9), "1 2 3");
 }
 
+struct knocker {
+    struct stand stand; /* another's, with an arena of its own */
+    pthread_t thread;
+};
+
+/* Until the door is shut; a change that is let in and never done would hang here. */
+static void *knock(void *arg)
+{
+    struct knocker *knocker = arg;
+    uint64_t commit;
+
+    do {
+        commit = change_points(&knocker->stand, "{\"delete\":{\"points\":[1]}}");
+        hl_arena_reset(knocker->stand.arena);
+    } while (commit > 0);
+    return NULL;
+}
+
+static void what_was_let_in_is_done_before_the_engine_stops(void **state)
+{
+    enum { N_KNOCKERS = 3, N_ROUNDS = 20 };
+    struct stand *s = *state;
+
+    for (int round = 0; round < N_ROUNDS; round++) {
+        struct knocker knockers[N_KNOCKERS];
+
+        for (int i = 0; i < N_KNOCKERS; i++) {
+            knockers[i] = (struct knocker){.stand = *s};
+            knockers[i].stand.arena = hl_arena_new((size_t)1 << 20);
+            assert_non_null(knockers[i].stand.arena);
+            assert_int_equal(pthread_create(&knockers[i].thread, NULL, knock, &knockers[i]),
+                             0);
+        }
+        hl_engine_stop(s->engine);
+        for (int i = 0; i < N_KNOCKERS; i++) {
+            pthread_join(knockers[i].thread, NULL);
+            assert_int_equal(knockers[i].stand.err.code, HL_UNAVAILABLE);
+            hl_arena_free(knockers[i].stand.arena);
+        }
+        reopen(s);
+    }
+}
+
 static void rows_that_are_not_indexed_are_bounded(void **state)
 {
     struct stand *s = *state;
@@ -195,6 +240,7 @@ int main(void)
         TEST(what_there_is_is_counted),
         TEST(what_is_retired_takes_no_changes_and_goes_with_the_last_look),
         TEST(a_stopped_engine_takes_no_changes),
+        TEST(what_was_let_in_is_done_before_the_engine_stops),
         TEST(rows_that_are_not_indexed_are_bounded),
     };
 
