@@ -11,7 +11,9 @@
  * again one by one, each in a transaction of its own: then it is known whose fault it was.
  */
 
-enum { MOST_CHANGES = 1024, CLEANED_BESIDE = 64 };
+/* A transaction that has as many rows or points as this takes no further change: what
+ * waits for its end shall not wait for ever. */
+enum { MOST_CHANGES = 1024, MOST_ROWS = 16384, CLEANED_BESIDE = 64 };
 #define ARENA_BYTES ((size_t)4 << 30)
 
 struct member { /* a change of the group */
@@ -48,6 +50,7 @@ static bool run_one(struct hl_writing *writing, struct member *member)
     member->code = code;
     if (code != HL_OK)
         return true; /* nothing was begun */
+    writing->deadline = change->deadline;
     code = hl_store_save(store, &member->err);
     if (code != HL_OK) {
         member->code = code;
@@ -88,6 +91,43 @@ static void tell_broken(const struct hl_collection *collection)
     hl_engine_tell(collection->engine, &event);
 }
 
+static void tell_lost(const struct hl_collection *collection, size_t n_lost)
+{
+    struct hl_err err;
+    const struct hl_engine_event event = {.kind = HL_ENGINE_UPKEEP_FAILED,
+                                          .collection = collection->label,
+                                          .file = "",
+                                          .err = &err};
+
+    hl_err_set(&err, HL_NO_MEMORY,
+               "no memory to keep %zu payload indexes: their conditions read payloads",
+               n_lost);
+    hl_engine_tell(collection->engine, &event);
+}
+
+/* What cannot be cleaned waits: it is no reason not to write. An error that costs the
+ * transaction is one. */
+static enum hl_code clean(struct hl_writing *writing, bool *ret_is_clean,
+                          struct hl_err *err)
+{
+    const uint64_t oldest = hl_collection_oldest(writing->collection);
+    struct hl_store_changes changes;
+    struct hl_err undone;
+    enum hl_code code;
+
+    *ret_is_clean = false;
+    hl_store_changes(writing->store, &changes);
+    code = hl_store_save(writing->store, err);
+    if (code != HL_OK)
+        return code;
+    code = hl_store_clean(writing->store, oldest, 2 * changes.n_touches + CLEANED_BESIDE,
+                          ret_is_clean, err);
+    if (code == HL_OK)
+        return hl_store_keep(writing->store, err);
+    *ret_is_clean = false;
+    return hl_store_undo(writing->store, &undone) == HL_OK ? HL_OK : code;
+}
+
 /* Everything that can fail, up to the sync. */
 static enum hl_code prepare_and_commit(struct hl_writing *writing,
                                        struct hl_publication **ret_publication,
@@ -95,7 +135,6 @@ static enum hl_code prepare_and_commit(struct hl_writing *writing,
 {
     struct hl_engine *engine = writing->collection->engine;
     const struct hl_clock *clock = hl_engine_options(engine)->clock;
-    struct hl_store_changes changes;
     struct hl_publication *publication = NULL;
     const int64_t started = hl_clock_now(clock);
     bool is_clean;
@@ -103,10 +142,7 @@ static enum hl_code prepare_and_commit(struct hl_writing *writing,
 
     if (code != HL_OK)
         return code;
-    hl_store_changes(writing->store, &changes);
-    is_clean = true;
-    code = hl_store_clean(writing->store, hl_collection_oldest(writing->collection),
-                          2 * changes.n_touches + CLEANED_BESIDE, &is_clean, err);
+    code = clean(writing, &is_clean, err);
     if (code == HL_OK)
         code = hl_store_commit(writing->store, &writing->commit, err);
     if (code != HL_OK) {
@@ -123,12 +159,17 @@ static enum hl_code prepare_and_commit(struct hl_writing *writing,
 static void publish(struct hl_writing *writing, struct hl_publication *publication)
 {
     struct hl_collection *collection = writing->collection;
+    size_t n_lost;
     bool is_well;
 
+    hl_publication_kill(publication);
     pthread_rwlock_wrlock(&collection->lock);
     is_well = hl_publication_apply(publication);
     pthread_rwlock_unlock(&collection->lock);
+    n_lost = hl_publication_n_lost(publication);
     hl_publication_free(publication);
+    if (n_lost > 0)
+        tell_lost(collection, n_lost);
     if (!is_well) {
         atomic_store(&collection->is_broken, true);
         tell_broken(collection);
@@ -138,7 +179,16 @@ static void publish(struct hl_writing *writing, struct hl_publication *publicati
         hl_engine_wake_keeper(collection->engine);
 }
 
-/* HL_OK: each member knows how it ended. Otherwise nothing of it is there. */
+static bool is_large(struct hl_store *store)
+{
+    struct hl_store_changes changes;
+
+    hl_store_changes(store, &changes);
+    return changes.n_births > MOST_ROWS || changes.n_touches > MOST_ROWS;
+}
+
+/* HL_OK: each of group->n members, which may be fewer than before, knows how it ended.
+ * Otherwise nothing of it is there. */
 static enum hl_code run_transaction(struct group *group, struct hl_writing *writing,
                                     struct hl_err *err)
 {
@@ -148,8 +198,11 @@ static enum hl_code run_transaction(struct group *group, struct hl_writing *writ
     if (code != HL_OK)
         return code;
     for (size_t i = 0; i < group->n; i++) {
-        if (run_one(writing, &group->members[i]))
+        if (run_one(writing, &group->members[i])) {
+            if (is_large(writing->store))
+                group->n = i + 1;
             continue;
+        }
         *err = group->members[i].err;
         hl_writing_strike(writing, 0);
         hl_store_rollback(writing->store);
@@ -207,20 +260,19 @@ static void run_alone(struct group *group, size_t at)
     finish(&single);
 }
 
-static void run_together(struct group *group)
+/* As many as one transaction takes, from `at` on; how many that was. */
+static size_t run_together(struct group *all, size_t at)
 {
+    struct group group = {all->collection, &all->members[at], all->n - at};
     struct hl_err err;
 
-    if (group->n == 1) {
-        run_alone(group, 0);
-        return;
+    if (group.n > 1 && try_group(&group, &err) == HL_OK) {
+        finish(&group);
+        return group.n;
     }
-    if (try_group(group, &err) == HL_OK) {
-        finish(group);
-        return;
-    }
-    for (size_t i = 0; i < group->n; i++)
-        run_alone(group, i);
+    for (size_t i = 0; i < group.n; i++)
+        run_alone(&group, i);
+    return group.n;
 }
 
 /* Up to `most` of what waits. */
@@ -261,7 +313,7 @@ void hl_group_run(struct hl_collection *collection)
 
     /* Without memory for many, one after the other. */
     group.n = take_queue(collection, group.members, members ? most : 1);
-    if (group.n > 0)
-        run_together(&group);
+    for (size_t at = 0; at < group.n;)
+        at += run_together(&group, at);
     hl_free(members);
 }

@@ -22,8 +22,7 @@ bool hl_publication_drops(const struct hl_publication *publication,
     return false;
 }
 
-static void apply_to_index(const struct hl_publication *publication,
-                           struct hl_kept_index *kept)
+static void apply_to_index(struct hl_publication *publication, struct hl_kept_index *kept)
 {
     struct hl_err ignored;
 
@@ -38,7 +37,7 @@ static void apply_to_index(const struct hl_publication *publication,
                                             &ignored) != HL_OK) {
             /* Better no answer than a wrong one: its conditions ask payloads from now on.
              */
-            hl_field_index_free(kept->index);
+            publication->lost[publication->n_lost++] = kept->index;
             kept->index = NULL;
         }
     }
@@ -180,7 +179,7 @@ static void kill_compacted(const struct hl_publication *publication,
 
 /* Where rows are published, else in the tails that this transaction began. A part that was
  * merged learns of a death when it catches up. */
-static void apply_deaths(const struct hl_publication *publication)
+void hl_publication_kill(struct hl_publication *publication)
 {
     const struct hl_writing *writing = publication->writing;
 
@@ -198,6 +197,11 @@ static void apply_deaths(const struct hl_publication *publication)
             hl_merge_catch_up(writing->swaps[i].merge, writing->swaps[i].part);
 }
 
+size_t hl_publication_n_lost(const struct hl_publication *publication)
+{
+    return publication->n_lost;
+}
+
 bool hl_publication_apply(struct hl_publication *publication)
 {
     struct hl_writing *writing = publication->writing;
@@ -206,7 +210,6 @@ bool hl_publication_apply(struct hl_publication *publication)
     bool is_well;
 
     apply_indexes(publication);
-    apply_deaths(publication);
     apply_spaces(publication);
     is_well = apply_points(publication);
     is_well &= apply_carriers(publication);
@@ -231,6 +234,8 @@ void hl_publication_free(struct hl_publication *publication)
     for (size_t i = 0; i < publication->n_carriers; i++)
         hl_rows_free(publication->carriers[i].points);
     hl_free(publication->carriers);
+    for (size_t i = 0; i < publication->n_lost; i++)
+        hl_field_index_free(publication->lost[i]);
     hl_layout_unref(publication->layout);
     hl_free(publication);
 }

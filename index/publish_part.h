@@ -31,6 +31,9 @@ struct hl_publication {
     struct hl_carriers *carriers;
     size_t n_carriers;
     struct hl_layout *layout;
+
+    struct hl_field_index **lost; /* that could not be kept up; room for all */
+    size_t n_lost;
 };
 
 /* The order of `deaths`; qsort's. */

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "index/engine_part.h"
 #include "index/publish_part.h"
 #include "proto/alloc.h"
 
@@ -173,13 +172,12 @@ static bool fill_point(void *self, const struct hl_store_point *point)
     return fill->code == HL_OK;
 }
 
-/* New indexes see the transaction as it ends. */
+/* New indexes see the transaction as it ends. It is the whole group's, so the deadline of
+ * one change is not asked. */
 static enum hl_code fill_indexes(struct hl_publication *publication, struct hl_err *err)
 {
     struct hl_writing *writing = publication->writing;
-    const struct hl_reader_scan scan = {
-        .order = HL_READ_BY_NUMBER,
-        .deadline = hl_engine_patience(writing->collection->engine)};
+    const struct hl_reader_scan scan = {.order = HL_READ_BY_NUMBER};
     struct fill fill = {.publication = publication, .err = err};
     enum hl_code code;
 
@@ -228,6 +226,15 @@ static enum hl_code prepare_carriers(struct hl_publication *publication, struct 
     return HL_OK;
 }
 
+static enum hl_code prepare_loss(struct hl_publication *publication, struct hl_err *err)
+{
+    struct hl_writing *writing = publication->writing;
+
+    publication->lost = hl_arena_array(writing->arena, writing->collection->n_kept + 1,
+                                       sizeof(struct hl_field_index *));
+    return publication->lost ? HL_OK : fail_no_memory(err);
+}
+
 static enum hl_code reserve_ids(const struct hl_publication *publication,
                                 struct hl_err *err)
 {
@@ -260,6 +267,8 @@ enum hl_code hl_publication_new(struct hl_writing *writing,
         publication->layout = hl_layout_ref(writing->next);
     hl_store_changes(writing->store, &changes);
     code = collect_points(publication, &changes, err);
+    if (code == HL_OK)
+        code = prepare_loss(publication, err);
     if (code == HL_OK)
         code = collect_rows(publication, &changes, err);
     if (code == HL_OK)

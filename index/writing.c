@@ -2,7 +2,6 @@
 #include "index/writing_part.h"
 
 #include "index/apply.h"
-#include "index/engine_part.h"
 #include "index/filter.h"
 #include "proto/alloc.h"
 
@@ -230,6 +229,7 @@ enum hl_code hl_writing_apply(struct hl_writing *writing, const struct hl_write_
     const struct hl_apply apply = {.store = writing->store,
                                    .layout = hl_writing_layout(writing),
                                    .arena = arena,
+                                   .deadline = writing->deadline,
                                    .candidates = find_candidates,
                                    .self = writing};
 

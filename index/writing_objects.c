@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/writing_part.h"
 
-#include "index/engine_part.h"
 #include "index/manifest.h"
 #include "proto/alloc.h"
 #include "proto/encode.h"
@@ -131,9 +130,8 @@ static enum hl_code drop_manifests(struct hl_writing *writing, uint32_t space,
 enum hl_code hl_writing_drop_space(struct hl_writing *writing, const struct hl_text *name,
                                    struct hl_err *err)
 {
-    const struct hl_reader_scan scan = {
-        .order = HL_READ_BY_NUMBER,
-        .deadline = hl_engine_patience(writing->collection->engine)};
+    const struct hl_reader_scan scan = {.order = HL_READ_BY_NUMBER,
+                                        .deadline = writing->deadline};
     struct lonely lonely = {0};
     struct hl_layout *own;
     enum hl_code code = find_space(writing, name, &lonely.space, err);

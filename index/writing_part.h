@@ -33,7 +33,8 @@ struct hl_writing {
     struct hl_collection *collection;
     struct hl_store *store;
     uint64_t commit;
-    struct hl_layout *next; /* the layout it leaves; NULL: as it is published */
+    const struct hl_deadline *deadline; /* of the change that runs; NULL: none */
+    struct hl_layout *next;             /* the layout it leaves; NULL: as it is published */
 
     struct hl_appended *appended;
     size_t n_appended, appended_room;
@@ -84,10 +85,17 @@ enum hl_code hl_publication_new(struct hl_writing *writing,
                                 struct hl_publication **ret_publication,
                                 struct hl_err *err);
 
+/* Behind the commit, before it is published: its rows that died are dead from it on. Needs
+ * no lock, since nobody can look at that commit yet. */
+void hl_publication_kill(struct hl_publication *publication);
+
 /* Under the collection's lock, for writing. False: memory ran out, the collection is
  * broken.
  */
 bool hl_publication_apply(struct hl_publication *publication);
+
+/* Payload indexes that there was no memory to keep up. */
+size_t hl_publication_n_lost(const struct hl_publication *publication);
 
 /* What was replaced is let go, under no lock. */
 void hl_publication_free(struct hl_publication *publication); /* NULL is accepted */
