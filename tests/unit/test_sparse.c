@@ -263,49 +263,65 @@ static double score_slowly(const struct values *a, const struct values *b, bool 
     return sum;
 }
 
+/* The best row that is not taken, 0 when there is none. */
+static size_t find_best(const struct values *rows, size_t n, const struct values *query,
+                        const bool *is_taken, double *ret_score)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i <= n; i++) {
+        bool has_met;
+        const double score = score_slowly(query, &rows[i], &has_met);
+
+        if (!has_met || is_taken[i] || (best && score <= *ret_score))
+            continue;
+        best = i;
+        *ret_score = score;
+    }
+    return best;
+}
+
+static void find_slowly(const struct values *rows, size_t n, const struct values *query,
+                        char *text, size_t size)
+{
+    bool *is_taken = calloc(n + 1, sizeof *is_taken);
+    size_t len = 0;
+
+    assert_non_null(is_taken);
+    text[0] = '\0';
+    for (int hit = 0; hit < 10; hit++) {
+        double score = 0;
+        const size_t best = find_best(rows, n, query, is_taken, &score);
+
+        if (!best)
+            break;
+        is_taken[best] = true;
+        len += (size_t)snprintf(text + len, size - len, "%s%zu:%.2f", hit ? " " : "", best,
+                                score);
+    }
+    free(is_taken);
+}
+
 static void what_is_found_is_what_a_slow_scan_finds(void **state)
 {
     enum { N = 3000, N_QUERIES = 40 };
     struct fixture *f = *state;
     struct values *rows = calloc(N + 1, sizeof *rows);
-    bool *is_taken = calloc(N + 1, sizeof *is_taken);
     uint64_t seed = 1;
 
     assert_non_null(rows);
-    assert_non_null(is_taken);
     for (size_t i = 1; i <= N; i++) {
         rows[i] = draw_values(&seed);
         add(f, 1, rows[i]);
     }
     for (int at = 0; at < N_QUERIES; at++) {
         const struct values query = draw_values(&seed);
-        char wanted[512] = "";
-        size_t len = 0;
+        char wanted[512];
 
-        memset(is_taken, 0, N + 1);
-        for (int hit = 0; hit < 10; hit++) {
-            size_t best = 0;
-            double best_score = 0;
-
-            for (size_t i = 1; i <= N; i++) {
-                bool has_met;
-                const double score = score_slowly(&query, &rows[i], &has_met);
-
-                if (has_met && !is_taken[i] && (!best || score > best_score)) {
-                    best = i;
-                    best_score = score;
-                }
-            }
-            if (!best)
-                break;
-            is_taken[best] = true;
-            len += (size_t)snprintf(wanted + len, sizeof wanted - len, "%s%zu:%.2f",
-                                    hit ? " " : "", best, best_score);
-        }
+        find_slowly(rows, N, &query, wanted, sizeof wanted);
         assert_string_equal(find(f, query, 1, 10), wanted);
     }
     free(rows);
-    free(is_taken);
 }
 
 /* ---- a writer beside readers ---- */
