@@ -455,14 +455,6 @@ static void set_stage(struct bench *b)
     add_index(s, "b", "integer");
 }
 
-static void done_bench(struct bench *b)
-{
-    hl_gallery_free(b->gallery);
-    free(b->rows);
-    free(b->queries);
-    free(b->is_alive);
-}
-
 #define TEST(name)                                                                         \
     {                                                                                      \
 #name, name, NULL, NULL, b                                                         \
@@ -497,7 +489,10 @@ int main(int argc, char **argv)
         n_failed = run(b);
     else
         fprintf(stderr, "no %zu rows of %s: deploy/packages check\n", b->n_rows, b->source);
-    done_bench(b);
+    hl_gallery_free(b->gallery);
+    free(b->rows);
+    free(b->queries);
+    free(b->is_alive);
     free(b);
     return n_failed;
 }
