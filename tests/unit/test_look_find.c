@@ -8,6 +8,8 @@
 
 #include "tests/unit/looking.h"
 
+#include <time.h>
+
 static void scores_are_on_the_scale_of_the_wire(void **state)
 {
     struct stand *s = *state;
@@ -108,6 +110,37 @@ static void a_search_of_what_is_indexed_leaves_out_tails(void **state)
     assert_string_equal(find(s, indexed, "e"), "1:1.000 2:2.000");
 }
 
+/* By Euclid 1001 were nearer than 1002. A sealed segment has a graph, made for Euclid. */
+static void manhattan_is_exact_in_segments_and_after_a_restart(void **state)
+{
+    static const char wanted[] = "99:1.000 98:2.000 100:2.000 1002:2.200 1001:2.800";
+    struct stand *s = *state;
+    const float at[] = {99, 1};
+    struct hl_find sealed = query(at, 2, 5);
+
+    assert_true(change_points(s, "{\"upsert\":{\"points\":["
+                                 "{\"id\":1001,\"vector\":{\"m\":[100.4,2.4]}},"
+                                 "{\"id\":1002,\"vector\":{\"m\":[99,3.2]}}]}}") > 0);
+    fill(s, 1, 150);
+    sealed.is_indexed_only = true;
+    for (int round = 0; round < 2; round++) {
+        struct hl_collection_info info = {.is_busy = true};
+        const struct timespec nap = {0, 10000000};
+
+        for (int i = 0; i < 2000 && (info.is_busy || info.n_indexed < 512); i++) {
+            nanosleep(&nap, NULL);
+            assert_int_equal(hl_collection_info(s->collection, s->arena, &info, &s->err),
+                             HL_OK);
+            hl_layout_unref(info.layout);
+        }
+        assert_true(info.n_indexed >= 512);
+        look(s, NULL);
+        assert_string_equal(find(s, sealed, "m"), wanted);
+        close_stand(s);
+        assert_int_equal(open_stand(s), HL_OK);
+    }
+}
+
 static void smaller_distances_and_larger_products_are_better(void **state)
 {
     (void)state;
@@ -128,6 +161,7 @@ int main(void)
         TEST(a_filter_bounds_what_is_found),
         TEST(a_query_that_does_not_fit_is_refused),
         TEST(a_search_of_what_is_indexed_leaves_out_tails),
+        TEST(manhattan_is_exact_in_segments_and_after_a_restart),
         TEST(smaller_distances_and_larger_products_are_better),
     };
 

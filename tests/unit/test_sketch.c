@@ -160,6 +160,31 @@ static void zeros_and_extremes_make_finite_bytes(void **state)
     }
 }
 
+static void the_floats_tell_manhattans_distance(void **state)
+{
+    float x[LARGEST], y[LARGEST];
+    uint64_t seed = 3;
+
+    (void)state;
+    for (size_t i = 0; i < LARGEST; i++) {
+        x[i] = value_at(&seed) * 100;
+        y[i] = value_at(&seed);
+    }
+    for (size_t dim = 1; dim <= LARGEST; dim += dim < 40 ? 1 : 53) {
+        uint8_t *bytes = malloc(hl_sketch_stride(dim));
+        struct hl_sketch_query query;
+        double wanted = 0;
+
+        assert_non_null(bytes);
+        for (size_t i = 0; i < dim; i++)
+            wanted += fabs((double)x[i] - (double)y[i]);
+        hl_sketch_query_init(&query, &hl_kernels_portable, HL_METRIC_L1, x, dim, bytes);
+        assert_true(fabs((double)hl_sketch_exact(&query, y) + wanted) <= wanted * 1e-5);
+        assert_true(fabsf(hl_sketch_exact(&query, x)) <= 0);
+        free(bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +192,7 @@ int main(void)
         cmocka_unit_test(every_table_counts_the_same),
         cmocka_unit_test(the_largest_rows_do_not_overflow),
         cmocka_unit_test(zeros_and_extremes_make_finite_bytes),
+        cmocka_unit_test(the_floats_tell_manhattans_distance),
     };
 
     return cmocka_run_group_tests_name("sketch", tests, NULL, NULL);
