@@ -8,6 +8,7 @@
 
 #include "index/apply.h"
 #include "proto/dir.h"
+#include "proto/fail.h"
 #include "tests/unit/reading.h"
 
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 enum { DUMP = 4096, NOBODY = 4000000 };
 
 /* A store with an unnamed Cosine space of two dimensions, a Euclid one of three and a
- * sparse one, in a transaction that is never committed. */
+ * sparse one; what the tests do is never committed. */
 struct rig {
     struct reading *r;
     char folder[40], path[64], dump[DUMP];
@@ -60,6 +61,8 @@ static int set_up(void **state)
     add_space(rig, "", 2, HL_COSINE);
     add_space(rig, "e", 3, HL_EUCLID);
     add_space(rig, "s", 0, HL_DOT);
+    assert_int_equal(hl_store_commit(rig->store, &commit, &rig->err), HL_OK);
+    assert_int_equal(hl_store_begin(rig->store, &commit, &rig->err), HL_OK);
     return 0;
 }
 
@@ -107,8 +110,16 @@ static enum hl_code find_candidates(void *self, const struct hl_filter *filter,
     return code;
 }
 
-/* What `/points/batch` takes between its brackets, as one request: all of it or nothing. */
-static enum hl_code apply(struct rig *rig, const char *operations)
+static void read_ops(struct rig *rig, const char *operations, struct hl_write_ops *ops)
+{
+    char body[DUMP];
+
+    snprintf(body, sizeof body, "{\"operations\":[%s]}", operations);
+    if (hl_write_ops_read(reading_of(rig->r, body), ops, &rig->err) != HL_OK)
+        fail_msg("%s: %s", body, rig->err.msg);
+}
+
+static enum hl_code apply_ops(struct rig *rig, const struct hl_write_ops *ops)
 {
     const struct hl_apply apply = {.store = rig->store,
                                    .layout = rig->layout,
@@ -116,16 +127,20 @@ static enum hl_code apply(struct rig *rig, const char *operations)
                                    .deadline = rig->deadline,
                                    .candidates = find_candidates,
                                    .self = rig};
+
+    return hl_apply_ops(&apply, ops, &rig->err);
+}
+
+/* What `/points/batch` takes between its brackets, as one request: all of it or nothing. */
+static enum hl_code apply(struct rig *rig, const char *operations)
+{
     struct hl_write_ops ops;
     struct hl_err undone;
-    char body[DUMP];
     enum hl_code code;
 
-    snprintf(body, sizeof body, "{\"operations\":[%s]}", operations);
-    if (hl_write_ops_read(reading_of(rig->r, body), &ops, &rig->err) != HL_OK)
-        fail_msg("%s: %s", body, rig->err.msg);
+    read_ops(rig, operations, &ops);
     assert_int_equal(hl_store_save(rig->store, &rig->err), HL_OK);
-    code = hl_apply_ops(&apply, &ops, &rig->err);
+    code = apply_ops(rig, &ops);
     if (code == HL_OK)
         assert_int_equal(hl_store_keep(rig->store, &rig->err), HL_OK);
     else
@@ -398,6 +413,35 @@ static void a_change_that_is_cancelled_stops(void **state)
     assert_points(rig, ONE_IS " | " TWO_IS);
 }
 
+static void an_operation_without_memory_says_so(void **state)
+{
+    struct rig *rig = *state;
+    enum hl_code code = HL_NO_MEMORY;
+    int n_refused = -1;
+
+    for (int n = 1; code != HL_OK; n++, n_refused++) {
+        struct hl_write_ops ops;
+        uint64_t commit;
+        char rule[32];
+
+        hl_store_rollback(rig->store);
+        assert_int_equal(hl_store_begin(rig->store, &commit, &rig->err), HL_OK);
+        read_ops(rig,
+                 TWO ",{\"set_payload\":{\"payload\":{\"a\":5},\"filter\":" A_IS(
+                     "2") "}},"
+                          "{\"delete_vectors\":{\"points\":[2],\"vector\":[\"e\"]}},"
+                          "{\"delete\":{\"points\":[1]}}",
+                 &ops);
+        snprintf(rule, sizeof rule, "alloc=%d:fail", n);
+        assert_int_equal(hl_failpoint_arm(rule, &rig->err), HL_OK);
+        code = apply_ops(rig, &ops);
+        hl_failpoint_disarm();
+        assert_true(code == HL_OK || code == HL_NO_MEMORY);
+    }
+    assert_true(n_refused > 3);
+    assert_points(rig, "2 {\"a\":5,\"b\":[1]}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +469,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_operation_sees_what_those_before_it_did, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_change_that_is_cancelled_stops, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_operation_without_memory_says_so, set_up,
                                         tear_down),
     };
 
