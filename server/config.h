@@ -51,12 +51,18 @@ struct hl_config {
     } service;
     struct {
         char path[HL_CONFIG_TEXT_SIZE];
+        uint64_t writers; /* 0: one for each processor */
     } storage;
     struct {
         const char *kernels; /* a choice of the table, good for ever */
+        uint64_t hnsw_ef;
+        uint64_t hnsw_m;
+        uint64_t ef_construct;
+        uint64_t seal_rows;
     } search;
     struct {
         uint64_t request_memory_mb;
+        uint64_t max_unindexed_mb;
     } limits;
     struct {
         const char *level;  /* a choice of the table, good for ever */

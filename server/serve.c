@@ -33,8 +33,9 @@
  * once the first request can come.
  *
  * Signals are blocked before the first thread starts, so that only sigwait sees them. The
- * order of stopping: readiness, accepting, requests, readers, connections. The readers end
- * before the library does because it may not be stopped while a connection is suspended. */
+ * order of stopping: readiness, accepting, requests, readers, writers, connections. Readers
+ * and writers end before the library does because it may not be stopped while a connection
+ * is suspended. */
 
 enum { QUEUED_PER_READER = 64, SPARE_FILES = 128, DRAIN_LOOK_MS = 20 };
 
@@ -158,6 +159,57 @@ static enum hl_code start_threads(struct life *life, struct hl_err *err)
     return code;
 }
 
+/* What the engine's threads did, for the log. */
+static void log_event(void *self, const struct hl_engine_event *event)
+{
+    static const struct {
+        const char *name;
+        enum hl_log_level level;
+    } words[] = {
+        [HL_ENGINE_SEALED] = {"sealed", HL_LOG_INFO},
+        [HL_ENGINE_MERGED] = {"merged", HL_LOG_INFO},
+        [HL_ENGINE_REBUILDING] = {"rebuilding", HL_LOG_WARN},
+        [HL_ENGINE_COMMIT_FAILED] = {"commit_failed", HL_LOG_ERROR},
+        [HL_ENGINE_UPKEEP_FAILED] = {"upkeep_failed", HL_LOG_WARN},
+        [HL_ENGINE_BROKEN] = {"collection_broken", HL_LOG_ERROR},
+    };
+    struct hl_log *log = self;
+
+    if (event->err)
+        hl_log(log, words[event->kind].level, hl_log_event(words[event->kind].name),
+               hl_log_text("collection", event->collection),
+               hl_log_text("file", event->file), hl_log_error(event->err));
+    else
+        hl_log(log, words[event->kind].level, hl_log_event(words[event->kind].name),
+               hl_log_text("collection", event->collection),
+               hl_log_text("file", event->file), hl_log_u64("rows", event->n_rows),
+               hl_log_i64("took_us", event->took_us));
+}
+
+static enum hl_code open_collections(struct life *life, struct hl_err *err)
+{
+    const struct hl_config *config = life->options->config;
+    struct hl_server *server = &life->server;
+    const struct hl_engine_options engine = {
+        .clock = &server->clock,
+        .n_writers = processors_or(config->storage.writers),
+        .seal_rows = (size_t)config->search.seal_rows,
+        .max_unindexed_bytes = (size_t)config->limits.max_unindexed_mb << 20,
+        .n_links = (unsigned)config->search.hnsw_m,
+        .ef_construction = (unsigned)config->search.ef_construct,
+        .beam = (size_t)config->search.hnsw_ef,
+        .tell = log_event,
+        .self = server->log};
+    enum hl_code code = hl_engine_new(&engine, &server->engine, err);
+    const struct hl_collections_options collections = {.folder = config->storage.path,
+                                                       .engine = server->engine,
+                                                       .log = server->log,
+                                                       .clock = &server->clock};
+
+    return code == HL_OK ? hl_collections_open(&collections, &server->collections, err)
+                         : code;
+}
+
 static enum hl_code start(struct life *life, struct hl_err *err)
 {
     const struct hl_config *config = life->options->config;
@@ -182,6 +234,8 @@ static enum hl_code start(struct life *life, struct hl_err *err)
     server->root = (struct hl_span){server->root_buf.data, server->root_buf.len};
     if (code == HL_OK)
         code = hl_buf_check(&server->root_buf, "the server's name", err);
+    if (code == HL_OK)
+        code = open_collections(life, err);
     return code == HL_OK ? start_threads(life, err) : code;
 }
 
@@ -279,9 +333,15 @@ static void close_all(struct life *life)
 
     if (server->pool)
         hl_pool_stop(server->pool);
+    /* Parked requests are ended by the writers, and none may be left when the library ends.
+     */
+    if (server->engine)
+        hl_engine_stop(server->engine);
     hl_http_close(life->http);
     hl_watch_free(server->watch);
     hl_pool_free(server->pool);
+    hl_collections_close(server->collections);
+    hl_engine_free(server->engine);
     hl_router_free(server->router);
     hl_metrics_free(server->metrics);
     hl_free(life->labels);

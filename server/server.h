@@ -3,6 +3,7 @@
 #define HL_SERVER_SERVER_H
 
 #include "proto/deadline.h"
+#include "server/collections.h"
 #include "server/config.h"
 #include "server/live.h"
 #include "server/log.h"
@@ -29,6 +30,7 @@ struct hl_server {
     struct hl_pool *pool;
     struct hl_watch *watch;
     struct hl_metrics *metrics;
+    struct hl_engine *engine;
     struct hl_collections *collections;
     struct hl_live keys; /* of struct hl_keys */
     size_t n_workers;    /* HTTP threads */

@@ -59,15 +59,40 @@ static const struct hl_setting_row rows[HL_N_SETTINGS] = {
     [HL_SETTING_STORAGE_PATH] = {"storage", "path", HL_SETTING_TEXT, "./data",
                                  AT(storage.path), .flag = "--data",
                                  .help = "The folder of the data. It is made if absent."},
+    [HL_SETTING_WRITERS] = {"storage", "writers", NUMBER(0, 64, "0"), AT(storage.writers),
+                            .help = "Threads that commit what is written, each for one "
+                                    "collection at a time. 0: one for each processor."},
     [HL_SETTING_KERNELS] = {"search", "kernels", HL_SETTING_CHOICE, "auto",
                             .choices = {"auto", "avx512", "avx2", "portable", "shipped"},
                             AT(search.kernels),
                             .help = "The functions that measure distances. auto: the best "
                                     "this processor has. shipped: those of the FAISS that "
                                     "is linked in, for comparison."},
+    [HL_SETTING_HNSW_EF] = {"search", "hnsw_ef", NUMBER(1, 65535, "64"), AT(search.hnsw_ef),
+                            .help = "How many neighbours a search keeps in sight when its "
+                                    "request does not say: more finds better and takes "
+                                    "longer."},
+    [HL_SETTING_HNSW_M] = {"search", "m", NUMBER(2, 128, "32"), AT(search.hnsw_m),
+                           .help = "Links of a row in the graphs that are built from now "
+                                   "on."},
+    [HL_SETTING_EF_CONSTRUCT] = {"search", "ef_construct", NUMBER(1, 65535, "100"),
+                                 AT(search.ef_construct),
+                                 .help =
+                                     "How many neighbours are kept in sight while a row "
+                                     "is placed in a graph."},
+    [HL_SETTING_SEAL_ROWS] = {"search", "seal_rows", NUMBER(64, 10000000, "16384"),
+                              AT(search.seal_rows),
+                              .help = "Rows that are scanned before they become a segment "
+                                      "with a graph, of each vector."},
     [HL_SETTING_REQUEST_MEMORY_MB] = {"limits", "request_memory_mb",
                                       NUMBER(1, 65536, "256"), AT(limits.request_memory_mb),
                                       .help = "What one request may take for its work."},
+    [HL_SETTING_MAX_UNINDEXED_MB] =
+        {"limits", "max_unindexed_mb", NUMBER(1, 1048576, "1024"),
+         AT(limits.max_unindexed_mb),
+         .help = "Rows that wait to be indexed, of all "
+                 "collections. Beyond it upserts are answered "
+                 "with 429 until the graphs have caught up."},
     [HL_SETTING_LOG_LEVEL] = {"log", "level", HL_SETTING_CHOICE, "info",
                               .choices = {"error", "warn", "info", "debug"}, AT(log.level),
                               .help = "What is logged, on standard error. debug: one line "

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/collection_calls.h"
+
+#include "proto/encode.h"
+#include "server/body.h"
+#include "server/change.h"
+#include "server/server.h"
+
+#include <string.h>
+
+/* Aliases, payload indexes, and vectors of a collection that lives. */
+
+/* ---- aliases ---- */
+
+enum hl_code hl_collection_call_change_aliases(struct hl_server *server,
+                                               struct hl_request *request,
+                                               struct hl_reply *reply, struct hl_err *err)
+{
+    struct hl_alias_actions actions;
+    struct hl_params params;
+    struct hl_body body;
+    enum hl_code code = hl_body_params(request, &params, err);
+
+    hl_body_begin(request, &body);
+    if (code == HL_OK)
+        code = hl_body_end(&body, hl_alias_actions_read(&body.root, &actions, err), err);
+    if (code == HL_OK)
+        code = hl_collections_change_aliases(server->collections, &actions, err);
+    if (code != HL_OK)
+        return code;
+    hl_reply_begin(reply);
+    hl_buf_add_text(&reply->body, "true");
+    return hl_reply_end(reply, request, err);
+}
+
+static bool print_alias(void *self, const char *alias, const char *collection)
+{
+    struct hl_buf *buf = self;
+
+    if (buf->len > 0 && buf->data[buf->len - 1] != '[')
+        hl_buf_add_char(buf, ',');
+    hl_buf_add_text(buf, "{\"alias_name\":");
+    hl_encode_string(buf, alias);
+    hl_buf_add_text(buf, ",\"collection_name\":");
+    hl_encode_string(buf, collection);
+    hl_buf_add_char(buf, '}');
+    return true;
+}
+
+static enum hl_code list_aliases(struct hl_server *server, struct hl_request *request,
+                                 const char *collection, struct hl_reply *reply,
+                                 struct hl_err *err)
+{
+    enum hl_code code;
+
+    hl_reply_begin(reply);
+    hl_buf_add_text(&reply->body, "{\"aliases\":[");
+    code = hl_collections_aliases(server->collections, collection, print_alias,
+                                  &reply->body, err);
+    hl_buf_add_text(&reply->body, "]}");
+    return code == HL_OK ? hl_reply_end(reply, request, err) : code;
+}
+
+enum hl_code hl_collection_call_list_aliases(struct hl_server *server,
+                                             struct hl_request *request,
+                                             struct hl_reply *reply, struct hl_err *err)
+{
+    return list_aliases(server, request, NULL, reply, err);
+}
+
+enum hl_code hl_collection_call_list_own_aliases(struct hl_server *server,
+                                                 struct hl_request *request,
+                                                 struct hl_reply *reply, struct hl_err *err)
+{
+    if (!hl_collections_exist(server->collections, &request->params[0]))
+        return hl_fail(err, HL_NOT_FOUND, "Not found: Collection `%.255s` doesn't exist!",
+                       request->params[0].data);
+    return list_aliases(server, request, request->params[0].data, reply, err);
+}
+
+/* ---- payload indexes ---- */
+
+struct index_change {
+    struct hl_pending pending; /* first */
+    struct hl_payload_index index;
+    struct hl_text path;
+};
+
+static enum hl_code add_index(struct hl_pending *pending, struct hl_writing *writing,
+                              struct hl_err *err)
+{
+    return hl_writing_add_index(writing, &((struct index_change *)pending)->index, err);
+}
+
+/* What is not there is gone already. */
+static enum hl_code drop_index(struct hl_pending *pending, struct hl_writing *writing,
+                               struct hl_err *err)
+{
+    bool existed;
+
+    return hl_writing_drop_index(writing, &((struct index_change *)pending)->path, &existed,
+                                 err);
+}
+
+static struct index_change *new_index_change(struct hl_request *request, struct hl_err *err)
+{
+    struct index_change *self = hl_arena_alloc(request->arena, sizeof *self);
+
+    if (self)
+        *self = (struct index_change){.pending.print = hl_pending_print_update};
+    else
+        (void)hl_arena_fail(request->arena, err, "a payload index");
+    return self;
+}
+
+enum hl_code hl_collection_call_add_index(struct hl_server *server,
+                                          struct hl_request *request,
+                                          struct hl_reply *reply, struct hl_err *err)
+{
+    struct index_change *self = new_index_change(request, err);
+    struct hl_params params;
+    struct hl_body body;
+    enum hl_code code = self ? hl_body_params(request, &params, err) : err->code;
+
+    (void)reply;
+    hl_body_begin(request, &body);
+    if (code == HL_OK)
+        code =
+            hl_body_end(&body, hl_payload_index_read(&body.root, &self->index, err), err);
+    if (code != HL_OK)
+        return code;
+    self->pending.run = add_index;
+    self->pending.waits = params.waits;
+    return hl_pending_park(server, request, &self->pending, err);
+}
+
+enum hl_code hl_collection_call_drop_index(struct hl_server *server,
+                                           struct hl_request *request,
+                                           struct hl_reply *reply, struct hl_err *err)
+{
+    struct index_change *self = new_index_change(request, err);
+    struct hl_params params;
+    enum hl_code code = self ? hl_body_params(request, &params, err) : err->code;
+
+    (void)reply;
+    if (code != HL_OK)
+        return code;
+    self->path = (struct hl_text){request->params[1].data, request->params[1].len};
+    self->pending.run = drop_index;
+    self->pending.waits = params.waits;
+    return hl_pending_park(server, request, &self->pending, err);
+}
+
+/* ---- vectors ---- */
+
+struct vector_change {
+    struct hl_pending pending; /* first */
+    struct hl_vector_config config;
+};
+
+/* The same again is no error: what was asked for is there. */
+static enum hl_code add_vector(struct hl_pending *pending, struct hl_writing *writing,
+                               struct hl_err *err)
+{
+    const struct hl_vector_config *config = &((struct vector_change *)pending)->config;
+    const struct hl_space *space =
+        hl_layout_find(hl_writing_layout(writing), &config->name);
+
+    if (!space)
+        return hl_writing_add_space(writing, config, err);
+    if (space->dim == (config->is_sparse ? 0 : config->size) &&
+        space->distance == config->distance)
+        return HL_OK;
+    return hl_fail(err, HL_EXISTS,
+                   "Wrong input: there is a vector \"%.*s\" already, of another kind",
+                   (int)config->name.len, config->name.text);
+}
+
+static enum hl_code drop_vector(struct hl_pending *pending, struct hl_writing *writing,
+                                struct hl_err *err)
+{
+    return hl_writing_drop_space(writing, &((struct vector_change *)pending)->config.name,
+                                 err);
+}
+
+/* In paths the unnamed vector is written @default. */
+static struct hl_text vector_name(const struct hl_span *param)
+{
+    return strcmp(param->data, "@default") == 0 ? (struct hl_text){"", 0}
+                                                : (struct hl_text){param->data, param->len};
+}
+
+static enum hl_code park_vector(struct hl_server *server, struct hl_request *request,
+                                struct vector_change *self, struct hl_err *err)
+{
+    struct hl_params params;
+    enum hl_code code = hl_body_params(request, &params, err);
+
+    if (code != HL_OK)
+        return code;
+    self->pending.print = hl_pending_print_update;
+    self->pending.waits = params.waits;
+    return hl_pending_park(server, request, &self->pending, err);
+}
+
+enum hl_code hl_collection_call_add_vector(struct hl_server *server,
+                                           struct hl_request *request,
+                                           struct hl_reply *reply, struct hl_err *err)
+{
+    struct vector_change *self = hl_arena_alloc(request->arena, sizeof *self);
+    struct hl_body body;
+    enum hl_code code;
+
+    (void)reply;
+    if (!self)
+        return hl_arena_fail(request->arena, err, "a vector's settings");
+    *self = (struct vector_change){.pending.run = add_vector};
+    hl_body_begin(request, &body);
+
+    code = hl_body_end(&body, hl_vector_config_read(&body.root, &self->config, err), err);
+    self->config.name = vector_name(&request->params[1]);
+    if (code == HL_OK)
+        code = hl_vector_name_check(&self->config.name, err);
+    return code == HL_OK ? park_vector(server, request, self, err) : code;
+}
+
+enum hl_code hl_collection_call_drop_vector(struct hl_server *server,
+                                            struct hl_request *request,
+                                            struct hl_reply *reply, struct hl_err *err)
+{
+    struct vector_change *self = hl_arena_alloc(request->arena, sizeof *self);
+
+    (void)reply;
+    if (!self)
+        return hl_arena_fail(request->arena, err, "a vector's name");
+    *self = (struct vector_change){.pending.run = drop_vector,
+                                   .config.name = vector_name(&request->params[1])};
+    return park_vector(server, request, self, err);
+}
