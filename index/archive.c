@@ -33,7 +33,8 @@ static const uint64_t largest_octal = 077777777777;
 static void put_number(unsigned char *field, uint64_t value)
 {
     if (value <= largest_octal) {
-        snprintf((char *)field, NUMBER_SIZE, "%011" PRIo64, value);
+        for (size_t i = NUMBER_SIZE - 1; i-- > 0; value /= 8)
+            field[i] = (unsigned char)('0' + value % 8);
         return;
     }
     field[0] = 0x80;
