@@ -64,6 +64,41 @@ enum hl_code hl_field_index_find(const struct hl_field_index *index,
                                  const struct hl_within *within, struct hl_rows *sure,
                                  struct hl_rows *unsure, struct hl_err *err);
 
+/* One value of a point. */
+struct hl_field_pair {
+    uint32_t number;
+    bool is_whole; /* `integer`, else `real`; times are microseconds since 1970 */
+    int64_t integer;
+    double real;
+};
+
+struct hl_field_walk {
+    bool is_descending;
+    bool has_start; /* from this value on, itself included */
+    struct hl_field_pair start;
+};
+
+/* Every value of a point in the order of the values, equal ones by number, until a call
+ * says false. False, and nothing happens, for kinds without an order and starts that are
+ * not of the kind. */
+typedef bool hl_field_pair_fn(void *self, const struct hl_field_pair *pair);
+bool hl_field_index_walk(const struct hl_field_index *index,
+                         const struct hl_field_walk *walk, hl_field_pair_fn *each,
+                         void *self);
+
+/* Each value and how many points have it: a text, the integer of one, or "t" and "f". In no
+ * order, until a call says false. False, and nothing happens, for the other kinds. */
+typedef bool hl_field_value_fn(void *self, const struct hl_text *text, int64_t integer,
+                               uint64_t count);
+bool hl_field_index_facet(const struct hl_field_index *index,
+                          const struct hl_within *within, hl_field_value_fn *each,
+                          void *self);
+
+enum hl_field_kind hl_field_index_kind(const struct hl_field_index *index);
+
+/* How many values hl_field_index_facet would go through, and no fewer pairs. */
+uint64_t hl_field_index_n_values(const struct hl_field_index *index);
+
 size_t hl_field_index_bytes(const struct hl_field_index *index);
 uint64_t hl_field_index_count(const struct hl_field_index *index); /* points with a value */
 

@@ -40,49 +40,6 @@ static enum hl_code find_matches(struct hl_look *look, struct hl_err *err)
     return code;
 }
 
-static bool can_order(enum hl_index_type type)
-{
-    return type == HL_INDEX_INTEGER || type == HL_INDEX_FLOAT || type == HL_INDEX_DATETIME;
-}
-
-static bool has_index(const struct hl_collection *collection, const struct hl_path *path,
-                      bool is_for_order)
-{
-    for (size_t i = 0; i < collection->n_kept; i++) {
-        const struct hl_payload_index *def = &collection->kept[i].def;
-        bool fits = is_for_order
-                        ? can_order(def->type)
-                        : def->type != HL_INDEX_GEO && def->type != HL_INDEX_FLOAT &&
-                              def->type != HL_INDEX_DATETIME;
-
-        if (fits && hl_path_is_equal(&def->key, path))
-            return true;
-    }
-    return false;
-}
-
-static enum hl_code check_wish(const struct hl_look *look, struct hl_err *err)
-{
-    const struct hl_look_wish *wish = look->wish;
-
-    if (wish->order && !has_index(look->collection, &wish->order->key, true))
-        return hl_fail(
-            err, HL_WRONG_INPUT,
-            "Wrong input: No range index for `order_by` key: `%.*s`. Please create "
-            "one to use `order_by`. Check https://qdrant.tech/documentation/"
-            "concepts/indexing/#payload-index to see which payload schemas support "
-            "Range conditions",
-            (int)(wish->order->key.len < 100 ? wish->order->key.len : 100),
-            wish->order->key.text);
-    if (wish->facet && !has_index(look->collection, wish->facet, false))
-        return hl_fail(
-            err, HL_WRONG_INPUT,
-            "Wrong input: No appropriate index for faceting: `%.*s`. Please create "
-            "one to facet on this field",
-            (int)(wish->facet->len < 100 ? wish->facet->len : 100), wish->facet->text);
-    return HL_OK;
-}
-
 static void link_look(struct hl_look *look)
 {
     struct hl_look_link *ring = &look->collection->looks;
@@ -109,9 +66,9 @@ static enum hl_code fix_moment(struct hl_look *look, struct hl_err *err)
     enum hl_code code;
 
     pthread_rwlock_rdlock(&collection->lock);
-    code = check_wish(look, err);
+    code = find_matches(look, err);
     if (code == HL_OK)
-        code = find_matches(look, err);
+        code = hl_look_gather(look, err);
     if (code == HL_OK) {
         look->layout = hl_layout_ref(collection->layout);
         look->n_points = hl_rows_count(collection->points);
@@ -127,6 +84,7 @@ static void free_look(struct hl_look *look)
 {
     for (size_t i = 0; i < look->n_filters; i++)
         hl_matches_done(&look->filters[i].matches);
+    hl_look_gathered_done(&look->gathered);
     hl_layout_unref(look->layout);
     hl_collection_unref(look->collection);
     hl_free(look);

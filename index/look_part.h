@@ -5,12 +5,31 @@
 #include "index/engine_part.h"
 #include "index/filter.h"
 #include "index/look.h"
+#include "proto/buf.h"
 
 /* What the files of a look share; for them alone. */
 struct hl_look_filter {
     const struct hl_filter *filter; /* NULL: all points */
     struct hl_matches matches;      /* none without a filter */
     bool is_settled;
+};
+
+struct hl_look_value { /* of a facet: a text in `texts`, or a number */
+    size_t start, len;
+    int64_t integer;
+    uint64_t count;
+};
+
+/* What was wished for, as far as a payload index could say it within the time a lock may be
+ * held; otherwise payloads are asked later. */
+struct hl_look_gathered {
+    enum hl_index_type order_type, facet_type; /* of the index there is */
+    bool has_order, has_facet;                 /* it could */
+    struct hl_ordered *ordered;
+    size_t n_ordered;
+    struct hl_look_value *values;
+    size_t n_values;
+    struct hl_buf texts;
 };
 
 struct hl_look {
@@ -20,7 +39,7 @@ struct hl_look {
     uint64_t n_points;
     struct hl_reader *reader; /* NULL: not needed yet */
     const struct hl_look_wish *wish;
-    bool has_order; /* an index can say it */
+    struct hl_look_gathered gathered;
     size_t n_filters;
     struct hl_look_filter filters[]; /* n_filters, one at least */
 };
@@ -32,5 +51,9 @@ typedef bool hl_look_point_fn(void *self, const struct hl_store_point *point,
 enum hl_code hl_look_each(struct hl_look *look, size_t which,
                           const struct hl_deadline *deadline, hl_look_point_fn *each,
                           void *self, struct hl_err *err);
+
+/* Under the lock, behind the filters. HL_WRONG_INPUT when there is no index for it. */
+enum hl_code hl_look_gather(struct hl_look *look, struct hl_err *err);
+void hl_look_gathered_done(struct hl_look_gathered *gathered);
 
 #endif

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/look_part.h"
 
-#include "proto/alloc.h"
-#include "proto/buf.h"
 #include "proto/datetime.h"
-#include "proto/encode.h"
 #include "proto/list.h"
 #include "proto/number.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* Up to so many points are listed by their ids in memory; more are walked in the store. */
 enum { MOST_SORTED = 20000, PAYLOAD_ROOM = 64 << 20, NUMBERS_AT_ONCE = 256 };
@@ -82,162 +78,11 @@ enum hl_code hl_look_each(struct hl_look *look, size_t which,
     return code == HL_OK ? walk.code : code;
 }
 
-/* ---- facets ---- */
-
-struct facet {
-    const struct hl_path *path;
-    struct hl_arena *arena;
-    struct hl_facet_hit *slots;
-    size_t n_slots, n_used;
-    uint64_t point; /* one more for each: a value counts once a point */
-    uint64_t *last; /* of each slot: the point that was counted */
-    enum hl_code code;
-    struct hl_err *err;
-};
-
-static uint64_t hash(const char *text, size_t len)
-{
-    uint64_t h = 0x9e3779b97f4a7c15u;
-
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
-    return h ^ (h >> 29);
-}
-
-static bool grow_facet(struct facet *facet)
-{
-    size_t n_slots = facet->n_slots ? facet->n_slots * 2 : 64;
-    struct hl_facet_hit *slots = hl_arena_array(facet->arena, n_slots, sizeof *slots);
-    uint64_t *last = hl_arena_array(facet->arena, n_slots, sizeof *last);
-
-    if (!slots || !last)
-        return false;
-    memset(slots, 0, n_slots * sizeof *slots);
-    memset(last, 0, n_slots * sizeof *last);
-    for (size_t i = 0; i < facet->n_slots; i++) {
-        size_t at;
-
-        if (!facet->slots[i].value)
-            continue;
-        at = hash(facet->slots[i].value, facet->slots[i].len) & (n_slots - 1);
-        while (slots[at].value)
-            at = (at + 1) & (n_slots - 1);
-        slots[at] = facet->slots[i];
-        last[at] = facet->last[i];
-    }
-    facet->slots = slots;
-    facet->last = last;
-    facet->n_slots = n_slots;
-    return true;
-}
-
-static bool count_text(struct facet *facet, const char *text, size_t len)
-{
-    size_t at;
-
-    if (facet->n_used * 2 >= facet->n_slots && !grow_facet(facet))
-        goto no_room;
-    at = hash(text, len) & (facet->n_slots - 1);
-    while (facet->slots[at].value &&
-           (facet->slots[at].len != len || memcmp(facet->slots[at].value, text, len) != 0))
-        at = (at + 1) & (facet->n_slots - 1);
-    if (!facet->slots[at].value) {
-        facet->slots[at].value = hl_arena_copy(facet->arena, text, len);
-        if (!facet->slots[at].value)
-            goto no_room;
-        facet->slots[at].len = len;
-        facet->n_used++;
-    }
-    if (facet->last[at] != facet->point)
-        facet->slots[at].count++;
-    facet->last[at] = facet->point;
-    return false;
-no_room:
-    facet->code = hl_arena_fail(facet->arena, facet->err, "the values of a facet");
-    return true;
-}
-
-/* Texts, whole numbers and booleans are counted; arrays are opened once. */
-static bool count_value(void *self, const struct hl_value *value)
-{
-    struct facet *facet = self;
-    struct hl_buf text;
-    int64_t integer;
-    bool has_failed;
-
-    if (value->kind == HL_TOKEN_TRUE || value->kind == HL_TOKEN_FALSE)
-        return value->kind == HL_TOKEN_TRUE ? count_text(facet, "true", 4)
-                                            : count_text(facet, "false", 5);
-    if (value->kind == HL_TOKEN_NUMBER && !hl_number_i64(value->text, value->len, &integer))
-        return false;
-    if (value->kind != HL_TOKEN_STRING && value->kind != HL_TOKEN_NUMBER)
-        return false;
-    hl_buf_init(&text, PAYLOAD_ROOM);
-    if (value->kind == HL_TOKEN_STRING)
-        hl_encode_text(&text, value->text, value->len);
-    else
-        hl_encode_i64(&text, integer);
-    facet->code = hl_buf_check(&text, "a value", facet->err);
-    has_failed = facet->code != HL_OK || count_text(facet, text.data, text.len);
-    hl_buf_done(&text);
-    return has_failed;
-}
-
-static bool open_value(void *self, const struct hl_value *value)
-{
-    return hl_value_each(value, count_value, self);
-}
-
-static bool count_point(void *self, const struct hl_store_point *point,
-                        const struct hl_value *payload)
-{
-    struct facet *facet = self;
-
-    (void)point;
-    facet->point++;
-    (void)hl_payload_each(payload, facet->path, open_value, facet);
-    return facet->code == HL_OK;
-}
-
-static int by_count(const void *a, const void *b)
-{
-    const struct hl_facet_hit *left = a, *right = b;
-    const struct hl_text x = {left->value, left->len}, y = {right->value, right->len};
-
-    if (left->count != right->count)
-        return left->count > right->count ? -1 : 1;
-    return hl_text_compare(&x, &y);
-}
-
-enum hl_code hl_look_facet(struct hl_look *look, uint32_t limit, struct hl_arena *arena,
-                           const struct hl_deadline *deadline,
-                           const struct hl_facet_hit **ret_hits, size_t *ret_n,
-                           struct hl_err *err)
-{
-    struct facet facet = {.path = look->wish->facet, .arena = arena, .err = err};
-    size_t n = 0;
-    enum hl_code code = hl_look_settle(look, 0, deadline, err);
-
-    if (code == HL_OK)
-        code = hl_look_each(look, 0, deadline, count_point, &facet, err);
-    if (code == HL_OK)
-        code = facet.code;
-    if (code != HL_OK)
-        return code;
-    for (size_t i = 0; i < facet.n_slots; i++)
-        if (facet.slots[i].value)
-            facet.slots[n++] = facet.slots[i];
-    if (n > 0)
-        qsort(facet.slots, n, sizeof *facet.slots, by_count);
-    *ret_hits = facet.slots;
-    *ret_n = n < limit ? n : limit;
-    return HL_OK;
-}
-
 /* ---- an order ---- */
 
 struct ordering {
     const struct hl_order *order;
+    enum hl_index_type type;
     uint32_t number;
     struct hl_list found; /* struct hl_ordered */
     enum hl_code code;
@@ -280,21 +125,29 @@ static bool is_behind_start(const struct hl_order *order, const struct hl_ordere
     return order->is_descending ? side <= 0 : side >= 0;
 }
 
+/* False for what the index has not either. */
+static bool read_ordered(enum hl_index_type type, const struct hl_value *value,
+                         struct hl_ordered *found)
+{
+    found->is_whole = type != HL_INDEX_FLOAT;
+    if (type == HL_INDEX_DATETIME)
+        return value->kind == HL_TOKEN_STRING &&
+               hl_datetime_parse(value->text, value->len, &found->integer);
+    if (value->kind != HL_TOKEN_NUMBER)
+        return false;
+    if (type == HL_INDEX_INTEGER)
+        return hl_number_i64(value->text, value->len, &found->integer);
+    found->real = hl_number_double(value->text, value->len);
+    return true;
+}
+
 static bool take_ordered(void *self, const struct hl_value *value)
 {
     struct ordering *ordering = self;
     struct hl_ordered found = {.number = ordering->number};
 
-    if (value->kind == HL_TOKEN_NUMBER) {
-        found.is_whole = hl_number_i64(value->text, value->len, &found.integer);
-        found.real = hl_number_double(value->text, value->len);
-    } else if (value->kind == HL_TOKEN_STRING &&
-               hl_datetime_parse(value->text, value->len, &found.integer)) {
-        found.is_whole = true;
-    } else {
-        return false;
-    }
-    if (!is_behind_start(ordering->order, &found))
+    if (!read_ordered(ordering->type, value, &found) ||
+        !is_behind_start(ordering->order, &found))
         return false;
     ordering->code = hl_list_add(&ordering->found, &found, ordering->err);
     return ordering->code != HL_OK;
@@ -321,10 +174,17 @@ enum hl_code hl_look_ordered(struct hl_look *look, struct hl_arena *arena,
                              struct hl_err *err)
 {
     struct ordering ordering = {.order = look->wish->order,
+                                .type = look->gathered.order_type,
                                 .found = hl_list_of(arena, sizeof(struct hl_ordered)),
                                 .err = err};
-    enum hl_code code = hl_look_settle(look, 0, deadline, err);
+    enum hl_code code;
 
+    if (look->gathered.has_order) {
+        *ret_points = look->gathered.ordered;
+        *ret_n = look->gathered.n_ordered;
+        return HL_OK;
+    }
+    code = hl_look_settle(look, 0, deadline, err);
     if (code == HL_OK)
         code = hl_look_each(look, 0, deadline, order_point, &ordering, err);
     if (code == HL_OK)

@@ -210,6 +210,29 @@ bool hl_sorted_next(const struct hl_sorted *order, struct hl_sorted_cursor *curs
     return true;
 }
 
+bool hl_sorted_previous(const struct hl_sorted *order, struct hl_sorted_cursor *cursor,
+                        uint64_t *ret_key, uint32_t *ret_number)
+{
+    const struct chunk *chunk;
+
+    if (cursor->at == 0) {
+        if (cursor->chunk == 0)
+            return false;
+        cursor->chunk--;
+        cursor->at = order->chunks[cursor->chunk]->n;
+    }
+    chunk = order->chunks[cursor->chunk];
+    cursor->at--;
+    *ret_key = chunk->keys[cursor->at];
+    *ret_number = chunk->numbers[cursor->at];
+    return true;
+}
+
+struct hl_sorted_cursor hl_sorted_end(const struct hl_sorted *order)
+{
+    return (struct hl_sorted_cursor){.chunk = order->n_chunks};
+}
+
 uint64_t hl_sorted_count(const struct hl_sorted *order, uint64_t low, uint64_t high)
 {
     struct hl_sorted_cursor from, to;

@@ -39,4 +39,11 @@ struct hl_sorted_cursor hl_sorted_seek(const struct hl_sorted *order, uint64_t k
 bool hl_sorted_next(const struct hl_sorted *order, struct hl_sorted_cursor *cursor,
                     uint64_t *ret_key, uint32_t *ret_number);
 
+/* The pair before the cursor, which then stands before it. False before the first one. */
+bool hl_sorted_previous(const struct hl_sorted *order, struct hl_sorted_cursor *cursor,
+                        uint64_t *ret_key, uint32_t *ret_number);
+
+/* Behind the last pair. */
+struct hl_sorted_cursor hl_sorted_end(const struct hl_sorted *order);
+
 #endif

@@ -156,6 +156,68 @@ static void points_come_in_the_order_of_a_value(void **state)
     assert_string_equal(ordered(s, down, "i", 9), "6 3");
 }
 
+/* The filter's key has an index in the second round alone: before it payloads are asked. */
+static void an_index_says_what_payloads_say(void **state)
+{
+    static const char odd[] = "{\"must\":[{\"key\":\"odd\",\"match\":{\"value\":true}}]}";
+    struct stand *s = *state;
+    const struct hl_order orders[] = {
+        {0},
+        {.is_descending = true},
+        {.start = HL_START_NUMBER, .is_whole = true, .integer = 7, .number = 7},
+        {.start = HL_START_NUMBER, .number = 6.5},
+        {.start = HL_START_NUMBER, .number = 6.5, .is_descending = true},
+        {.start = HL_START_NUMBER,
+         .is_whole = true,
+         .integer = 7,
+         .number = 7,
+         .is_descending = true},
+        {.start = HL_START_NUMBER, .is_whole = true, .integer = 900, .number = 900}};
+    static const char *const keys[] = {"i", "x", "at"};
+    static const char *const facets[] = {"colour", "i", "tags[]", "odd"};
+    char said[32][512];
+
+    add_index(s, "i", "integer");
+    add_index(s, "x", "float");
+    add_index(s, "at", "datetime");
+    add_index(s, "colour", "keyword");
+    add_index(s, "tags[]", "integer");
+    fill(s, 1, 20);
+    assert_true(
+        change_points(s, "{\"set_payload\":{\"points\":[1,3,5,7,9],\"payload\":{"
+                         "\"x\":[1.5,7],\"at\":\"2024-01-02T03:04:05Z\"}}},"
+                         "{\"set_payload\":{\"points\":[2,3,11],\"payload\":{"
+                         "\"x\":\"no number\",\"i\":[4.5,-3,8,\"8\"],\"colour\":7}}}") > 0);
+    for (int round = 0; round < 2; round++) {
+        int n = 0;
+
+        for (size_t key = 0; key < 3; key++) {
+            for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++, n++) {
+                s->filter = filter_of(s, odd);
+                if (round == 0)
+                    snprintf(said[n], sizeof said[n], "%s",
+                             ordered(s, orders[i], keys[key], 50));
+                else if (strcmp(said[n], ordered(s, orders[i], keys[key], 50)) != 0)
+                    fail_msg("%s, order %zu: \"%s\", \"%s\"", keys[key], i, said[n],
+                             ordered(s, orders[i], keys[key], 50));
+                assert_int_equal(hl_look_is_settled(s->look, 0), 1);
+            }
+        }
+        for (size_t i = 0; i < 3 + (size_t)round; i++, n++) {
+            const char *is = facet(s, facets[i], odd, 50);
+
+            if (round == 0)
+                snprintf(said[n], sizeof said[n], "%s", is);
+            else if (i < 3)
+                assert_string_equal(is, said[n]);
+        }
+        add_index(s, "odd", "bool");
+    }
+    assert_string_equal(said[0], "3 11 1 5 7 3 11 9 13 15 17 19");
+    assert_string_equal(said[1], "19 17 15 13 9 11 3 7 5 1 11 3");
+    assert_string_equal(said[21], "\"green\":4 \"blue\":2 \"red\":2");
+}
+
 static void an_order_needs_an_index_of_ranges(void **state)
 {
     struct stand *s = *state;
@@ -176,6 +238,7 @@ int main(void)
         TEST(a_facet_counts_points_by_value),
         TEST(a_facet_needs_an_index_that_counts_values),
         TEST(points_come_in_the_order_of_a_value),
+        TEST(an_index_says_what_payloads_say),
         TEST(an_order_needs_an_index_of_ranges),
     };
 

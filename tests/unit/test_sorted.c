@@ -52,6 +52,24 @@ static void assert_same(const struct twin *twin)
     assert_false(hl_sorted_next(twin->order, &cursor, &key, &number));
 }
 
+/* What comes forwards comes backwards too, from both kinds of end. */
+static void assert_same_backwards(const struct twin *twin)
+{
+    struct hl_sorted_cursor cursor = hl_sorted_end(twin->order);
+    uint64_t key;
+    uint32_t number;
+
+    for (size_t i = N_KEYS; i > 0; i--) {
+        for (uint32_t j = N_NUMBERS; j > 0; j--)
+            if (twin->has[i - 1][j - 1]) {
+                assert_true(hl_sorted_previous(twin->order, &cursor, &key, &number));
+                assert_true(key == key_at(i - 1) && number == UINT32_MAX - N_NUMBERS + j);
+            }
+        cursor = hl_sorted_seek(twin->order, key_at(i - 1));
+    }
+    assert_false(hl_sorted_previous(twin->order, &cursor, &key, &number));
+}
+
 static void change(struct twin *twin, size_t i, uint32_t j, bool adds)
 {
     uint32_t number = UINT32_MAX - N_NUMBERS + 1 + j;
@@ -81,8 +99,10 @@ static void pairs_stay_in_order_while_they_come_and_go(void **state)
 
         change(twin, pick(&seed, N_KEYS), pick(&seed, N_NUMBERS),
                pick(&seed, 10) < (is_growing ? 9 : 1));
-        if (step % 500 == 0)
+        if (step % 500 == 0) {
             assert_same(twin);
+            assert_same_backwards(twin);
+        }
     }
     for (size_t i = 0; i < N_KEYS; i++)
         for (uint32_t j = 0; j < N_NUMBERS; j++)
