@@ -81,6 +81,7 @@ struct hl_collection {
     /* The one writer's that has the collection. */
     uint64_t unindexed_bytes; /* what the engine was told */
     size_t seals_waiting;     /* likewise */
+    size_t n_died;            /* rows, since the keeper was last woken */
     struct hl_store *store;
     struct hl_reader *before; /* reads what was, for the indexes */
 };

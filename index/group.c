@@ -11,9 +11,10 @@
  * again one by one, each in a transaction of its own: then it is known whose fault it was.
  */
 
-/* A transaction that has as many rows or points as this takes no further change: what
+/* After MOST_DEAD rows that died the keeper sees whether a part is worth making anew.
+ * A transaction that has as many rows or points as this takes no further change: what
  * waits for its end shall not wait for ever. */
-enum { MOST_CHANGES = 1024, MOST_ROWS = 16384, CLEANED_BESIDE = 64 };
+enum { MOST_CHANGES = 1024, MOST_ROWS = 16384, CLEANED_BESIDE = 64, MOST_DEAD = 256 };
 #define ARENA_BYTES ((size_t)4 << 30)
 
 struct member { /* a change of the group */
@@ -167,6 +168,7 @@ static void publish(struct hl_writing *writing, struct hl_publication *publicati
     is_well = hl_publication_apply(publication);
     pthread_rwlock_unlock(&collection->lock);
     n_lost = hl_publication_n_lost(publication);
+    collection->n_died += hl_publication_n_died(publication);
     hl_publication_free(publication);
     if (n_lost > 0)
         tell_lost(collection, n_lost);
@@ -175,8 +177,11 @@ static void publish(struct hl_writing *writing, struct hl_publication *publicati
         tell_broken(collection);
     }
     hl_collection_account(collection, collection->layout);
-    if (collection->seals_waiting > 0 || !atomic_load(&collection->is_clean))
+    if (collection->seals_waiting > 0 || collection->n_died >= MOST_DEAD ||
+        !atomic_load(&collection->is_clean)) {
+        collection->n_died = 0;
         hl_engine_wake_keeper(collection->engine);
+    }
 }
 
 static bool is_large(struct hl_store *store)

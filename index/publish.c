@@ -202,6 +202,11 @@ size_t hl_publication_n_lost(const struct hl_publication *publication)
     return publication->n_lost;
 }
 
+size_t hl_publication_n_died(const struct hl_publication *publication)
+{
+    return publication->n_deaths;
+}
+
 bool hl_publication_apply(struct hl_publication *publication)
 {
     struct hl_writing *writing = publication->writing;

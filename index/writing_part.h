@@ -97,6 +97,8 @@ bool hl_publication_apply(struct hl_publication *publication);
 /* Payload indexes that there was no memory to keep up. */
 size_t hl_publication_n_lost(const struct hl_publication *publication);
 
+size_t hl_publication_n_died(const struct hl_publication *publication); /* rows */
+
 /* What was replaced is let go, under no lock. */
 void hl_publication_free(struct hl_publication *publication); /* NULL is accepted */
 
