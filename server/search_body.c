@@ -2,7 +2,7 @@
 #include "server/search_part.h"
 
 #include "proto/number.h"
-#include "proto/params.h"
+#include "server/body.h"
 
 #include <math.h>
 #include <string.h>
@@ -101,29 +101,26 @@ static enum hl_code decode_raw(const struct hl_request *request, struct hl_query
 
 /* ---- JSON ---- */
 
-static enum hl_code decode_json(const struct hl_request *request,
+static enum hl_code decode_json(struct hl_request *request,
                                 const struct hl_search_call *call,
                                 struct hl_queries *ret_queries, struct hl_err *err)
 {
     struct hl_queries queries = {.n = 1};
-    struct hl_tokens tokens;
-    struct hl_field root;
+    struct hl_body body;
     struct hl_query *query;
     enum hl_code code;
 
-    hl_tokens_init(&tokens, request->body.data, request->body.len, request->arena);
-    root = hl_field_root(&tokens);
+    hl_body_begin(request, &body);
     if (call->is_batch) {
-        code = hl_queries_read(&root, call->form, &queries, err);
+        code = hl_queries_read(&body.root, call->form, &queries, err);
     } else {
         query = hl_arena_alloc(request->arena, sizeof *query);
         if (!query)
             return hl_arena_fail(request->arena, err, "a query");
         queries.items = query;
-        code = hl_query_read(&root, call->form, query, err);
+        code = hl_query_read(&body.root, call->form, query, err);
     }
-    if (code == HL_OK)
-        code = hl_tokens_finish(&tokens, err);
+    code = hl_body_end(&body, code, err);
     if (code == HL_OK)
         *ret_queries = queries;
     return code;
@@ -138,35 +135,15 @@ static bool is_raw(const struct hl_request *request)
            strchr("; \t", request->content_type[len]) != NULL;
 }
 
-static enum hl_code check_params(const struct hl_request *request,
-                                 struct hl_params *ret_params, struct hl_err *err)
-{
-    struct hl_params params = {0};
-    enum hl_code code = HL_OK;
-
-    for (size_t i = 0; i < request->target.n_query && code == HL_OK; i++)
-        code = hl_params_add(&params, request->target.query[i].name.data,
-                             request->target.query[i].value.data, err);
-    if (code == HL_OK)
-        *ret_params = params;
-    return code;
-}
-
 enum hl_code hl_search_decode(struct hl_request *request, const struct hl_search_call *call,
                               struct hl_queries *ret_queries, struct hl_err *err)
 {
-    struct hl_params params;
+    struct hl_params params; /* a search waits for nothing; the deadline is set by it */
     struct hl_query *query;
-    enum hl_code code = check_params(request, &params, err);
+    enum hl_code code = hl_body_params(request, &params, err);
 
     if (code != HL_OK)
         return code;
-    if (params.timeout_s > 0 && params.timeout_s < UINT32_MAX) {
-        int64_t at_us = request->started_us + (int64_t)params.timeout_s * 1000000;
-
-        if (at_us < request->deadline.at_us)
-            request->deadline.at_us = at_us;
-    }
     if (!call->takes_raw || !is_raw(request))
         return decode_json(request, call, ret_queries, err);
     query = hl_arena_alloc(request->arena, sizeof *query);
