@@ -32,6 +32,12 @@ export default [
         assert.deepEqual(await client.collectionExists('plain'), { exists: true });
         assert.deepEqual(await client.collectionExists('other'), { exists: false });
     }],
+    ['a collection is on one node', async (client) => {
+        const cluster = await client.collectionClusterInfo('plain');
+
+        assert.equal(cluster.shard_count, 1);
+        assert.deepEqual(cluster.remote_shards, []);
+    }],
     ['what cannot be a collection is refused', async (client) => {
         const create = (name, body) => () => client.createCollection(name, body);
 

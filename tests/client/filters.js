@@ -20,6 +20,7 @@ const cases = [
     ['match a whole number', { must: [{ key: 'n', match: { value: 2 } }] }, [2]],
     ['match a bool', { must: [{ key: 'sold', match: { value: true } }] }, [1, 3]],
     ['match any', { must: [{ key: 'tags', match: { any: ['a', 'z'] } }] }, [1]],
+    ['match a beginning', { must: [{ key: 'city', match: { prefix: 'B' } }] }, [1, 2]],
     ['match except', { must: [{ key: 'city', match: { except: ['Rome'] } }] }, [1, 2]],
     ['range', { must: [{ key: 'price', range: { gt: 1.5, lte: 3.5 } }] }, [2, 3]],
     ['range of times', { must: [{ key: 'at', range: { gte: '2024-06-01T00:00:00Z', lt: '2025-01-01T00:00:00Z' } }] }, [2]],
@@ -67,6 +68,15 @@ async function playCases(client) {
     }
 }
 
+/* Every point is in one slice. */
+async function playSlices(client) {
+    const found = [];
+
+    for (const index of [0, 1, 2])
+        found.push(...ids((await client.scroll('filtered', { filter: { must: [{ slice: { total: 3, index } }] } })).points));
+    assert.deepEqual(found.sort(), [1, 2, 3, 4]);
+}
+
 export default [
     ['each kind of condition means its points, by their payloads', async (client) => {
         await reset(client);
@@ -80,4 +90,5 @@ export default [
             await client.createPayloadIndex('filtered', { field_name, field_schema, wait: true });
         await playCases(client);
     }],
+    ['slices part the points', playSlices],
 ];
