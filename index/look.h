@@ -24,7 +24,8 @@ struct hl_look;
 struct hl_look_wish {
     const struct hl_filter *const *filters;
     size_t n_filters;
-    const struct hl_path *facet;  /* NULL: none; counted under filters[0] */
+    const struct hl_path *facet; /* NULL: none; counted under filters[0] */
+    uint32_t facet_limit;
     const struct hl_order *order; /* NULL: none; points of filters[0] by a value */
     uint32_t order_limit;
 };
@@ -98,9 +99,10 @@ struct hl_facet_hit {
     uint64_t count; /* points */
 };
 
-/* The most frequent values first, equal ones by value; reads payloads where no index can
- * answer. HL_WRONG_INPUT when the key has no index that counts values. */
-enum hl_code hl_look_facet(struct hl_look *look, uint32_t limit, struct hl_arena *arena,
+/* The most frequent values first, equal ones by value, at most facet_limit; reads payloads
+ * where no index can answer. HL_WRONG_INPUT when the key has no index that counts values.
+ */
+enum hl_code hl_look_facet(struct hl_look *look, struct hl_arena *arena,
                            const struct hl_deadline *deadline,
                            const struct hl_facet_hit **ret_hits, size_t *ret_n,
                            struct hl_err *err);
@@ -119,12 +121,17 @@ enum hl_code hl_look_ordered(struct hl_look *look, struct hl_arena *arena,
                              const struct hl_ordered **ret_points, size_t *ret_n,
                              struct hl_err *err);
 
-/* The ids of the points of a settled filter, ascending, from `from` on (NULL: the first),
- * at most `limit` of them. */
-enum hl_code hl_look_scroll(struct hl_look *look, size_t which, const struct hl_id *from,
-                            uint32_t limit, struct hl_arena *arena,
-                            const struct hl_deadline *deadline,
-                            const uint32_t **ret_numbers, size_t *ret_n,
-                            struct hl_err *err);
+struct hl_look_page {
+    size_t which;             /* filter, which is settled */
+    const struct hl_id *from; /* NULL: the first */
+    uint32_t limit;
+    const struct hl_deadline *deadline;
+};
+
+/* The points of a settled filter by their ids, ascending, from `from` on, at most `limit`
+ * of them. */
+enum hl_code hl_look_scroll(struct hl_look *look, const struct hl_look_page *page,
+                            struct hl_arena *arena, const uint32_t **ret_numbers,
+                            size_t *ret_n, struct hl_err *err);
 
 #endif

@@ -209,7 +209,7 @@ static enum hl_code count_payloads(struct hl_look *look, const struct hl_deadlin
     return code == HL_OK ? facet->code : code;
 }
 
-enum hl_code hl_look_facet(struct hl_look *look, uint32_t limit, struct hl_arena *arena,
+enum hl_code hl_look_facet(struct hl_look *look, struct hl_arena *arena,
                            const struct hl_deadline *deadline,
                            const struct hl_facet_hit **ret_hits, size_t *ret_n,
                            struct hl_err *err)
@@ -231,6 +231,6 @@ enum hl_code hl_look_facet(struct hl_look *look, uint32_t limit, struct hl_arena
     if (n > 0)
         qsort(facet.slots, n, sizeof *facet.slots, by_count);
     *ret_hits = facet.slots;
-    *ret_n = n < limit ? n : limit;
+    *ret_n = n < look->wish->facet_limit ? n : look->wish->facet_limit;
     return HL_OK;
 }

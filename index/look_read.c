@@ -202,23 +202,22 @@ enum hl_code hl_look_ordered(struct hl_look *look, struct hl_arena *arena,
 
 /* ---- pages by id ---- */
 
-struct page {
-    struct hl_look *look;
+struct listing {
     const struct hl_rows *rows;
     struct hl_list numbers;
-    uint32_t limit;
+    const struct hl_look_page *page;
     enum hl_code code;
     struct hl_err *err;
 };
 
 static bool take_of_page(void *self, const struct hl_store_point *point)
 {
-    struct page *page = self;
+    struct listing *listing = self;
 
-    if (page->rows && !hl_rows_has(page->rows, point->number))
+    if (listing->rows && !hl_rows_has(listing->rows, point->number))
         return true;
-    page->code = hl_list_add(&page->numbers, &point->number, page->err);
-    return page->code == HL_OK && page->numbers.n < page->limit;
+    listing->code = hl_list_add(&listing->numbers, &point->number, listing->err);
+    return listing->code == HL_OK && listing->numbers.n < listing->page->limit;
 }
 
 struct named {
@@ -233,21 +232,22 @@ static int by_id(const void *a, const void *b)
     return hl_id_compare(&left->id, &right->id);
 }
 
-static enum hl_code sort_few(const struct page *page, const struct hl_id *from,
+static enum hl_code sort_few(const struct hl_look *look, const struct hl_look_page *page,
                              struct hl_arena *arena, const uint32_t **ret_numbers,
                              size_t *ret_n, struct hl_err *err)
 {
-    const size_t most = (size_t)hl_rows_count(page->rows);
+    const struct hl_rows *rows = hl_look_matches(look, page->which);
+    const size_t most = (size_t)hl_rows_count(rows);
     struct named *named = hl_arena_array(arena, most + 1, sizeof *named);
     uint32_t *numbers = hl_arena_array(arena, most + 1, sizeof *numbers);
     size_t n = 0, n_listed;
 
     if (!named || !numbers)
         return hl_arena_fail(arena, err, "a page of points");
-    n_listed = hl_rows_list(page->rows, 0, numbers, most);
+    n_listed = hl_rows_list(rows, 0, numbers, most);
     for (size_t i = 0; i < n_listed; i++) {
-        named[n] = (struct named){hl_look_id(page->look, numbers[i]), numbers[i]};
-        n += !from || hl_id_compare(&named[n].id, from) >= 0;
+        named[n] = (struct named){hl_look_id(look, numbers[i]), numbers[i]};
+        n += !page->from || hl_id_compare(&named[n].id, page->from) >= 0;
     }
     qsort(named, n, sizeof *named, by_id);
     n = n < page->limit ? n : page->limit;
@@ -258,31 +258,29 @@ static enum hl_code sort_few(const struct page *page, const struct hl_id *from,
     return HL_OK;
 }
 
-enum hl_code hl_look_scroll(struct hl_look *look, size_t which, const struct hl_id *from,
-                            uint32_t limit, struct hl_arena *arena,
-                            const struct hl_deadline *deadline,
-                            const uint32_t **ret_numbers, size_t *ret_n, struct hl_err *err)
+enum hl_code hl_look_scroll(struct hl_look *look, const struct hl_look_page *page,
+                            struct hl_arena *arena, const uint32_t **ret_numbers,
+                            size_t *ret_n, struct hl_err *err)
 {
     const struct hl_reader_scan scan = {
-        .order = HL_READ_BY_ID, .from_id = from, .deadline = deadline};
-    struct page page = {.look = look,
-                        .rows = hl_look_matches(look, which),
-                        .numbers = hl_list_of(arena, sizeof(uint32_t)),
-                        .limit = limit,
-                        .err = err};
+        .order = HL_READ_BY_ID, .from_id = page->from, .deadline = page->deadline};
+    struct listing listing = {.rows = hl_look_matches(look, page->which),
+                              .numbers = hl_list_of(arena, sizeof(uint32_t)),
+                              .page = page,
+                              .err = err};
     struct hl_reader *reader = NULL;
     enum hl_code code;
 
-    if (page.rows && hl_rows_count(page.rows) <= MOST_SORTED)
-        return sort_few(&page, from, arena, ret_numbers, ret_n, err);
+    if (listing.rows && hl_rows_count(listing.rows) <= MOST_SORTED)
+        return sort_few(look, page, arena, ret_numbers, ret_n, err);
     code = hl_look_reader(look, &reader, err);
     if (code == HL_OK)
-        code = hl_reader_scan(reader, &scan, take_of_page, &page, err);
+        code = hl_reader_scan(reader, &scan, take_of_page, &listing, err);
     if (code == HL_OK)
-        code = page.code;
+        code = listing.code;
     if (code != HL_OK)
         return code;
-    *ret_numbers = page.numbers.items;
-    *ret_n = page.numbers.n;
+    *ret_numbers = listing.numbers.items;
+    *ret_n = listing.numbers.n;
     return HL_OK;
 }

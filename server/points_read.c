@@ -219,15 +219,17 @@ static enum hl_code find_page(struct reading *reading, const struct hl_scroll *s
                               struct hl_request *request, struct page *page,
                               struct hl_err *err)
 {
-    const uint32_t limit = scroll->limit < UINT32_MAX ? scroll->limit + 1 : UINT32_MAX;
+    const struct hl_look_page wanted = {
+        .from = scroll->has_offset ? &scroll->offset : NULL,
+        .limit = scroll->limit < UINT32_MAX ? scroll->limit + 1 : UINT32_MAX,
+        .deadline = &request->deadline};
     enum hl_code code;
 
     if (scroll->is_ordered)
         return hl_look_ordered(reading->look, request->arena, &request->deadline,
                                &page->ordered, &page->n, err);
-    code =
-        hl_look_scroll(reading->look, 0, scroll->has_offset ? &scroll->offset : NULL, limit,
-                       request->arena, &request->deadline, &page->numbers, &page->n, err);
+    code = hl_look_scroll(reading->look, &wanted, request->arena, &page->numbers, &page->n,
+                          err);
     if (code == HL_OK && page->n > scroll->limit) {
         page->n = scroll->limit;
         page->has_next = true;
@@ -338,10 +340,11 @@ enum hl_code hl_points_facet(struct hl_server *server, struct hl_request *reques
         return code;
     reading->filters[0] = facet.filter;
     reading->wish.facet = &facet.key;
+    reading->wish.facet_limit = facet.limit;
     code = begin(server, request, reading, err);
     if (code == HL_OK)
-        code = hl_look_facet(reading->look, facet.limit, request->arena, &request->deadline,
-                             &hits, &n, err);
+        code = hl_look_facet(reading->look, request->arena, &request->deadline, &hits, &n,
+                             err);
     if (code != HL_OK)
         return code;
     hl_reply_begin(reply);

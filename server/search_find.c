@@ -32,8 +32,9 @@ static enum hl_code find_all(struct hl_search *search, const struct hl_aim *aim,
     const uint32_t *numbers = NULL;
     struct hl_hit *hits;
     size_t n = 0;
-    enum hl_code code = hl_look_scroll(search->look, aim->which, NULL, limit, arena,
-                                       search->deadline, &numbers, &n, err);
+    const struct hl_look_page page = {
+        .which = aim->which, .limit = limit, .deadline = search->deadline};
+    enum hl_code code = hl_look_scroll(search->look, &page, arena, &numbers, &n, err);
 
     if (code != HL_OK)
         return code;

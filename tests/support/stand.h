@@ -256,12 +256,12 @@ static inline const char *ids_of(struct stand *s, const uint32_t *numbers, size_
 /* What the look's filter finds, by id. */
 static inline const char *scroll(struct stand *s, const struct hl_id *from, uint32_t limit)
 {
+    const struct hl_look_page page = {.from = from, .limit = limit, .deadline = &never};
     const uint32_t *numbers = NULL;
     size_t n = 0;
 
     if (hl_look_settle(s->look, 0, &never, &s->err) != HL_OK ||
-        hl_look_scroll(s->look, 0, from, limit, s->arena, &never, &numbers, &n, &s->err) !=
-            HL_OK)
+        hl_look_scroll(s->look, &page, s->arena, &numbers, &n, &s->err) != HL_OK)
         return s->err.msg;
     return ids_of(s, numbers, n);
 }

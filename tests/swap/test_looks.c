@@ -147,6 +147,7 @@ static bool check_look(struct actor *actor)
     static const uint32_t three[] = {3};
     const struct hl_find dense = {.values = values, .n = 2};
     const struct hl_find sparse = {.values = one, .indices = three, .n = 1};
+    const struct hl_look_page page = {.limit = N_POINTS + 5, .deadline = &never};
     struct stand *s = &actor->stand;
     const uint32_t *numbers = NULL;
     size_t n = 0;
@@ -154,8 +155,7 @@ static bool check_look(struct actor *actor)
 
     look(s, filters[actor->which % 2]);
     if (hl_look_settle(s->look, 0, &never, &s->err) != HL_OK ||
-        hl_look_scroll(s->look, 0, NULL, N_POINTS + 5, s->arena, &never, &numbers, &n,
-                       &s->err) != HL_OK)
+        hl_look_scroll(s->look, &page, s->arena, &numbers, &n, &s->err) != HL_OK)
         return fault(actor, s->err.msg, 0, s->err.code);
     if (hl_look_count(s->look, 0) != N_POINTS || n != N_POINTS)
         return fault(actor, "counted and listed", (long)hl_look_count(s->look, 0), (long)n);

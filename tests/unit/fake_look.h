@@ -150,18 +150,16 @@ uint64_t hl_look_count(const struct hl_look *look, size_t which)
     return n;
 }
 
-/* NOLINTNEXTLINE(readability-function-size): as the header has it */
-enum hl_code hl_look_scroll(struct hl_look *look, size_t which, const struct hl_id *from,
-                            uint32_t limit, struct hl_arena *arena,
-                            const struct hl_deadline *deadline,
-                            const uint32_t **ret_numbers, size_t *ret_n, struct hl_err *err)
+enum hl_code hl_look_scroll(struct hl_look *look, const struct hl_look_page *page,
+                            struct hl_arena *arena, const uint32_t **ret_numbers,
+                            size_t *ret_n, struct hl_err *err)
 {
     uint32_t *numbers = hl_arena_array(arena, FAKE_POINTS, sizeof *numbers);
     size_t n = 0;
 
-    (void)deadline, (void)from, (void)err;
-    for (uint32_t i = 0; i < look->collection->n_points && n < limit; i++)
-        if (fake_has(look, which, i))
+    (void)err;
+    for (uint32_t i = 0; i < look->collection->n_points && n < page->limit; i++)
+        if (fake_has(look, page->which, i))
             numbers[n++] = i;
     *ret_numbers = numbers;
     *ret_n = n;

@@ -153,6 +153,7 @@ static void whether_a_point_has_a_vector_is_known_at_once(void **state)
 static enum hl_code do_all(struct stand *s)
 {
     const float at[] = {1, 1};
+    const struct hl_look_page page = {.limit = 9, .deadline = &never};
     const struct hl_text name = {"c", 1};
     struct hl_arena *arena = hl_arena_new((size_t)1 << 24);
     struct hl_look *look = NULL;
@@ -174,7 +175,7 @@ static enum hl_code do_all(struct stand *s)
         assert_true(code != HL_OK || n == 3);
     }
     if (code == HL_OK) {
-        code = hl_look_scroll(look, 0, NULL, 9, arena, &never, &numbers, &n, &s->err);
+        code = hl_look_scroll(look, &page, arena, &numbers, &n, &s->err);
         assert_true(code != HL_OK || n == 4);
     }
     hl_look_close(look);

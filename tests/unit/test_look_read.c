@@ -68,10 +68,10 @@ static const char *facet(struct stand *s, const char *path, const char *filter,
     hl_look_close(s->look);
     s->look = NULL;
     s->filter = filter_of(s, filter);
-    s->wish =
-        (struct hl_look_wish){.filters = &s->filter, .n_filters = 1, .facet = &parsed};
+    s->wish = (struct hl_look_wish){
+        .filters = &s->filter, .n_filters = 1, .facet = &parsed, .facet_limit = limit};
     if (hl_look_open(s->collection, &s->wish, &s->look, &s->err) != HL_OK ||
-        hl_look_facet(s->look, limit, s->arena, &never, &hits, &n, &s->err) != HL_OK)
+        hl_look_facet(s->look, s->arena, &never, &hits, &n, &s->err) != HL_OK)
         return s->err.msg;
     text[0] = '\0';
     for (size_t i = 0; i < n; i++)

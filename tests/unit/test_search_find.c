@@ -88,7 +88,7 @@ static enum hl_code decode(struct fixture *f, enum hl_query_form form, const cha
 
 static enum hl_code begin(struct fixture *f, enum hl_query_form form, const char *body)
 {
-    const struct hl_look_wish wish = {f->filters, 1, NULL, NULL, 0};
+    const struct hl_look_wish wish = {.filters = f->filters, .n_filters = 1};
     enum hl_code code = decode(f, form, body);
 
     if (code != HL_OK)
