@@ -47,6 +47,8 @@ enum hl_code hl_dir_walk(const char *path, hl_dir_entry_fn *each, void *self,
     const struct dirent *entry;
     enum hl_code code = HL_OK;
 
+    if (!dir && errno == ENOENT)
+        return hl_fail(err, HL_NOT_FOUND, "there is no folder \"%s\"", path);
     if (!dir)
         return hl_fail_errno(err, errno, "could not open folder \"%s\"", path);
     while ((entry = next_entry(dir)) != NULL && each(self, entry->d_name))

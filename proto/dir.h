@@ -10,7 +10,8 @@
  * file.h. Every call passes a failpoint. Any thread, as long as nobody else changes the
  * folder. */
 
-/* Called with each name, "." and ".." left out, in no order. False ends the walk. */
+/* Called with each name, "." and ".." left out, in no order. False ends the walk.
+ * HL_NOT_FOUND when there is no such folder. */
 typedef bool hl_dir_entry_fn(void *self, const char *name);
 enum hl_code hl_dir_walk(const char *path, hl_dir_entry_fn *each, void *self,
                          struct hl_err *err);

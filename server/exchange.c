@@ -112,6 +112,7 @@ void hl_exchange_free(struct hl_exchange *exchange)
         hl_metrics_add(exchange->server->metrics, HL_METRIC_IN_FLIGHT, -1);
     hl_handling_release(exchange);
     hl_arena_free(exchange->request.arena);
+    hl_file_close(exchange->reply.file);
     hl_buf_done(&exchange->reply.body);
     hl_free(exchange);
 }
@@ -401,8 +402,7 @@ static void account(struct hl_exchange *exchange, bool is_sent)
     if (reply->status == 0)
         return;
     hl_metrics_answered(server->metrics, route, reply->status, took_us);
-    hl_metrics_add(server->metrics, HL_METRIC_BYTES_OUT,
-                   (int64_t)(reply->body.len > 0 ? reply->body.len : reply->text.len));
+    hl_metrics_add(server->metrics, HL_METRIC_BYTES_OUT, (int64_t)hl_reply_size(reply));
     hl_log(server->log, HL_LOG_DEBUG, hl_log_event("request"),
            hl_log_text("id", request->id),
            hl_log_word("method", hl_method_name(request->method)),
@@ -419,6 +419,8 @@ void hl_exchange_done(struct hl_exchange *exchange, bool is_sent)
     exchange->has_request = false;
     account(exchange, is_sent);
     hl_buf_clear(&exchange->reply.body, KEPT_REPLY);
+    hl_file_close(exchange->reply.file);
+    exchange->reply.file = NULL;
     hl_arena_reset(exchange->request.arena);
     if (is_sent)
         hl_conn_rests(&exchange->conn, hl_clock_now(&exchange->server->clock));

@@ -150,20 +150,46 @@ static bool add_fields(struct MHD_Response *response, const struct hl_exchange *
     return is_ok;
 }
 
+enum { FILE_BLOCK = 256 << 10 };
+
+/* The next bytes of a file, read on the connection's thread: out of the page cache, where a
+ * download by many leaves it, or waiting for the disk for a block at a time. */
+static ssize_t read_block(void *cls, uint64_t at, char *bytes, size_t size)
+{
+    const struct hl_exchange *exchange = cls;
+    struct hl_err ignored;
+    size_t n = 0;
+
+    if (hl_file_read_at(exchange->reply.file, bytes, size, at, &n, &ignored) != HL_OK ||
+        n == 0)
+        return MHD_CONTENT_READER_END_WITH_ERROR; /* it became shorter: the length was said
+                                                   */
+    return (ssize_t)n;
+}
+
+/* What is sent is the exchange's until the library has reported the request's end, so
+ * nothing is copied. The library takes a pointer to what it never writes. */
+static struct MHD_Response *make_response(struct hl_exchange *exchange)
+{
+    const struct hl_reply *reply = &exchange->reply;
+    struct hl_span bytes = reply->text;
+
+    if (reply->file && reply->file_size > 0)
+        return MHD_create_response_from_callback(reply->file_size, FILE_BLOCK, read_block,
+                                                 exchange, NULL);
+    if (reply->body.len > 0)
+        bytes = (struct hl_span){reply->body.data, reply->body.len};
+    return MHD_create_response_from_buffer(bytes.len, (void *)bytes.data,
+                                           MHD_RESPMEM_PERSISTENT);
+}
+
 static enum MHD_Result send_reply(struct hl_exchange *exchange,
                                   struct MHD_Connection *connection)
 {
     const struct hl_reply *reply = &exchange->reply;
-    struct hl_span bytes = reply->text;
-    struct MHD_Response *response;
+    struct MHD_Response *response = make_response(exchange);
     enum MHD_Result result = MHD_NO;
 
-    if (reply->body.len > 0)
-        bytes = (struct hl_span){reply->body.data, reply->body.len};
-    /* The bytes are the exchange's until the library has reported the request's end, so
-     * nothing is copied. It takes a pointer to what it never writes. */
-    response = MHD_create_response_from_buffer(bytes.len, (void *)bytes.data,
-                                               MHD_RESPMEM_PERSISTENT);
     if (!response)
         return MHD_NO;
     if (add_fields(response, exchange))

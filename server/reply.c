@@ -29,6 +29,34 @@ void hl_reply_text(struct hl_reply *reply, const char *content_type, struct hl_s
     reply->text = text;
 }
 
+enum hl_code hl_reply_file(struct hl_reply *reply, const char *content_type,
+                           const char *path, struct hl_err *err)
+{
+    struct hl_file *file;
+    uint64_t size = 0;
+    enum hl_code code = hl_file_open(path, HL_FILE_READ, &file, err);
+
+    if (code != HL_OK)
+        return code;
+    code = hl_file_size(file, &size, err);
+    if (code != HL_OK) {
+        hl_file_close(file);
+        return code;
+    }
+    reply->status = 200;
+    reply->content_type = content_type;
+    reply->file = file;
+    reply->file_size = size;
+    return HL_OK;
+}
+
+uint64_t hl_reply_size(const struct hl_reply *reply)
+{
+    if (reply->file)
+        return reply->file_size;
+    return reply->body.len > 0 ? reply->body.len : reply->text.len;
+}
+
 void hl_reply_begin(struct hl_reply *reply)
 {
     reply->status = 200;
@@ -49,6 +77,8 @@ void hl_reply_error(struct hl_reply *reply, const struct hl_err *err, double sec
                                   "\"code\":\"out_of_memory\"},\"time\":0.0}";
 
     hl_buf_clear(&reply->body, reply->body.size);
+    hl_file_close(reply->file);
+    reply->file = NULL;
     reply->status = hl_code_status(err->code);
     reply->content_type = "application/json";
     hl_encode_error(&reply->body, err, seconds);

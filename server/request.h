@@ -6,6 +6,7 @@
 #include "proto/buf.h"
 #include "proto/deadline.h"
 #include "proto/err.h"
+#include "proto/file.h"
 #include "server/target.h"
 
 #include <stdbool.h>
@@ -92,10 +93,24 @@ struct hl_reply {
     const char *content_type;
     struct hl_span text; /* fixed bytes; used when `body` is empty */
     struct hl_buf body;  /* printed bytes; leave the buffer's ceiling as it is */
-    const char *allow;   /* for 405 and OPTIONS, else NULL */
-    int retry_after_s;   /* 0: no such header */
-    bool must_close;     /* the connection ends with this reply */
+
+    /* Sent instead of both, from its first byte to what was its last when the reply was
+     * made; the reply closes it. NULL: none. */
+    struct hl_file *file;
+    uint64_t file_size;
+
+    const char *allow; /* for 405 and OPTIONS, else NULL */
+    int retry_after_s; /* 0: no such header */
+    bool must_close;   /* the connection ends with this reply */
 };
+
+/* Bytes that are not held in memory, however many. HL_NOT_FOUND and so on as hl_file_open
+ * says it; on failure the reply is as it was. */
+enum hl_code hl_reply_file(struct hl_reply *reply, const char *content_type,
+                           const char *path, struct hl_err *err);
+
+/* How many bytes of body it has. */
+uint64_t hl_reply_size(const struct hl_reply *reply);
 
 /* Fills `reply` with bytes that outlive it. */
 void hl_reply_text(struct hl_reply *reply, const char *content_type, struct hl_span text);

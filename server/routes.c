@@ -7,6 +7,7 @@
 #include "server/points_write.h"
 #include "server/search.h"
 #include "server/service.h"
+#include "server/snapshots.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,6 +54,16 @@ const struct hl_route hl_routes[] = {
     {HL_METHOD_DELETE, HL_PLACE_WORKER, HL_DOOR_WRITE,
      "/collections/{collection_name}/vectors/{vector_name}",
      hl_collection_call_drop_vector},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
+     "/collections/{collection_name}/snapshots", hl_snapshots_list},
+    {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/snapshots", hl_snapshots_create},
+    {HL_METHOD_PUT, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/snapshots/recover", hl_snapshots_recover},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
+     "/collections/{collection_name}/snapshots/{snapshot_name}", hl_snapshots_download},
+    {HL_METHOD_DELETE, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/snapshots/{snapshot_name}", hl_snapshots_delete},
     {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
      "/collections/{collection_name}/points/{id}", hl_points_get},
     {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_READ, "/collections/{collection_name}/points",

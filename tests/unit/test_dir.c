@@ -93,7 +93,7 @@ static void a_walk_names_every_entry_until_it_is_told_to_stop(void **state)
     assert_int_equal(all.n, 3);
     assert_int_equal(hl_dir_walk(f->folder, count, &some, &f->err), HL_OK);
     assert_int_equal(some.n, 2);
-    assert_int_equal(hl_dir_walk(in(f, "nothing"), count, &all, &f->err), HL_IO);
+    assert_int_equal(hl_dir_walk(in(f, "nothing"), count, &all, &f->err), HL_NOT_FOUND);
 }
 
 static void a_folder_goes_with_all_that_is_in_it(void **state)

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_SERVER_SNAPSHOTS_H
+#define HL_SERVER_SNAPSHOTS_H
+
+#include "server/request.h"
+
+/* Collections as files: DATA/snapshots/COLLECTION/NAME.snapshot, and NAME.snapshot.checksum
+ * beside it. Handlers for readers' threads: they wait for the disk, however long. */
+
+/* GET and POST /collections/{c}/snapshots */
+enum hl_code hl_snapshots_list(struct hl_server *server, struct hl_request *request,
+                               struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_snapshots_create(struct hl_server *server, struct hl_request *request,
+                                 struct hl_reply *reply, struct hl_err *err);
+
+/* GET and DELETE /collections/{c}/snapshots/{snapshot} */
+enum hl_code hl_snapshots_download(struct hl_server *server, struct hl_request *request,
+                                   struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_snapshots_delete(struct hl_server *server, struct hl_request *request,
+                                 struct hl_reply *reply, struct hl_err *err);
+
+/* PUT /collections/{c}/snapshots/recover: from the URL of a file alone. What was there
+ * under this name is gone when it answers. */
+enum hl_code hl_snapshots_recover(struct hl_server *server, struct hl_request *request,
+                                  struct hl_reply *reply, struct hl_err *err);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "proto/dir.h"
+#include "proto/file.h"
+#include "server/collections.h"
+#include "server/server.h"
+#include "server/snapshots.h"
+#include "tests/support/still.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT = 2048 };
+
+/* A data folder with the collection "cats", and one request at a time. */
+struct rig {
+    char folder[48];
+    struct hl_config config;
+    struct hl_engine *engine;
+    struct hl_server server;
+    struct hl_request request;
+    struct hl_reply reply;
+    struct hl_err err;
+    char name[TEXT]; /* of the last snapshot */
+};
+
+static enum hl_code leave_empty(void *self, struct hl_collection *collection,
+                                struct hl_err *err)
+{
+    (void)self;
+    (void)collection;
+    (void)err;
+    return HL_OK;
+}
+
+static int set_up(void **state)
+{
+    static const struct hl_span cats = {"cats", 4};
+    const struct hl_collections_filler filler = {leave_empty, NULL};
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct hl_engine_options options = {.clock = &hl_still,
+                                        .n_writers = 1,
+                                        .seal_rows = 64,
+                                        .max_unindexed_bytes = 64 << 20,
+                                        .n_links = 8,
+                                        .ef_construction = 40,
+                                        .beam = 64};
+    struct hl_collections_options collections = {.folder = rig->folder, .clock = &hl_still};
+
+    *state = rig;
+    snprintf(rig->folder, sizeof rig->folder, "/tmp/heirloom-snapshots-XXXXXX");
+    assert_non_null(mkdtemp(rig->folder));
+    snprintf(rig->config.storage.path, sizeof rig->config.storage.path, "%s", rig->folder);
+    rig->server.config = &rig->config;
+    rig->request.arena = hl_arena_new(16 << 20);
+    rig->request.deadline = never;
+    hl_buf_init(&rig->reply.body, 1 << 20);
+    assert_int_equal(hl_engine_new(&options, &rig->engine, &rig->err), HL_OK);
+    collections.engine = rig->engine;
+    assert_int_equal(hl_collections_open(&collections, &rig->server.collections, &rig->err),
+                     HL_OK);
+    assert_int_equal(
+        hl_collections_create(rig->server.collections, &cats, &filler, &rig->err), HL_OK);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct rig *rig = *state;
+
+    hl_file_close(rig->reply.file);
+    hl_buf_done(&rig->reply.body);
+    hl_arena_free(rig->request.arena);
+    hl_engine_stop(rig->engine);
+    hl_collections_close(rig->server.collections);
+    hl_engine_free(rig->engine);
+    assert_int_equal(hl_dir_remove(rig->folder, &rig->err), HL_OK);
+    free(rig);
+    return 0;
+}
+
+static enum hl_code ask(struct rig *rig,
+                        enum hl_code (*handler)(struct hl_server *server,
+                                                struct hl_request *request,
+                                                struct hl_reply *reply, struct hl_err *err),
+                        const char *collection, const char *more)
+{
+    rig->request.params[0] = (struct hl_span){collection, strlen(collection)};
+    rig->request.params[1] = (struct hl_span){more, strlen(more)};
+    rig->request.body = (struct hl_span){more, strlen(more)};
+    hl_file_close(rig->reply.file);
+    rig->reply.file = NULL;
+    hl_buf_done(&rig->reply.body);
+    return handler(&rig->server, &rig->request, &rig->reply, &rig->err);
+}
+
+static void must(struct rig *rig, enum hl_code code)
+{
+    if (code != HL_OK)
+        fail_msg("%s", rig->err.msg);
+}
+
+static void assert_refused(struct rig *rig, enum hl_code code, enum hl_code wanted,
+                           const char *sentence)
+{
+    assert_int_equal(code, wanted);
+    assert_string_equal(rig->err.msg, sentence);
+}
+
+static void create(struct rig *rig)
+{
+    const char *begin;
+
+    must(rig, ask(rig, hl_snapshots_create, "cats", ""));
+    begin = strstr(rig->reply.body.data, "\"name\":\"");
+    assert_non_null(begin);
+    snprintf(rig->name, sizeof rig->name, "%.*s", (int)strcspn(begin + 8, "\""), begin + 8);
+}
+
+/* How many snapshots the reply names. */
+static size_t count_listed(struct rig *rig)
+{
+    size_t n = 0;
+
+    must(rig, ask(rig, hl_snapshots_list, "cats", ""));
+    for (const char *at = rig->reply.body.data; (at = strstr(at, "\"name\":")); at++)
+        n++;
+    return n;
+}
+
+static void a_snapshot_is_made_listed_and_deleted(void **state)
+{
+    struct rig *rig = *state;
+
+    assert_int_equal(count_listed(rig), 0);
+    create(rig);
+    assert_int_equal(strncmp(rig->name, "cats-", 5), 0);
+    assert_non_null(strstr(rig->reply.body.data, "\"creation_time\":\"20"));
+    assert_non_null(strstr(rig->reply.body.data, "\"checksum\":\""));
+    assert_int_equal(count_listed(rig), 1);
+    assert_non_null(strstr(rig->reply.body.data, rig->name));
+    must(rig, ask(rig, hl_snapshots_delete, "cats", rig->name));
+    assert_int_equal(strncmp(rig->reply.body.data, "{\"result\":true,", 15), 0);
+    assert_int_equal(count_listed(rig), 0);
+    assert_int_equal(ask(rig, hl_snapshots_delete, "cats", rig->name), HL_NOT_FOUND);
+}
+
+static void a_download_is_the_file_to_its_last_byte(void **state)
+{
+    struct rig *rig = *state;
+    char block[512];
+    size_t n = 0;
+
+    create(rig);
+    must(rig, ask(rig, hl_snapshots_download, "cats", rig->name));
+    assert_int_equal(rig->reply.status, 200);
+    assert_string_equal(rig->reply.content_type, "application/octet-stream");
+    assert_non_null(rig->reply.file);
+    assert_int_equal(hl_reply_size(&rig->reply), rig->reply.file_size);
+    must(rig, hl_file_read_at(rig->reply.file, block, sizeof block, 0, &n, &rig->err));
+    assert_string_equal(block, "heirloom.json");
+    must(rig, hl_file_read_at(rig->reply.file, block, sizeof block, rig->reply.file_size,
+                              &n, &rig->err));
+    assert_int_equal(n, 0);
+    hl_reply_error(&rig->reply, &(struct hl_err){HL_IO, "it broke"}, 0);
+    assert_null(rig->reply.file);
+    assert_int_equal(hl_reply_size(&rig->reply), rig->reply.body.len);
+}
+
+static void names_that_are_no_snapshots_are_not_found(void **state)
+{
+    static const char *const names[] = {"",
+                                        "..",
+                                        "nothing.snapshot",
+                                        "../../catalog.db",
+                                        "../cats/x.snapshot",
+                                        ".snapshot",
+                                        "x.checksum"};
+    struct rig *rig = *state;
+    char sentence[TEXT];
+
+    create(rig);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(sentence, sizeof sentence, "Not found: Snapshot %s not found", names[i]);
+        assert_refused(rig, ask(rig, hl_snapshots_download, "cats", names[i]), HL_NOT_FOUND,
+                       sentence);
+        assert_refused(rig, ask(rig, hl_snapshots_delete, "cats", names[i]), HL_NOT_FOUND,
+                       sentence);
+    }
+}
+
+static void a_collection_that_there_is_not_has_no_snapshots(void **state)
+{
+    static const struct hl_route calls[] = {{.handler = hl_snapshots_list},
+                                            {.handler = hl_snapshots_create},
+                                            {.handler = hl_snapshots_download},
+                                            {.handler = hl_snapshots_delete}};
+    struct rig *rig = *state;
+
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        assert_int_equal(ask(rig, calls[i].handler, "dogs", "a.snapshot"), HL_NOT_FOUND);
+        assert_int_equal(ask(rig, calls[i].handler, "..", "a.snapshot"), HL_NOT_FOUND);
+    }
+}
+
+static enum hl_code recover(struct rig *rig, const char *collection, const char *sum)
+{
+    char body[TEXT + 256];
+
+    snprintf(body, sizeof body,
+             "{\"location\":\"file://%s/%%73napshots/cats/%.200s\"%s%s%s}", rig->folder,
+             rig->name, sum ? ",\"checksum\":\"" : "", sum ? sum : "", sum ? "\"" : "");
+    return ask(rig, hl_snapshots_recover, collection, body);
+}
+
+static void a_snapshot_is_recovered_under_any_name(void **state)
+{
+    static const char other[] =
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    struct rig *rig = *state;
+
+    create(rig);
+    must(rig, recover(rig, "cats", NULL));
+    must(rig, recover(rig, "more", NULL));
+    must(rig, ask(rig, hl_snapshots_list, "more", ""));
+    assert_int_equal(recover(rig, "more", other), HL_BAD_FILE);
+    assert_int_equal(recover(rig, "..", NULL), HL_INVALID);
+}
+
+static void a_location_that_is_no_file_is_refused(void **state)
+{
+    struct rig *rig = *state;
+
+    assert_refused(rig,
+                   ask(rig, hl_snapshots_recover, "cats",
+                       "{\"location\":\"http://example.org/a.snapshot\"}"),
+                   HL_NOT_SUPPORTED,
+                   "a snapshot is recovered from file:///PATH alone, not from "
+                   "\"http://example.org/a.snapshot\"");
+    assert_refused(
+        rig, ask(rig, hl_snapshots_recover, "cats", "{\"location\":\"file://a.snapshot\"}"),
+        HL_INVALID, "the path of a snapshot begins with a slash");
+    assert_int_equal(
+        ask(rig, hl_snapshots_recover, "cats", "{\"location\":\"file:///no/where\"}"),
+        HL_NOT_FOUND);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_snapshot_is_made_listed_and_deleted, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_download_is_the_file_to_its_last_byte, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(names_that_are_no_snapshots_are_not_found, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_collection_that_there_is_not_has_no_snapshots,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_snapshot_is_recovered_under_any_name, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_location_that_is_no_file_is_refused, set_up,
+                                        tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
