@@ -98,6 +98,16 @@ static enum hl_code check_collection(struct hl_server *server,
     return code;
 }
 
+/* A gallery takes as long as it takes: only who goes away or a server that stops ends it,
+ * not the time that other requests are given. */
+static struct hl_deadline patience(const struct hl_request *request)
+{
+    struct hl_deadline deadline = request->deadline;
+
+    deadline.at_us = HL_DEADLINE_NEVER;
+    return deadline;
+}
+
 /* ---- descriptions ---- */
 
 /* COLLECTION-MILLISECONDS-YYYY-MM-DD-HH-MM-SS.snapshot: the moment is in the name. */
@@ -258,6 +268,7 @@ static enum hl_code save(struct hl_server *server, struct hl_request *request,
                          struct hl_collection *collection, struct hl_reply *reply,
                          struct hl_err *err)
 {
+    const struct hl_deadline deadline = patience(request);
     char folder[PATH_MAX], path[PATH_MAX], name[FILE_BYTES];
     struct hl_archive_sum sum;
     struct hl_buf config;
@@ -284,7 +295,7 @@ static enum hl_code save(struct hl_server *server, struct hl_request *request,
                                           .version = hl_version(),
                                           .created_s = now.tv_sec,
                                           .config = {config.data, config.len},
-                                          .deadline = &request->deadline},
+                                          .deadline = &deadline},
             &sum, err);
     hl_buf_done(&config);
     if (code != HL_OK)
@@ -433,7 +444,8 @@ static enum hl_code read_body(struct hl_request *request, struct recovery *recov
 enum hl_code hl_snapshots_recover(struct hl_server *server, struct hl_request *request,
                                   struct hl_reply *reply, struct hl_err *err)
 {
-    struct recovery recovery = {.deadline = &request->deadline};
+    const struct hl_deadline deadline = patience(request);
+    struct recovery recovery = {.deadline = &deadline};
     const struct hl_collections_folder folder = {fill_folder, &recovery};
     enum hl_code code = read_body(request, &recovery, err);
 

@@ -234,6 +234,20 @@ static void a_snapshot_is_recovered_under_any_name(void **state)
     assert_int_equal(recover(rig, "..", NULL), HL_INVALID);
 }
 
+static void the_time_that_requests_have_does_not_end_a_snapshot(void **state)
+{
+    struct rig *rig = *state;
+    atomic_bool cancelled = false;
+
+    rig->request.deadline = (struct hl_deadline){&hl_still, -1, &cancelled}; /* is over */
+    create(rig);
+    must(rig, recover(rig, "cats", NULL));
+    atomic_store(&cancelled, true);
+    assert_int_equal(ask(rig, hl_snapshots_create, "cats", ""), HL_CANCELLED);
+    assert_int_equal(recover(rig, "cats", NULL), HL_CANCELLED);
+    assert_int_equal(count_listed(rig), 1);
+}
+
 static void a_location_that_is_no_file_is_refused(void **state)
 {
     struct rig *rig = *state;
@@ -265,6 +279,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_snapshot_is_recovered_under_any_name, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(the_time_that_requests_have_does_not_end_a_snapshot,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_location_that_is_no_file_is_refused, set_up,
                                         tear_down),
     };
