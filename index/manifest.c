@@ -118,6 +118,15 @@ enum hl_code hl_manifest_path(const struct hl_collection *collection, const char
     return HL_OK;
 }
 
+const char *hl_manifest_file(const char *path)
+{
+    const char *file = path;
+
+    for (const char *at = path, *slash; (slash = strchr(at, '/')) != NULL; at = slash + 1)
+        file = at;
+    return file;
+}
+
 /* ---- at start ---- */
 
 struct load {

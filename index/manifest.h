@@ -31,6 +31,9 @@ enum hl_code hl_manifest_decode(const void *body, size_t size,
 enum hl_code hl_manifest_path(const struct hl_collection *collection, const char *file,
                               char *path, size_t size, struct hl_err *err);
 
+/* And back: the part of a path below segments/, wherever the folder itself may be. */
+const char *hl_manifest_file(const char *path);
+
 /* At start, while nobody else knows the collection: the parts of every dense space of
  * `layout`, the rows no segment has in tails, the rows of sparse ones, and the deaths. What
  * is not sound is told, and its rows stand in full tails, to be sealed again. `reader` sees

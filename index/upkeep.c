@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/upkeep.h"
 
-enum { NEIGHBOURS = 4, SMALLEST_REWRITE = 1024 };
+enum { NEIGHBOURS = 4, GROWTH = 3, SMALLEST_REWRITE = 1024 };
 
 /* 0 up to one sealed tail, 1 up to four of them, and so on. */
 static size_t tier_of(size_t n_rows, size_t seal_rows)
@@ -13,21 +13,45 @@ static size_t tier_of(size_t n_rows, size_t seal_rows)
     return tier;
 }
 
-static bool is_mergeable(const struct hl_upkeep_part *part, size_t seal_rows, size_t tier)
+static size_t count_living(const struct hl_upkeep_part *part)
 {
-    return !part->is_tail && tier_of(part->n_rows - part->n_dead, seal_rows) <= tier;
+    return part->n_rows - part->n_dead;
 }
 
-/* The first run of neighbours that are all of this tier or below. */
+static bool is_mergeable(const struct hl_upkeep_part *part, size_t seal_rows, size_t tier)
+{
+    return !part->is_tail && tier_of(count_living(part), seal_rows) <= tier;
+}
+
+/* Whether the largest grows enough by it: else it would be built anew for every few of the
+ * small ones behind it, and a shelf would cost the square of its rows. */
+static bool is_worth_it(const struct hl_upkeep_part *parts, size_t n)
+{
+    size_t sum = 0, largest = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const size_t n_living = count_living(&parts[i]);
+
+        sum += n_living;
+        largest = n_living > largest ? n_living : largest;
+    }
+    return n >= NEIGHBOURS && sum / GROWTH >= largest;
+}
+
+/* The first longest run of neighbours of this tier or below that is worth it. */
 static struct hl_upkeep_choice find_run(const struct hl_upkeep_part *parts, size_t n_parts,
                                         size_t seal_rows, size_t tier)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < n_parts; i++) {
-        n = is_mergeable(&parts[i], seal_rows, tier) ? n + 1 : 0;
-        if (n == NEIGHBOURS)
-            return (struct hl_upkeep_choice){i + 1 - n, n};
+    for (size_t i = 0; i <= n_parts; i++) {
+        if (i < n_parts && is_mergeable(&parts[i], seal_rows, tier)) {
+            n++;
+            continue;
+        }
+        if (is_worth_it(&parts[i - n], n))
+            return (struct hl_upkeep_choice){i - n, n};
+        n = 0;
     }
     return (struct hl_upkeep_choice){0, 0};
 }

@@ -7,9 +7,10 @@
 
 /* Which parts of a shelf become one: pure arithmetic over their sizes.
  *
- * A tail that is full is sealed first, since searches scan it. Sealed parts are merged four
- * neighbours of about one size at a time, so that a row is built into a graph once for each
- * power of four its shelf has grown by; a part of which a third is dead is made anew. */
+ * A tail that is full is sealed first, since searches scan it. Sealed neighbours are merged
+ * when they are four or more and three times what the largest of them is, so that a row is
+ * built into a graph once for each power of three its shelf has grown by; a part of which a
+ * third is dead is made anew. */
 struct hl_upkeep_part {
     size_t n_rows, n_dead;
     bool is_tail;

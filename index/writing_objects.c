@@ -273,7 +273,6 @@ enum hl_code hl_writing_swap(struct hl_writing *writing, const struct hl_swap *s
                                    .until = merge->commit,
                                    .first = hl_part_row(merge->parts[0], 0)};
     struct hl_layout *own = hl_writing_own_layout(writing);
-    const char *file = strstr(merge->path, "/segments/");
     char key[HL_MANIFEST_KEY], body[HL_MANIFEST_BODY];
     enum hl_code code;
 
@@ -288,7 +287,7 @@ enum hl_code hl_writing_swap(struct hl_writing *writing, const struct hl_swap *s
     if (code == HL_OK && swap->part) {
         manifest.n_rows = hl_part_count(swap->part);
         (void)snprintf(manifest.file, sizeof manifest.file, "%s",
-                       file ? file + strlen("/segments/") : "");
+                       hl_manifest_file(merge->path));
         hl_manifest_key(&manifest, key);
         code = hl_store_put_record(writing->store, HL_MANIFEST_KIND, key, body,
                                    hl_manifest_encode(&manifest, body), err);
