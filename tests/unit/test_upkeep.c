@@ -9,6 +9,7 @@
 #include "index/upkeep.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { SEAL = 1000, MOST = 16 };
 
@@ -21,18 +22,17 @@ static void chosen(const char *words, const char *wanted)
     size_t n = 0;
     char got[32] = "-";
 
-    for (int at = 0, taken; words[at] && n < MOST; n++) {
+    for (; *words && n < MOST; n++) {
         struct hl_upkeep_part *part = &parts[n];
 
-        part->is_full = words[at] == 'T';
-        part->is_tail = part->is_full || words[at] == 't';
-        at += part->is_tail;
-        assert_int_equal(sscanf(words + at, "%zu%n", &part->n_rows, &taken), 1);
-        at += taken;
-        if (sscanf(words + at, "/%zu%n", &part->n_dead, &taken) == 1)
-            at += taken;
-        while (words[at] == ' ')
-            at++;
+        part->is_full = *words == 'T';
+        part->is_tail = part->is_full || *words == 't';
+        words += part->is_tail;
+        part->n_rows = strtoul(words, (char **)&words, 10);
+        assert_true(part->n_rows > 0);
+        if (*words == '/')
+            part->n_dead = strtoul(words + 1, (char **)&words, 10);
+        words += *words == ' ';
     }
     choice = hl_upkeep_choose(parts, n, SEAL);
     if (choice.n > 0)

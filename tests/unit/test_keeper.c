@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "proto/fail.h"
+#include "tests/unit/keeping.h"
+
+static struct hl_collection_info info_of(struct keeping *k)
+{
+    struct hl_collection_info info;
+
+    assert_int_equal(hl_collection_info(k->s.collection, k->s.arena, &info, &k->s.err),
+                     HL_OK);
+    hl_layout_unref(info.layout);
+    return info;
+}
+
+static void put_tails(struct keeping *k, int n)
+{
+    for (int i = 0; i < n; i++) {
+        assert_true(put_points(k, 64 * i + 1, 64 * i + 64) > 0);
+        await(k, HL_ENGINE_SEALED, (size_t)i + 1);
+    }
+}
+
+static void a_full_tail_becomes_a_segment(void **state)
+{
+    struct keeping *k = *state;
+
+    assert_true(put_points(k, 1, 63) > 0);
+    assert_int_equal(info_of(k).n_indexed, 0);
+    assert_int_equal(count_files(k, NULL, 0), 0);
+    assert_true(put_points(k, 64, 70) > 0);
+    await(k, HL_ENGINE_SEALED, 1);
+    assert_int_equal(info_of(k).n_indexed, 64);
+    assert_int_equal(count_files(k, NULL, 0), 1);
+    assert_found(k, 1, 70);
+}
+
+static void neighbours_become_one_and_their_files_go(void **state)
+{
+    struct keeping *k = *state;
+
+    put_tails(k, 4);
+    await(k, HL_ENGINE_MERGED, 1);
+    assert_found(k, 1, 256);
+    reopen(k); /* nobody holds the old ones any more */
+    assert_int_equal(count_files(k, NULL, 0), 1);
+    assert_int_equal(info_of(k).n_indexed, 256);
+    assert_int_equal(told(k, HL_ENGINE_REBUILDING), 0);
+    assert_found(k, 1, 256);
+}
+
+static void a_look_keeps_the_segments_it_began_with(void **state)
+{
+    struct keeping *k = *state;
+
+    put_tails(k, 3);
+    look(&k->s, NULL);
+    assert_true(put_points(k, 193, 256) > 0);
+    await(k, HL_ENGINE_MERGED, 1);
+    assert_in_range(count_files(k, NULL, 0), 4,
+                    5); /* three, the one of all, one in between */
+    hl_look_close(k->s.look);
+    k->s.look = NULL;
+    assert_true(delete_points(k, 256, 256) > 0);
+    assert_found(k, 1, 255);
+}
+
+static void what_dies_during_a_merge_stays_dead(void **state)
+{
+    struct keeping *k = *state;
+
+    put_tails(k, 3);
+    for (int i = 0; i < 64; i++) /* before, while and after the four are merged */
+        assert_true(put_points(k, 193 + i, 193 + i) > 0 &&
+                    delete_points(k, i + 1, i + 1) > 0);
+    await(k, HL_ENGINE_MERGED, 1);
+    assert_found(k, 65, 256);
+    reopen(k);
+    assert_found(k, 65, 256);
+}
+
+static void segments_of_which_nothing_lives_go(void **state)
+{
+    const struct timespec moment = {.tv_nsec = 5000000};
+    struct keeping *k = *state;
+
+    put_tails(k, 5);
+    assert_true(delete_points(k, 1, 320) > 0);
+    for (int i = 0; i < PATIENCE_S * 200 && info_of(k).n_segments > 0; i++)
+        (void)nanosleep(&moment, NULL);
+    assert_int_equal(info_of(k).n_segments, 0);
+    reopen(k);
+    assert_int_equal(count_files(k, NULL, 0), 0);
+    assert_int_equal(info_of(k).n_segments, 0);
+}
+
+/* What fails is told, what was written is there all the same, and it is tried again. */
+static void fail_upkeep(struct keeping *k, const char *rule)
+{
+    assert_true(put_points(k, 1, 63) > 0);
+    assert_int_equal(hl_failpoint_arm(rule, &k->s.err), HL_OK);
+    assert_true(put_points(k, 64, 65) > 0);
+    await(k, HL_ENGINE_UPKEEP_FAILED, 1);
+    assert_true(strlen(k->last_error) > 0);
+    await(k, HL_ENGINE_SEALED, 1);
+    hl_failpoint_disarm();
+    assert_int_equal(count_files(k, NULL, 0), 1);
+    assert_found(k, 1, 65);
+}
+
+static void a_seal_that_cannot_be_put_in_place_is_tried_again(void **state)
+{
+    fail_upkeep(*state, "file.rename=1:fail");
+}
+
+static void a_seal_that_cannot_be_mapped_is_tried_again(void **state)
+{
+    fail_upkeep(*state, "file.map=1:fail");
+}
+
+static void the_end_comes_before_a_seal_is_through(void **state)
+{
+    struct keeping *k = *state;
+
+    for (int i = 0; i < 4; i++) {
+        assert_true(put_points(k, 300 * i + 1, 300 * i + 300) > 0);
+        reopen(k); /* in the middle of whatever the keeper does */
+        assert_int_equal(told(k, HL_ENGINE_REBUILDING), 0);
+        assert_found(k, 1, 300 * i + 300);
+    }
+    await(k, HL_ENGINE_SEALED, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_full_tail_becomes_a_segment),
+        TEST(neighbours_become_one_and_their_files_go),
+        TEST(a_look_keeps_the_segments_it_began_with),
+        TEST(what_dies_during_a_merge_stays_dead),
+        TEST(segments_of_which_nothing_lives_go),
+        TEST(a_seal_that_cannot_be_put_in_place_is_tried_again),
+        TEST(a_seal_that_cannot_be_mapped_is_tried_again),
+        TEST(the_end_comes_before_a_seal_is_through),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
