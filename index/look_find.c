@@ -127,7 +127,7 @@ struct found {
 };
 
 static enum hl_code find_dense(struct hl_look *look, const struct hl_find *find,
-                               struct hl_shelf_search *search, struct hl_arena *arena,
+                               const struct hl_shelf_search *asked, struct hl_arena *arena,
                                struct found found, struct hl_err *err)
 {
     struct hl_engine *engine = look->collection->engine;
@@ -135,21 +135,22 @@ static enum hl_code find_dense(struct hl_look *look, const struct hl_find *find,
     const struct hl_shelf_hit *hits = NULL;
     struct hl_shelf_tally tally = {0};
     struct hl_shelf sealed;
+    struct hl_shelf_search search = *asked;
     size_t n = 0;
     enum hl_code code = HL_OK;
 
     if (!searcher)
         return hl_fail(err, HL_NO_MEMORY, "no memory to search");
     if (find->is_indexed_only) {
-        code = only_sealed(search->shelf, arena, &sealed, err);
-        search->shelf = &sealed;
+        code = only_sealed(search.shelf, arena, &sealed, err);
+        search.shelf = &sealed;
     }
-    search->kernels = hl_engine_kernels(engine);
-    search->beam = find->beam ? find->beam : hl_engine_options(engine)->beam;
+    search.kernels = hl_engine_kernels(engine);
+    search.beam = find->beam ? find->beam : hl_engine_options(engine)->beam;
     if (code == HL_OK)
-        code = take_query(find, arena, &search->query, err);
+        code = take_query(find, arena, &search.query, err);
     if (code == HL_OK)
-        code = hl_shelf_find(searcher, search, &hits, &n, &tally, err);
+        code = hl_shelf_find(searcher, &search, &hits, &n, &tally, err);
     if (code == HL_OK)
         code = give(find, hits, n, arena, found.ret_hits, found.ret_n, err);
     hl_engine_give_searcher(engine, searcher);
