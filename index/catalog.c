@@ -183,9 +183,16 @@ enum hl_code hl_catalog_stmt(struct hl_catalog *catalog, enum hl_catalog_stmt wh
 enum hl_code hl_catalog_end(struct hl_catalog *catalog, enum hl_code code,
                             struct hl_err *err)
 {
+    struct hl_err ignored;
+
     if (code == HL_OK)
-        return hl_db_commit(catalog->db, err);
-    hl_db_rollback(catalog->db);
+        code = hl_db_commit(catalog->db, err);
+    else
+        hl_db_rollback(catalog->db);
+    /* The log begins again from its front each time: on a full disk a collection can still
+     * be deleted. */
+    if (code == HL_OK)
+        (void)hl_db_checkpoint(catalog->db, &ignored);
     return code;
 }
 

@@ -252,12 +252,25 @@ static void finish(struct group *group)
     }
 }
 
+/* A full disk may have room in the database for what is in its log: then the log begins
+ * again from its front. */
+static bool made_room(const struct group *group, enum hl_code code)
+{
+    struct hl_err ignored;
+
+    return code == HL_DISK_FULL &&
+           hl_store_checkpoint(group->collection->store, &ignored) == HL_OK;
+}
+
 static void run_alone(struct group *group, size_t at)
 {
     struct group single = {group->collection, &group->members[at], 1};
     struct hl_err err;
+    enum hl_code code = try_group(&single, &err);
 
-    if (try_group(&single, &err) != HL_OK) {
+    if (made_room(&single, code))
+        code = try_group(&single, &err);
+    if (code != HL_OK) {
         single.members->code = hl_err_code(&err);
         single.members->err = err;
         tell_failed(group->collection, &err);

@@ -139,9 +139,9 @@ static void print_filter(const struct export *export, struct hl_buf *buf)
     const char *filter = export->words->values[FILTER];
 
     if (export->vector) {
-        hl_buf_add_text(buf, "{\"must\":[{\"has_vector\":[");
+        hl_buf_add_text(buf, "{\"must\":[{\"has_vector\":");
         hl_encode_string(buf, export->vector);
-        hl_buf_print(buf, "]}%s%s]}", filter ? "," : "", filter ? filter : "");
+        hl_buf_print(buf, "}%s%s]}", filter ? "," : "", filter ? filter : "");
     } else {
         hl_buf_add_text(buf, filter);
     }
