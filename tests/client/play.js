@@ -15,6 +15,7 @@ import collections from './collections.js';
 import filters from './filters.js';
 import points from './points.js';
 import search from './search.js';
+import snapshots from './snapshots.js';
 
 const START_LIMIT_MS = 60000;
 const [program, defaultContract] = process.argv.slice(2);
@@ -69,8 +70,8 @@ function comment(text) {
     console.log(String(text).replace(/^/gm, '# '));
 }
 
-async function play(client, port) {
-    const tests = [...collections, ...points, ...filters, ...search];
+async function play(client, port, data) {
+    const tests = [...collections, ...points, ...filters, ...search, ...snapshots];
     let n = 0, failed = 0;
 
     console.log(`1..${tests.length + 1}`);
@@ -79,7 +80,7 @@ async function play(client, port) {
 
         faults.length = 0;
         try {
-            await test(client, port);
+            await test(client, port, data);
             if (faults.length > 0)
                 error = `not as the contract has it:\n${faults.join('\n')}`;
         } catch (e) {
@@ -98,7 +99,7 @@ async function play(client, port) {
 const folder = mkdtempSync(join(tmpdir(), 'heirloom-client-'));
 const { server, port, log } = await start(folder);
 const client = new QdrantClient({ host: '127.0.0.1', port });
-const { n, failed } = await play(client, port);
+const { n, failed } = await play(client, port, join(folder, 'data'));
 const code = await stop(server);
 
 console.log(`${code === 0 ? 'ok' : 'not ok'} ${n + 1} - the server ends well`);
