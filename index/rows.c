@@ -153,7 +153,8 @@ size_t hl_rows_bytes(const struct hl_rows *rows)
 
 static enum hl_code grow_small(struct hl_rows *rows, struct hl_err *err)
 {
-    uint32_t room = rows->room ? rows->room + rows->room / 2 : SMALL_FIRST;
+    /* A clone of one number has room for one, and the half of one is none. */
+    uint32_t room = rows->room < SMALL_FIRST ? SMALL_FIRST : rows->room + rows->room / 2;
     uint32_t *grown = hl_realloc(rows->small, room * sizeof *grown);
 
     if (!grown)

@@ -252,9 +252,28 @@ static void few_numbers_take_few_bytes(void **state)
     hl_rows_free(rows);
 }
 
+static void a_clone_of_one_number_takes_another(void **state)
+{
+    struct hl_rows *one = hl_rows_new(), *clone;
+    struct hl_err err;
+
+    (void)state;
+    assert_non_null(one);
+    assert_int_equal(hl_rows_add(one, 7, &err), HL_OK);
+    clone = hl_rows_clone(one);
+    assert_non_null(clone);
+    for (uint32_t number = 8; number < 20; number++)
+        assert_int_equal(hl_rows_add(clone, number, &err), HL_OK);
+    assert_int_equal(hl_rows_count(clone), 13);
+    assert_int_equal(hl_rows_count(one), 1);
+    hl_rows_free(clone);
+    hl_rows_free(one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_clone_of_one_number_takes_another),
         cmocka_unit_test(a_set_has_what_was_added_and_not_removed),
         cmocka_unit_test(sets_of_every_size_are_joined_exactly),
         cmocka_unit_test(a_range_and_a_list_are_added_at_once),
