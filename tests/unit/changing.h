@@ -150,6 +150,85 @@ static inline void end_queue(struct queue *queue)
     sem_destroy(&queue->gate_done);
 }
 
+/* The keeper is held in the ear of its engine: failpoints are armed while nobody but the
+ * writer passes them. */
+struct hush {
+    struct stand *s;
+    atomic_bool is_wanted;
+    sem_t is_held, may_go;
+};
+
+static inline void hear(void *self, const struct hl_engine_event *event)
+{
+    struct hush *hush = self;
+
+    if (event->kind != HL_ENGINE_SEALED || !atomic_exchange(&hush->is_wanted, false))
+        return;
+    sem_post(&hush->is_held);
+    while (sem_wait(&hush->may_go) != 0)
+        continue;
+}
+
+/* Points that come and go fill a tail, whose sealing is told. */
+static inline void hold_keeper(struct hush *hush)
+{
+    struct stand *s = hush->s;
+    char *text = hl_arena_alloc(s->arena, 8192);
+    size_t len;
+
+    assert_non_null(text);
+    len = (size_t)snprintf(text, 8192, "{\"upsert\":{\"points\":[");
+    for (int i = 0; i < 64; i++)
+        len += (size_t)snprintf(
+            text + len, 8192 - len,
+            "%s{\"id\":%d,\"payload\":{\"hush\":1},\"vector\":{\"m\":[1,1]}}", i ? "," : "",
+            90000 + i);
+    (void)snprintf(text + len, 8192 - len,
+                   "]}},{\"delete\":{\"filter\":{\"must\":[{\"key\":\"hush\","
+                   "\"match\":{\"value\":1}}]}}}");
+    atomic_store(&hush->is_wanted, true);
+    assert_true(change_points(s, text) > 0);
+    while (sem_wait(&hush->is_held) != 0)
+        continue;
+}
+
+static inline void release_keeper(struct hush *hush)
+{
+    sem_post(&hush->may_go);
+}
+
+/* The stand is opened anew for it; to be closed before `hush` goes. */
+static inline void begin_hush(struct hush *hush, struct stand *s)
+{
+    hush->s = s;
+    atomic_init(&hush->is_wanted, false);
+    sem_init(&hush->is_held, 0, 0);
+    sem_init(&hush->may_go, 0, 0);
+    close_stand(s);
+    s->options.tell = hear;
+    s->options.self = hush;
+    assert_int_equal(open_stand(s), HL_OK);
+    hold_keeper(hush);
+}
+
+static inline void end_hush(struct hush *hush)
+{
+    release_keeper(hush);
+    close_stand(hush->s);
+    hush->s->options.tell = NULL;
+    sem_destroy(&hush->is_held);
+    sem_destroy(&hush->may_go);
+    assert_int_equal(open_stand(hush->s), HL_OK);
+}
+
+static inline void reopen_hushed(struct hush *hush)
+{
+    release_keeper(hush);
+    close_stand(hush->s);
+    assert_int_equal(open_stand(hush->s), HL_OK);
+    hold_keeper(hush);
+}
+
 /* One alone; its code, and the sentence in `err`. */
 static inline enum hl_code
 act_alone(struct stand *s, enum hl_code (*act)(struct stand *s, struct hl_writing *writing,

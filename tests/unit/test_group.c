@@ -247,9 +247,11 @@ static int survive(struct stand *s, struct model *model, const struct fault *fau
 static void survive_each(struct stand *s, const struct fault *fault, int most_failures)
 {
     struct model model = {0};
+    struct hush hush;
     int n_failed = 0, n_quiet = 0, n = 0;
 
     add_index(s, "i", "integer");
+    begin_hush(&hush, s);
     while (n_quiet < 3) {
         const int n_refused = survive(s, &model, fault, ++n);
 
@@ -259,16 +261,17 @@ static void survive_each(struct stand *s, const struct fault *fault, int most_fa
         n_failed += n_refused > 0;
         if (change_points(s, "{\"delete\":{\"points\":[1]}}") == 0) {
             assert_int_equal(s->err.code, HL_NO_MEMORY); /* it is broken */
-            reopen(s);
+            reopen_hushed(&hush);
         }
         compare(s, &model);
         if (n % 16 == 0) {
-            reopen(s);
+            reopen_hushed(&hush);
             compare(s, &model);
         }
         hl_arena_reset(s->arena);
         assert_true(n < 4000);
     }
+    end_hush(&hush);
     print_message("%s%s: %d of %d groups had a failure\n", fault->place, fault->from,
                   n_failed, n);
     assert_true(n > 3); /* the place was passed */
@@ -309,9 +312,11 @@ static void syncs_that_fail_lose_and_invent_nothing(void **state)
 static void a_full_disk_refuses_and_loses_nothing(void **state)
 {
     struct stand *s = *state;
+    struct hush hush;
     struct queue queue;
 
     assert_true(change_points(s, upsert(s, 1)) > 0);
+    begin_hush(&hush, s);
     begin_queue(&queue, s);
     (void)put_points(&queue, upsert(s, 2));
     (void)put_points(&queue, upsert(s, 3));
@@ -323,7 +328,7 @@ static void a_full_disk_refuses_and_loses_nothing(void **state)
     look(s, NULL);
     assert_string_equal(scroll(s, NULL, 9), "1");
     assert_true(change_points(s, upsert(s, 4)) > 0);
-    reopen(s);
+    end_hush(&hush);
     look(s, NULL);
     assert_string_equal(scroll(s, NULL, 9), "1 4");
 }

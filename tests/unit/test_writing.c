@@ -229,8 +229,10 @@ static void no_shape_is_half_made_when_memory_runs_out(void **state)
     static enum hl_code (*const acts[])(struct stand *, struct hl_writing *,
                                         struct hl_err *) = {drop_e, set_config};
     struct stand *s = *state;
+    struct hush hush;
 
     fill(s, 1, 3);
+    begin_hush(&hush, s);
     for (size_t i = 0; i < 2; i++) {
         enum hl_code code = HL_NO_MEMORY;
         int n = 0;
@@ -255,7 +257,7 @@ static void no_shape_is_half_made_when_memory_runs_out(void **state)
         }
         assert_true(n > 3);
     }
-    reopen(s);
+    end_hush(&hush);
     assert_null(space_of(s, "e"));
     assert_string_equal(hl_look_layout(s->look)->config, "{\"ours\":1}");
     assert_string_equal(scroll(s, NULL, 9), "1 2 3");
