@@ -91,7 +91,7 @@ static const char *shape(struct fixture *f, const struct hl_layout *layout)
     const struct hl_shelf *shelf = &hl_layout_space(layout, 1)->shelf;
     size_t n = 0;
 
-    for (; n < shelf->n_parts; n++)
+    for (; n < shelf->n_parts && n < N_PARTS; n++)
         for (int i = 0; i < N_PARTS; i++)
             if (shelf->parts[n] == f->parts[i])
                 f->shape[n] = (char)('0' + i);
