@@ -231,37 +231,44 @@ static void measure(struct tenants *t)
         filtered / all);
 }
 
+static bool prepare(struct tenants *t)
+{
+    struct stand *s = &t->stand;
+
+    t->gallery = hl_gallery_new(t->dim, 1);
+    t->first = calloc(t->n_users + 1, sizeof *t->first);
+    if (!t->gallery || !t->first || !init_stand(s))
+        return false;
+    for (size_t user = 0; user < t->n_users; user++)
+        t->first[user + 1] = t->first[user] + FEWEST + mix(user + 1) % (MOST - FEWEST + 1);
+    t->n_points = t->first[t->n_users];
+    close_stand(s);
+    s->options.seal_rows = t->n_points / 4 > 64 ? t->n_points / 4 : 64;
+    s->options.max_unindexed_bytes = (size_t)16 << 30;
+    s->options.n_links = 32;
+    s->options.ef_construction = 100;
+    return open_stand(s) == HL_OK;
+}
+
 int main(int argc, char **argv)
 {
     struct tenants t = {.n_users = argc > 1 ? strtoul(argv[1], NULL, 10) : 10000,
                         .dim = argc > 2 ? strtoul(argv[2], NULL, 10) : 64};
-    struct stand *s = &t.stand;
+    bool is_ready = t.n_users > 0 && t.dim > 0 && t.dim <= MOST_DIM &&
+                    hl_index_choose_kernels("auto", &t.stand.err) == HL_OK && prepare(&t);
 
-    if (t.n_users < 1 || t.dim < 1 || t.dim > MOST_DIM ||
-        hl_index_choose_kernels("auto", &s->err) != HL_OK)
-        return 1;
-    t.gallery = hl_gallery_new(t.dim, 1);
-    t.first = calloc(t.n_users + 1, sizeof *t.first);
-    if (!t.gallery || !t.first || !init_stand(s))
-        return 1;
-    for (size_t user = 0; user < t.n_users; user++)
-        t.first[user + 1] = t.first[user] + FEWEST + mix(user + 1) % (MOST - FEWEST + 1);
-    t.n_points = t.first[t.n_users];
-    close_stand(s);
-    s->options.seal_rows = t.n_points / 4 > 64 ? t.n_points / 4 : 64;
-    s->options.max_unindexed_bytes = (size_t)16 << 30;
-    s->options.n_links = 32;
-    s->options.ef_construction = 100;
-    if (open_stand(s) != HL_OK)
-        return 1;
-    add_dense(s, "", (int)t.dim, "Euclid");
-    add_index(s, "user", "keyword");
-    add_index(s, "t", "integer");
-    add_index(s, "album", "keyword");
-    fill(&t);
-    measure(&t);
-    done_stand(s);
+    if (is_ready) {
+        add_dense(&t.stand, "", (int)t.dim, "Euclid");
+        add_index(&t.stand, "user", "keyword");
+        add_index(&t.stand, "t", "integer");
+        add_index(&t.stand, "album", "keyword");
+        fill(&t);
+        measure(&t);
+        done_stand(&t.stand);
+    } else {
+        fprintf(stderr, "usage: bench_tenants [USERS [DIM]]\n");
+    }
     hl_gallery_free(t.gallery);
     free(t.first);
-    return 0;
+    return is_ready ? 0 : 1;
 }
