@@ -11,9 +11,9 @@
     X(list)                                                                                \
     X(info)                                                                                \
     X(exists)                                                                              \
-    X(create) X(update) X(delete) X(change_aliases) X(list_aliases) X(list_own_aliases)    \
-        X(add_index) X(drop_index) X(add_vector) X(drop_vector) X(models) X(cluster)       \
-            X(node)
+    X(create)                                                                              \
+    X(update) X(delete) X(change_aliases) X(list_aliases) X(list_own_aliases) X(add_index) \
+        X(drop_index) X(add_vector) X(drop_vector) X(models) X(cluster) X(node)
 
 #define HL_COLLECTION_DECLARE(name)                                                        \
     enum hl_code hl_collection_call_##name(struct hl_server *server,                       \
