@@ -32,10 +32,10 @@ static const struct cell {
     const char *name;
     size_t buckets;
     const char *filter;
-    bool needs_graph; /* so many points are not scanned for */
+    bool needs_graph; /* half of 20,000 may be scanned as soon */
 } cells[] = {
     {"all", N_BUCKETS, NULL, true},
-    {"50 %", 1000, "{\"must\":[{\"key\":\"b\",\"range\":{\"lt\":1000}}]}", true},
+    {"50 %", 1000, "{\"must\":[{\"key\":\"b\",\"range\":{\"lt\":1000}}]}", false},
     {"5 %", 100, "{\"must\":[{\"key\":\"b\",\"range\":{\"lt\":100}}]}", false},
     {".5 %", 10, "{\"must\":[{\"key\":\"b\",\"range\":{\"lt\":10}}]}", false},
     {".05 %", 1, "{\"must\":[{\"key\":\"b\",\"match\":{\"value\":0}}]}", false},
@@ -386,7 +386,7 @@ static void a_filled_collection_finds_the_best(void **state)
     struct bench *b = *state;
 
     write_points(b, -1, false);
-    wait_for_merges(b, 2); /* eight full tails */
+    wait_for_merges(b, 1); /* of eight full tails */
     measure_all(b, "filled");
 }
 
