@@ -12,7 +12,8 @@
     X(info)                                                                                \
     X(exists)                                                                              \
     X(create)                                                                              \
-    X(update) X(delete) X(change_aliases) X(list_aliases) X(list_own_aliases) X(add_index) \
+    X(update)                                                                              \
+    X(delete) X(change_aliases) X(list_aliases) X(list_own_aliases) X(add_index)           \
         X(drop_index) X(add_vector) X(drop_vector) X(models) X(cluster) X(node)
 
 #define HL_COLLECTION_DECLARE(name)                                                        \

@@ -259,8 +259,6 @@ static void print_qdrants(const struct page *page)
     print_head(page->buf, "rest_responses_duration_seconds", "histogram",
                "Time from a request to its answer, by route and status.");
     print_all(page, SERIES_HISTOGRAM, "rest_responses_duration_seconds");
-    print_head(page->buf, "collections_total", "gauge", "Collections that are served.");
-    hl_buf_add_text(page->buf, "collections_total 0\n");
 }
 
 void hl_metrics_print(const struct hl_metrics *metrics, struct hl_buf *buf)

@@ -23,6 +23,8 @@ const struct hl_route hl_routes[] = {
     {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ, "/telemetry", hl_service_telemetry},
     {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/limits", hl_service_limits},
     {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/openapi.json", hl_service_openapi},
+    {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/issues", hl_service_issues},
+    {HL_METHOD_DELETE, HL_PLACE_WORKER, HL_DOOR_WRITE, "/issues", hl_service_issues},
     {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/cluster", hl_collection_call_node},
     {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/collections", hl_collection_call_list},
     {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE, "/collections/aliases",

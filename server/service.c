@@ -4,6 +4,7 @@
 #include "index/index.h"
 #include "proto/encode.h"
 #include "proto/openapi.h"
+#include "server/gallery_metrics.h"
 #include "server/server.h"
 #include "server/version.h"
 
@@ -62,10 +63,11 @@ enum hl_code hl_service_readyz(struct hl_server *server, struct hl_request *requ
 enum hl_code hl_service_metrics(struct hl_server *server, struct hl_request *request,
                                 struct hl_reply *reply, struct hl_err *err)
 {
-    (void)request;
     reply->status = 200;
     reply->content_type = HL_METRICS_CONTENT_TYPE;
     hl_metrics_print(server->metrics, &reply->body);
+    hl_gallery_metrics_print(server->collections, server->engine, request->arena,
+                             &reply->body);
     return hl_buf_check(&reply->body, "the metrics", err);
 }
 
@@ -172,7 +174,8 @@ enum hl_code hl_service_telemetry(struct hl_server *server, struct hl_request *r
     hl_encode_string(buf, hl_index_kernels());
     hl_buf_print(buf, ",\"http_workers\":%zu,\"readers\":%zu}", server->n_workers,
                  server->n_readers);
-    hl_buf_add_text(buf, ",\"collections\":{\"number_of_collections\":0}");
+    hl_buf_print(buf, ",\"collections\":{\"number_of_collections\":%zu}",
+                 hl_collections_count(server->collections));
     print_requests(buf, server);
     hl_buf_add_char(buf, '}');
     return hl_reply_end(reply, request, err);
@@ -189,4 +192,15 @@ enum hl_code hl_service_openapi(struct hl_server *server, struct hl_request *req
     json.data = hl_openapi_json(&json.len);
     hl_reply_text(reply, "application/json", json);
     return HL_OK;
+}
+
+/* Qdrant reports here what it would have configured otherwise; we have nothing to say. */
+enum hl_code hl_service_issues(struct hl_server *server, struct hl_request *request,
+                               struct hl_reply *reply, struct hl_err *err)
+{
+    (void)server;
+    hl_reply_begin(reply);
+    hl_buf_add_text(&reply->body,
+                    request->method == HL_METHOD_DELETE ? "true" : "{\"issues\":[]}");
+    return hl_reply_end(reply, request, err);
 }

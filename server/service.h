@@ -26,4 +26,8 @@ enum hl_code hl_service_openapi(struct hl_server *server, struct hl_request *req
 /* The answer of GET /, which never changes while a server runs. */
 void hl_service_print_root(struct hl_buf *buf);
 
+/* GET and DELETE. */
+enum hl_code hl_service_issues(struct hl_server *server, struct hl_request *request,
+                               struct hl_reply *reply, struct hl_err *err);
+
 #endif
