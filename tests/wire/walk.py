@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Walks the description that the server serves and calls every operation in it.
+
+    walk.py HEIRLOOM
+
+Each call has a sample that is meant to succeed, on a collection made for it; an operation
+without a sample fails the test. The status must be 200 and the reply must fit the schema that
+the description gives, member for member: ours says additionalProperties: false."""
+import json
+import pathlib
+import signal
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import openapi  # noqa: E402
+
+V = [1.0, 0.0, 0.0, 0.0]
+ONE = {"points": [1]}
+FILTER = {"must": [{"key": "user", "match": {"value": 7}}]}
+
+# By operationId: parameters of the path, of the URL, and the body. In the order of the walk, so
+# that what an operation needs is there and what it destroys is not needed any more.
+SAMPLES = [
+    ("createCollection", {}, "", {"vectors": {"": {"size": 4, "distance": "Cosine"},
+                                              "v2": {"size": 2, "distance": "Dot"}},
+                                  "sparse_vectors": {"words": {}}, "metadata": {"team": "a"}}),
+    ("updateCollection", {}, "", {"metadata": {"team": None, "city": "b"}}),
+    ("createIndex", {}, "wait=true", {"field_name": "user", "field_schema": "integer"}),
+    ("upsertPoints", {}, "wait=true", {"points": [
+        {"id": 1, "vector": {"": V, "v2": [1, 2], "words": {"indices": [3], "values": [0.5]}},
+         "payload": {"user": 7, "tags": ["x", "y"]}},
+        {"id": "00112233-4455-6677-8899-aabbccddeeff", "vector": {"": [0, 1, 0, 0]},
+         "payload": {"user": 8}}]}),
+    ("setPayload", {}, "", {"payload": {"a": 1}, "points": [1]}),
+    ("overwritePayload", {}, "", {"payload": {"user": 7, "b": 2}, "points": [1]}),
+    ("deletePayload", {}, "", {"keys": ["b"], "points": [1]}),
+    ("updateVectors", {}, "", {"points": [{"id": 1, "vector": {"v2": [3, 4]}}]}),
+    ("deleteVectors", {}, "", {"vector": ["v2"], "points": [1]}),
+    ("batchUpdate", {}, "", {"operations": [{"set_payload": {"payload": {"c": 1}, "points": [1]}}]}),
+    ("getPoint", {"id": "1"}, "", None),
+    ("getPoints", {}, "", {"ids": [1], "with_vector": True}),
+    ("scrollPoints", {}, "", {"filter": FILTER, "order_by": "user"}),
+    ("countPoints", {}, "", {"filter": FILTER}),
+    ("facet", {}, "", {"key": "user"}),
+    ("queryPoints", {}, "", {"query": V, "with_payload": True, "with_vector": True}),
+    ("queryBatch", {}, "", {"searches": [{"query": V}, {"query": {"recommend": {"positive": [1]}}}]}),
+    ("queryGroups", {}, "", {"query": V, "group_by": "user"}),
+    ("searchPoints", {}, "", {"vector": V, "limit": 2}),
+    ("searchBatch", {}, "", {"searches": [{"vector": V, "limit": 2}]}),
+    ("searchGroups", {}, "", {"vector": V, "group_by": "user", "limit": 2, "group_size": 1}),
+    ("recommendPoints", {}, "", {"positive": [1], "limit": 2}),
+    ("recommendBatch", {}, "", {"searches": [{"positive": [1], "limit": 2}]}),
+    ("recommendGroups", {}, "", {"positive": [1], "group_by": "user", "limit": 2, "group_size": 1}),
+    ("changeAliases", {}, "", {"actions": [{"create_alias": {"collection_name": "walk",
+                                                             "alias_name": "current"}}]}),
+    ("addVector", {"vector_name": "v3"}, "", {"dense": {"size": 3, "distance": "Euclid"}}),
+    ("deleteVector", {"vector_name": "v3"}, "", None),
+    ("createSnapshot", {}, "", None),
+    ("createFullSnapshot", {}, "", None),
+    ("clearPayload", {}, "", ONE),
+    ("deleteIndex", {"field_name": "user"}, "", None),
+    ("deletePoints", {}, "", ONE),
+]
+# What takes nothing but a collection, or nothing at all: before what destroys.
+PLAIN = ["root", "healthz", "livez", "readyz", "metrics", "telemetry", "limits", "openapi", "issues",
+         "cluster", "listCollections", "listAliases", "getCollection", "collectionExists",
+         "listCollectionAliases", "collectionCluster", "listModels", "listSnapshots",
+         "listFullSnapshots"]
+LAST = ["clearIssues", "deleteCollection"]
+
+
+def operations(spec):
+    for path, methods in spec["paths"].items():
+        for method, operation in methods.items():
+            yield operation["operationId"], method.upper(), path, operation
+
+
+def ask(port, method, path, body):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=data, method=method,
+                                     headers={"Content-Type": "application/json"} if data else {})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return reply.status, reply.headers.get_content_type(), reply.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers.get_content_type(), error.read()
+
+
+def extra(spec, schema, value, path):
+    """Members that the description does not have."""
+    schema = openapi.resolve(spec, schema)
+    if isinstance(value, dict) and schema.get("additionalProperties") is False:
+        for name in value:
+            if name not in schema.get("properties", {}):
+                yield f"{path}.{name} is not described"
+    if isinstance(value, dict):
+        for name, inner in schema.get("properties", {}).items():
+            if name in value:
+                yield from extra(spec, inner, value[name], f"{path}.{name}")
+    if isinstance(value, list) and "items" in schema:
+        for i, item in enumerate(value):
+            yield from extra(spec, schema["items"], item, f"{path}[{i}]")
+
+
+def check_reply(spec, operation, status, kind, body):
+    if status != 200:
+        yield f"answered {status}: {body[:300]!r}"
+        return
+    content = operation["responses"]["200"].get("content", {})
+    if kind not in content:
+        yield f"answered {kind}, described are {sorted(content)}"
+    elif kind == "application/json":
+        value = json.loads(body)
+        yield from openapi.check(spec, content[kind]["schema"], value, "$")
+        yield from extra(spec, content[kind]["schema"], value, "$")
+
+
+def walk(spec, port, directory):
+    known = {oid: (method, path, operation) for oid, method, path, operation in operations(spec)}
+    names = {}
+
+    def run(oid, params, url, body):
+        method, path, operation = known.pop(oid)
+        params = {"collection_name": "walk", **names, **params}
+        for name, value in params.items():
+            path = path.replace("{" + name + "}", value)
+        status, kind, reply = ask(port, method, path + ("?" + url if url else ""), body)
+        faults = list(check_reply(spec, operation, status, kind, reply))
+        if oid in ("createSnapshot", "createFullSnapshot") and not faults:
+            names["snapshot_name"] = json.loads(reply)["result"]["name"]
+        yield oid, faults
+
+    for oid, params, url, body in SAMPLES[:27]:
+        if oid in known:
+            yield from run(oid, params, url, body)
+    for oid in PLAIN:
+        if oid in known:
+            yield from run(oid, {}, "", None)
+    for scope in ("", "Full"):
+        if f"create{scope}Snapshot" in known:
+            yield from run(f"create{scope}Snapshot", {}, "", None)
+            for oid in (f"get{scope}Snapshot", f"download{scope}Snapshot"):
+                if oid in known:
+                    yield from run(oid, {}, "", None)
+            if not scope and "recoverFromSnapshot" in known:
+                place = f"file://{directory}/data/snapshots/walk/{names['snapshot_name']}"
+                yield from run("recoverFromSnapshot", {}, "", {"location": place})
+            yield from run(f"delete{scope}Snapshot", {}, "", None)
+    for oid, params, url, body in SAMPLES[27:]:
+        if oid in known:
+            yield from run(oid, params, url, body)
+    for oid in LAST:
+        yield from run(oid, {}, "", None)
+    for oid in known:
+        yield oid, ["no sample calls it"]
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="heirloom-walk-") as directory:
+        process, port = openapi.start(sys.argv[1], directory)
+        try:
+            spec = json.loads(ask(port, "GET", "/openapi.json", None)[2])
+            results = list(walk(spec, port, directory))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+    print(f"TAP version 13\n1..{len(results)}")
+    for i, (oid, faults) in enumerate(results, 1):
+        print(f"{'not ok' if faults else 'ok'} {i} - {oid} does what it is described to do")
+        for fault in faults[:5]:
+            print(f"# {fault}")
+    return any(faults for _, faults in results)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
