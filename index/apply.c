@@ -192,7 +192,7 @@ static enum hl_code delete_vectors(struct hl_applying *applying,
         dropped.spaces[dropped.n] = space->id;
     }
     return hl_applying_visit(applying, &op->target,
-                             &(struct hl_visit){drop_vectors, &dropped}, err);
+                             &(struct hl_visit){drop_vectors, &dropped, false}, err);
 }
 
 static enum hl_code apply_op(struct hl_applying *applying, const struct hl_write_op *op,
@@ -203,7 +203,7 @@ static enum hl_code apply_op(struct hl_applying *applying, const struct hl_write
         return each_given(applying, op, upsert_point, err);
     case HL_WRITE_DELETE:
         return hl_applying_visit(applying, &op->target,
-                                 &(struct hl_visit){delete_point, NULL}, err);
+                                 &(struct hl_visit){delete_point, NULL, false}, err);
     case HL_WRITE_UPDATE_VECTORS:
         return each_given(applying, op, update_vectors, err);
     case HL_WRITE_DELETE_VECTORS:

@@ -26,6 +26,7 @@ struct hl_visit {
     enum hl_code (*each)(struct hl_applying *applying, const struct hl_store_point *point,
                          void *self, struct hl_err *err);
     void *self;
+    bool needs_all; /* an id that is not there is an error, as in Qdrant for payloads */
 };
 
 /* Calls it with each point that is meant and there. Those of a filter are decided before

@@ -70,15 +70,16 @@ enum hl_code hl_apply_payload(struct hl_applying *applying, const struct hl_writ
                        "\"key\" is not supported: a payload is overwritten whole");
     if (op->kind == HL_WRITE_OVERWRITE_PAYLOAD || op->kind == HL_WRITE_CLEAR_PAYLOAD)
         return hl_applying_visit(applying, &op->target,
-                                 &(struct hl_visit){replace_point, &replacement}, err);
+                                 &(struct hl_visit){replace_point, &replacement, true},
+                                 err);
     if (op->kind == HL_WRITE_SET_PAYLOAD)
         code = hl_payload_parse(op->payload.text, op->payload.len, applying->apply->arena,
                                 &edit.patch, err);
     if (code != HL_OK)
         return code;
     hl_buf_init(&edit.buf, LARGEST);
-    code = hl_applying_visit(applying, &op->target, &(struct hl_visit){edit_point, &edit},
-                             err);
+    code = hl_applying_visit(applying, &op->target,
+                             &(struct hl_visit){edit_point, &edit, true}, err);
     hl_buf_done(&edit.buf);
     return code;
 }

@@ -118,6 +118,14 @@ static enum hl_code each_number(struct hl_applying *applying, const struct hl_ro
     return code;
 }
 
+static enum hl_code fail_missing(const struct hl_id *id, struct hl_err *err)
+{
+    char text[HL_ID_TEXT_SIZE];
+
+    hl_id_print(id, text);
+    return hl_fail(err, HL_NOT_FOUND, "Not found: No point with id %s found", text);
+}
+
 static enum hl_code each_id(struct hl_applying *applying, const struct hl_ids *ids,
                             const struct hl_visit *visit, struct hl_err *err)
 {
@@ -133,6 +141,8 @@ static enum hl_code each_id(struct hl_applying *applying, const struct hl_ids *i
         code = hl_reader_find(applying->reader, &ids->items[i], &point, &why);
         if (code == HL_OK)
             code = visit->each(applying, &point, visit->self, err);
+        else if (code == HL_NOT_FOUND && visit->needs_all)
+            code = fail_missing(&ids->items[i], err);
         else if (code == HL_NOT_FOUND)
             code = HL_OK;
         else

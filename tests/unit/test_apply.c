@@ -362,7 +362,11 @@ static void payloads_are_set_overwritten_and_cleared(void **state)
     struct rig *rig = *state;
 
     must(rig, TWO);
-    must(rig, "{\"set_payload\":{\"payload\":{\"c\":{\"d\":1}},\"points\":[1,9]}}");
+    assert_refused(rig, "{\"set_payload\":{\"payload\":{\"c\":2},\"points\":[1,9]}}",
+                   HL_NOT_FOUND, "Not found: No point with id 9 found");
+    assert_refused(rig, "{\"clear_payload\":{\"points\":[1,9]}}", HL_NOT_FOUND,
+                   "Not found: No point with id 9 found");
+    must(rig, "{\"set_payload\":{\"payload\":{\"c\":{\"d\":1}},\"points\":[1]}}");
     must(rig, "{\"set_payload\":{\"payload\":{\"e\":2},\"key\":\"c\",\"filter\":" A_IS(
                   "1") "}}");
     assert_points(rig, "1 {\"a\":1,\"c\":{\"d\":1,\"e\":2}} [0.6 0.8] e[1 2 3] | " TWO_IS);
