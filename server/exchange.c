@@ -212,9 +212,8 @@ static enum hl_code check_key(struct hl_exchange *exchange, const struct hl_head
     return HL_OK;
 }
 
-/* One view of the keys for the whole look. */
-/* Who has no key does not learn which paths there are: without a route it is asked for too.
- */
+/* One view of the keys for the whole look. Who has no key does not learn which paths there
+ * are: without a route it is asked for too. */
 static enum hl_code check_door(struct hl_exchange *exchange, const struct hl_head *head)
 {
     const struct hl_route *route = exchange->request.route;

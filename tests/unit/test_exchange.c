@@ -47,7 +47,8 @@ static enum hl_code refuse(struct hl_server *server, struct hl_request *request,
 }
 
 /* Goes on as its parameter says: on a reader ("then"), parked ("park"), parked and refused
- * ("deny"), on a reader and then parked ("both"). What it holds is let go in each case. */
+ * ("deny"), parked and ended before that returns ("now"), parked while its caller leaves
+ * ("gone"), on a reader and then parked ("both"). What it holds is let go in each case. */
 static atomic_int n_held;
 
 static void let_go(struct hl_request *request)
@@ -68,6 +69,16 @@ static void *finish_later(void *arg)
     return NULL;
 }
 
+static void finish_abandoned(struct hl_request *request)
+{
+    struct hl_conn *conn = &request->exchange->conn;
+    struct hl_err err;
+
+    conn->gone(conn);
+    hl_request_finish(request, hl_deadline_check(&request->deadline, "a change", &err),
+                      &err);
+}
+
 static enum hl_code park(struct hl_server *server, struct hl_request *request,
                          struct hl_reply *reply, struct hl_err *err)
 {
@@ -77,6 +88,14 @@ static enum hl_code park(struct hl_server *server, struct hl_request *request,
     (void)reply;
     if (strcmp(request->params[0].data, "deny") == 0)
         return hl_fail(err, HL_TOO_MANY, "too many are parked");
+    if (strcmp(request->params[0].data, "now") == 0) {
+        finish_later(request);
+        return HL_OK;
+    }
+    if (strcmp(request->params[0].data, "gone") == 0) {
+        finish_abandoned(request);
+        return HL_OK;
+    }
     assert_int_equal(pthread_create(&thread, NULL, finish_later, request), 0);
     pthread_detach(thread);
     return HL_OK;
@@ -131,6 +150,7 @@ struct fixture {
     int ends[2];
     struct hl_exchange *exchange;
     atomic_bool is_resumed;
+    bool was_long; /* the last answer did not come at once */
     char seen[512];
 };
 
@@ -237,6 +257,7 @@ static const char *ask(struct fixture *f, const char *target, struct hl_head hea
         step = hl_exchange_body(f->exchange, c, 1);
     if (step == HL_STEP_MORE)
         step = hl_exchange_end(f->exchange);
+    f->was_long = step == HL_STEP_LONG;
     if (step == HL_STEP_LONG) {
         hl_exchange_submit(f->exchange);
         for (int ms = 0; ms < 10000 && !atomic_load(&f->is_resumed); ms++)
@@ -277,6 +298,8 @@ static void a_request_goes_on_elsewhere_and_lets_go_of_what_it_held(void **state
     } cases[] = {
         {"/begin/then", "200 then"},
         {"/begin/park", "200 park, parked"},
+        {"/begin/now", "200 now, parked"},
+        {"/begin/gone", "499 {\"status\":{\"error\":\"a change was cancelled\""},
         {"/begin/both", "200 both, parked"},
         {"/begin/deny", "429 {\"status\":{\"error\":\"too many are parked\""},
         {"/begin/fail", "409 {\"status\":{\"error\":\"it begins badly\""},
@@ -288,6 +311,21 @@ static void a_request_goes_on_elsewhere_and_lets_go_of_what_it_held(void **state
             assert_begins(ask(*state, cases[i].target, get, ""), cases[i].wanted);
             assert_int_equal(atomic_load(&n_held), 0);
         }
+}
+
+static void the_size_of_a_body_decides_where_it_is_read(void **state)
+{
+    enum { MOST = 64 << 10 };
+    static char body[MOST + 2];
+    const struct hl_head post = {.method = "POST"};
+    struct fixture *f = *state;
+
+    memset(body, 'b', MOST);
+    assert_begins(ask(f, "/sized/a", post, body), "200 a:bbb");
+    assert_false(f->was_long);
+    body[MOST] = 'b';
+    assert_begins(ask(f, "/sized/a", post, body), "200 a:bbb");
+    assert_true(f->was_long);
 }
 
 static void a_handlers_error_replaces_what_it_had_printed(void **state)
@@ -437,6 +475,7 @@ int main(void)
         cmocka_unit_test(a_request_reaches_its_handler_and_the_exchange_serves_the_next),
         cmocka_unit_test(a_long_request_is_answered_by_a_reader),
         cmocka_unit_test(a_request_goes_on_elsewhere_and_lets_go_of_what_it_held),
+        cmocka_unit_test(the_size_of_a_body_decides_where_it_is_read),
         cmocka_unit_test(a_handlers_error_replaces_what_it_had_printed),
         cmocka_unit_test(an_unwanted_body_is_thrown_away_and_the_connection_kept),
         cmocka_unit_test(what_cannot_be_read_to_its_end_is_answered_first_and_closed),
