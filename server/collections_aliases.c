@@ -140,6 +140,23 @@ static const char *terminated(struct hl_arena *arena, const struct hl_text *text
     return text->text ? hl_arena_copy(arena, text->text, text->len) : "";
 }
 
+/* What is new is a name like a collection's; what is only looked for may be an odd one. */
+static enum hl_code check_words(const struct hl_alias_action *action, struct hl_err *err)
+{
+    const struct hl_text *made = action->kind == HL_ALIAS_RENAME   ? &action->new_alias
+                                 : action->kind == HL_ALIAS_CREATE ? &action->alias
+                                                                   : NULL;
+    const struct hl_text *const all[] = {&action->alias, &action->collection,
+                                         &action->new_alias};
+
+    for (size_t i = 0; i < 3; i++)
+        if (all[i]->text && memchr(all[i]->text, '\0', all[i]->len))
+            return hl_fail(err, HL_INVALID,
+                           "Validation error: a name of %zu bytes has a zero byte in it",
+                           all[i]->len);
+    return made ? hl_collections_check_name(made->text, made->len, err) : HL_OK;
+}
+
 static enum hl_code translate(const struct hl_alias_actions *actions,
                               struct hl_arena *arena, struct hl_catalog_alias_action *words,
                               struct hl_err *err)
@@ -186,6 +203,10 @@ static enum hl_code change(struct hl_collections *collections,
 
     if (!words || !copy_table(collections, actions->n, plan))
         return hl_collections_fail_no_memory(err);
+    for (size_t i = 0; code == HL_OK && i < actions->n; i++)
+        code = check_words(&actions->items[i], err);
+    if (code != HL_OK)
+        return code;
     for (size_t i = 0; i < actions->n; i++)
         if (!plan_action(plan, &actions->items[i]))
             return hl_collections_fail_no_memory(err);

@@ -7,16 +7,16 @@
 #include <string.h>
 #include <time.h>
 
-/* Changes of names: one at a time, with the desk held. */
+/* Changes of names: one at a time, with the desk held. What takes its time in between,
+ * opening and filling a folder that nobody knows yet, happens without it. */
 
-static enum hl_code check_name(const struct hl_span *name, struct hl_err *err)
+enum hl_code hl_collections_check_name(const char *name, size_t len, struct hl_err *err)
 {
-    bool is_fit = name->len > 0 && name->len <= HL_LONGEST_NAME &&
-                  !(name->data[0] == '.' &&
-                    (name->len == 1 || (name->len == 2 && name->data[1] == '.')));
+    bool is_fit = len > 0 && len <= HL_LONGEST_NAME &&
+                  !(name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')));
 
-    for (size_t i = 0; i < name->len; i++) {
-        unsigned char c = (unsigned char)name->data[i];
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)name[i];
 
         is_fit = is_fit && c >= 0x20 && c != 0x7f && !strchr("<>:\"/\\|?*", c);
     }
@@ -24,9 +24,9 @@ static enum hl_code check_name(const struct hl_span *name, struct hl_err *err)
         return HL_OK;
     return hl_fail(
         err, HL_INVALID,
-        "Validation error: collection name \"%.*s\" is not allowed: 1 to %d bytes "
-        "without control characters and < > : \" / \\ | ? *",
-        (int)(name->len < 100 ? name->len : 100), name->data, HL_LONGEST_NAME);
+        "Validation error: the name \"%.*s\" is not allowed: 1 to %d bytes without "
+        "control characters and < > : \" / \\ | ? *",
+        (int)(len < 100 ? len : 100), name, HL_LONGEST_NAME);
 }
 
 static int64_t now_ms(void)
@@ -84,6 +84,7 @@ static void unmake(struct hl_collections *collections, struct making *making)
     struct hl_err ignored;
 
     hl_free(making->entry.name);
+    making->entry.name = NULL;
     if (making->entry.collection) {
         hl_collection_retire(making->entry.collection);
         hl_collection_unref(making->entry.collection);
@@ -110,21 +111,43 @@ static enum hl_code show(struct hl_collections *collections, struct making *maki
     return HL_OK;
 }
 
-static enum hl_code create(struct hl_collections *collections, const struct hl_span *name,
-                           const struct hl_collections_filler *filler, struct hl_err *err)
+/* A folder, unless the name is taken. */
+static enum hl_code begin(struct hl_collections *collections, const struct hl_span *name,
+                          bool is_recovery, struct making *making, struct hl_err *err)
 {
-    struct making making = {.path = ""};
-    enum hl_code code = prepare(collections, name, &making, err);
+    enum hl_code code = hl_collections_check_name(name->data, name->len, err);
 
-    if (code == HL_OK)
-        code = hl_collection_open(collections->options.engine, making.path, making.name,
-                                  &making.entry.collection, err);
-    if (code == HL_OK)
-        code = filler->fill(filler->self, making.entry.collection, err);
-    if (code == HL_OK)
-        code = show(collections, &making, err);
     if (code != HL_OK)
-        unmake(collections, &making);
+        return code;
+    pthread_mutex_lock(&collections->desk);
+    if (is_taken(collections, name) && !hl_collections_exist(collections, name))
+        code = hl_fail(err, HL_EXISTS, "Wrong input: `%s` is an alias of a collection",
+                       name->data);
+    else if (!is_recovery && is_taken(collections, name))
+        code = fail_taken(name->data, err);
+    else
+        code = prepare(collections, name, making, err);
+    pthread_mutex_unlock(&collections->desk);
+    return code;
+}
+
+static enum hl_code open_made(struct hl_collections *collections, struct making *making,
+                              struct hl_err *err)
+{
+    return hl_collection_open(collections->options.engine, making->path, making->name,
+                              &making->entry.collection, err);
+}
+
+/* What was made is shown, or nothing of it stays. */
+static enum hl_code end(struct hl_collections *collections, struct making *making,
+                        enum hl_code code, struct hl_err *err)
+{
+    pthread_mutex_lock(&collections->desk);
+    if (code == HL_OK)
+        code = show(collections, making, err);
+    if (code != HL_OK)
+        unmake(collections, making);
+    pthread_mutex_unlock(&collections->desk);
     return code;
 }
 
@@ -133,15 +156,14 @@ enum hl_code hl_collections_create(struct hl_collections *collections,
                                    const struct hl_collections_filler *filler,
                                    struct hl_err *err)
 {
-    enum hl_code code = check_name(name, err);
+    struct making making = {.path = ""};
+    enum hl_code code = begin(collections, name, false, &making, err);
 
-    if (code != HL_OK)
-        return code;
-    pthread_mutex_lock(&collections->desk);
-    code = is_taken(collections, name) ? fail_taken(name->data, err)
-                                       : create(collections, name, filler, err);
-    pthread_mutex_unlock(&collections->desk);
-    return code;
+    if (code == HL_OK)
+        code = open_made(collections, &making, err);
+    if (code == HL_OK)
+        code = filler->fill(filler->self, making.entry.collection, err);
+    return end(collections, &making, code, err);
 }
 
 /* The name, and the aliases that lead where it leads. */
@@ -198,31 +220,21 @@ static void replace(struct hl_collections *collections, const struct hl_span *na
     hl_collection_unref(old);
 }
 
-static enum hl_code recover(struct hl_collections *collections, const struct hl_span *name,
-                            const struct hl_collections_folder *folder, struct hl_err *err)
+/* In the place of the one that has the name, if there is one still. */
+static enum hl_code replace_or_show(struct hl_collections *collections,
+                                    const struct hl_span *name, struct making *making,
+                                    struct hl_err *err)
 {
-    struct making making = {.path = ""};
-    const bool exists = hl_collections_exist(collections, name);
-    enum hl_code code = prepare(collections, name, &making, err);
+    enum hl_code code;
 
-    if (code == HL_OK)
-        code = folder->fill(folder->self, making.path, err);
-    if (code == HL_OK)
-        code = hl_collection_open(collections->options.engine, making.path, making.name,
-                                  &making.entry.collection, err);
-    if (code == HL_OK && exists)
-        code = hl_catalog_replace(collections->catalog, &making.row, err);
-    else if (code == HL_OK)
-        code = show(collections, &making, err);
-    if (code != HL_OK) {
-        unmake(collections, &making);
+    if (!hl_collections_exist(collections, name))
+        return show(collections, making, err);
+    code = hl_catalog_replace(collections->catalog, &making->row, err);
+    if (code != HL_OK)
         return code;
-    }
-    if (exists) {
-        replace(collections, name, making.entry.collection);
-        hl_collection_unref(making.entry.collection);
-        hl_free(making.entry.name);
-    }
+    replace(collections, name, making->entry.collection);
+    hl_collection_unref(making->entry.collection);
+    hl_free(making->entry.name);
     return HL_OK;
 }
 
@@ -231,15 +243,18 @@ enum hl_code hl_collections_recover(struct hl_collections *collections,
                                     const struct hl_collections_folder *folder,
                                     struct hl_err *err)
 {
-    enum hl_code code = check_name(name, err);
+    struct making making = {.path = ""};
+    enum hl_code code = begin(collections, name, true, &making, err);
 
-    if (code != HL_OK)
-        return code;
+    if (code == HL_OK)
+        code = folder->fill(folder->self, making.path, err);
+    if (code == HL_OK)
+        code = open_made(collections, &making, err);
     pthread_mutex_lock(&collections->desk);
-    if (is_taken(collections, name) && !hl_collections_exist(collections, name))
-        code = hl_fail(err, HL_EXISTS, "Wrong input: `%s` is an alias", name->data);
-    else
-        code = recover(collections, name, folder, err);
+    if (code == HL_OK)
+        code = replace_or_show(collections, name, &making, err);
+    if (code != HL_OK)
+        unmake(collections, &making);
     pthread_mutex_unlock(&collections->desk);
     return code;
 }

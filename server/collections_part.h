@@ -38,6 +38,9 @@ bool hl_entries_reserve(struct hl_collections *collections, size_t n);
 void hl_entries_insert(struct hl_collections *collections, struct hl_entry entry);
 void hl_entries_remove(struct hl_collections *collections, size_t at);
 
+/* HL_INVALID for what cannot name a collection, nor be a new alias of one. */
+enum hl_code hl_collections_check_name(const char *name, size_t len, struct hl_err *err);
+
 enum hl_code hl_collections_fail_no_memory(struct hl_err *err);
 
 #endif
