@@ -175,8 +175,8 @@ static const struct hl_rows *with_vector(void *self, const struct hl_text *name)
     return carriers ? carriers->points : NULL;
 }
 
-void hl_collection_scope(const struct hl_collection *collection,
-                         struct hl_field_index **room, struct hl_filter_scope *ret_scope)
+void hl_collection_scope(struct hl_collection *collection, struct hl_field_index **room,
+                         struct hl_filter_scope *ret_scope)
 {
     size_t n = 0;
 
@@ -189,7 +189,7 @@ void hl_collection_scope(const struct hl_collection *collection,
                                           .number_of = number_of,
                                           .id_of = id_of,
                                           .with_vector = with_vector,
-                                          .self = (void *)(uintptr_t)collection};
+                                          .self = collection};
 }
 
 enum hl_code hl_collection_take_reader(struct hl_collection *collection,

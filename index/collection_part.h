@@ -105,8 +105,8 @@ struct hl_carriers *hl_collection_carriers(const struct hl_collection *collectio
 
 /* The scope of filters, as of what is published: under the lock, or for the writer. */
 struct hl_filter_scope;
-void hl_collection_scope(const struct hl_collection *collection,
-                         struct hl_field_index **room, struct hl_filter_scope *ret_scope);
+void hl_collection_scope(struct hl_collection *collection, struct hl_field_index **room,
+                         struct hl_filter_scope *ret_scope);
 
 /* Made from the text that says what it is, `{"field_name":…,"field_schema":…}`; empty. */
 enum hl_code hl_kept_index_init(struct hl_kept_index *kept, const void *text, size_t len,

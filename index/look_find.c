@@ -98,10 +98,15 @@ static enum hl_code only_sealed(const struct hl_shelf *shelf, struct hl_arena *a
     return HL_OK;
 }
 
+struct found {
+    const struct hl_hit *hits;
+    size_t n;
+};
+
 /* Hits in the arena, on the wire's scale, cut where they are worse than the threshold. */
 static enum hl_code give(const struct hl_find *find, const struct hl_shelf_hit *found,
-                         size_t n, struct hl_arena *arena, const struct hl_hit **ret_hits,
-                         size_t *ret_n, struct hl_err *err)
+                         size_t n, struct hl_arena *arena, struct found *ret_found,
+                         struct hl_err *err)
 {
     const enum hl_distance distance = find->space->distance;
     struct hl_hit *hits = hl_arena_array(arena, n + 1, sizeof *hits);
@@ -116,19 +121,13 @@ static enum hl_code give(const struct hl_find *find, const struct hl_shelf_hit *
             break;
         hits[n_hits++] = (struct hl_hit){score, found[i].number, found[i].row};
     }
-    *ret_hits = hits;
-    *ret_n = n_hits;
+    *ret_found = (struct found){hits, n_hits};
     return HL_OK;
 }
 
-struct found {
-    const struct hl_hit **ret_hits;
-    size_t *ret_n;
-};
-
 static enum hl_code find_dense(struct hl_look *look, const struct hl_find *find,
                                const struct hl_shelf_search *asked, struct hl_arena *arena,
-                               struct found found, struct hl_err *err)
+                               struct found *found, struct hl_err *err)
 {
     struct hl_engine *engine = look->collection->engine;
     struct hl_searcher *searcher = hl_engine_take_searcher(engine);
@@ -152,14 +151,14 @@ static enum hl_code find_dense(struct hl_look *look, const struct hl_find *find,
     if (code == HL_OK)
         code = hl_shelf_find(searcher, &search, &hits, &n, &tally, err);
     if (code == HL_OK)
-        code = give(find, hits, n, arena, found.ret_hits, found.ret_n, err);
+        code = give(find, hits, n, arena, found, err);
     hl_engine_give_searcher(engine, searcher);
     return code;
 }
 
 static enum hl_code find_sparse(const struct hl_find *find,
                                 const struct hl_shelf_search *search,
-                                struct hl_arena *arena, struct found found,
+                                struct hl_arena *arena, struct found *found,
                                 struct hl_err *err)
 {
     const size_t n_rows = hl_sparse_count(find->space->sparse);
@@ -178,8 +177,7 @@ static enum hl_code find_sparse(const struct hl_find *find,
     if (!hits)
         return hl_arena_fail(arena, err, "what was found");
     code = hl_sparse_find(&sparse, hits, &n, err);
-    return code == HL_OK ? give(find, hits, n, arena, found.ret_hits, found.ret_n, err)
-                         : code;
+    return code == HL_OK ? give(find, hits, n, arena, found, err) : code;
 }
 
 enum hl_code hl_look_find(struct hl_look *look, const struct hl_find *find,
@@ -192,7 +190,7 @@ enum hl_code hl_look_find(struct hl_look *look, const struct hl_find *find,
                                      .k = find->k,
                                      .is_exact = find->is_exact,
                                      .deadline = find->deadline};
-    const struct found found = {ret_hits, ret_n};
+    struct found found = {0};
     enum hl_code code = check_query(find, err);
 
     if (code == HL_OK && look->filters[find->which].filter) {
@@ -201,6 +199,11 @@ enum hl_code hl_look_find(struct hl_look *look, const struct hl_find *find,
     }
     if (code != HL_OK)
         return code;
-    return find->space->sparse ? find_sparse(find, &search, arena, found, err)
-                               : find_dense(look, find, &search, arena, found, err);
+    code = find->space->sparse ? find_sparse(find, &search, arena, &found, err)
+                               : find_dense(look, find, &search, arena, &found, err);
+    if (code == HL_OK) {
+        *ret_hits = found.hits;
+        *ret_n = found.n;
+    }
+    return code;
 }

@@ -26,11 +26,11 @@ enum hl_order_start {
 /* The first value is the smallest, or the largest where the order is descending. */
 struct hl_order {
     struct hl_path key;
-    bool is_descending;
-    enum hl_order_start start;
-    bool is_whole;
     int64_t integer;
     double number;
+    enum hl_order_start start;
+    bool is_descending;
+    bool is_whole;
 };
 
 struct hl_scroll {

@@ -7,19 +7,46 @@
 /* The calls about collections: which there are, how they are made, changed and named. Those
  * that change names wait for the disk and belong on a reader; the others look into memory.
  */
-#define HL_COLLECTION_CALLS(X)                                                             \
-    X(list)                                                                                \
-    X(info)                                                                                \
-    X(exists)                                                                              \
-    X(create)                                                                              \
-    X(update)                                                                              \
-    X(delete) X(change_aliases) X(list_aliases) X(list_own_aliases) X(add_index)           \
-        X(drop_index) X(add_vector) X(drop_vector) X(models) X(cluster) X(node)
-
-#define HL_COLLECTION_DECLARE(name)                                                        \
-    enum hl_code hl_collection_call_##name(struct hl_server *server,                       \
-                                           struct hl_request *request,                     \
+enum hl_code hl_collection_call_list(struct hl_server *server, struct hl_request *request,
+                                     struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_collection_call_info(struct hl_server *server, struct hl_request *request,
+                                     struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_collection_call_exists(struct hl_server *server, struct hl_request *request,
+                                       struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_collection_call_create(struct hl_server *server, struct hl_request *request,
+                                       struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_collection_call_update(struct hl_server *server, struct hl_request *request,
+                                       struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_collection_call_delete(struct hl_server *server, struct hl_request *request,
+                                       struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_collection_call_change_aliases(struct hl_server *server,
+                                               struct hl_request *request,
+                                               struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_collection_call_list_aliases(struct hl_server *server,
+                                             struct hl_request *request,
+                                             struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_collection_call_list_own_aliases(struct hl_server *server,
+                                                 struct hl_request *request,
+                                                 struct hl_reply *reply,
+                                                 struct hl_err *err);
+enum hl_code hl_collection_call_add_index(struct hl_server *server,
+                                          struct hl_request *request,
+                                          struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_collection_call_drop_index(struct hl_server *server,
+                                           struct hl_request *request,
                                            struct hl_reply *reply, struct hl_err *err);
-HL_COLLECTION_CALLS(HL_COLLECTION_DECLARE)
+enum hl_code hl_collection_call_add_vector(struct hl_server *server,
+                                           struct hl_request *request,
+                                           struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_collection_call_drop_vector(struct hl_server *server,
+                                            struct hl_request *request,
+                                            struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_collection_call_models(struct hl_server *server, struct hl_request *request,
+                                       struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_collection_call_cluster(struct hl_server *server,
+                                        struct hl_request *request, struct hl_reply *reply,
+                                        struct hl_err *err);
+enum hl_code hl_collection_call_node(struct hl_server *server, struct hl_request *request,
+                                     struct hl_reply *reply, struct hl_err *err);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "proto/encode.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { LARGEST_PART = 16 << 20 };
@@ -217,6 +218,7 @@ static enum hl_code print_params(const struct hl_layout *layout,
 
     if (code != HL_OK)
         return code;
+    assert(params.text != NULL); /* there is a default */
     hl_buf_add_text(buf, "{\"vectors\":");
     if (count_vectors(layout, false, &last) == 1 && last->name[0] == '\0')
         hl_buf_add_text(buf, last->settings);

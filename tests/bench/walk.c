@@ -252,6 +252,8 @@ int main(int argc, char **argv)
         hl_kernels_find("auto", &b.kernels, &err) != HL_OK ||
         !load(&b, argc > 4 ? argv[4] : NULL)) {
         fprintf(stderr, "usage: bench_walk [ROWS [DIM [ROUNDS [FILE.f32]]]]\n");
+        free(b.values);
+        free(b.queries);
         return 1;
     }
     b.walker = hl_walker_new();

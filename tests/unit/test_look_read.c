@@ -192,12 +192,12 @@ static void ask_everything(struct stand *s, const char *said[N_SAID])
     static const char *const keys[N_KEYS] = {"i", "x", "at"};
     static const char *const facets[N_KEYS] = {"colour", "i", "tags[]"};
 
-    for (size_t i = 0; i < N_KEYS * N_ORDERS; i++) {
+    for (size_t i = 0; i < (size_t)N_KEYS * N_ORDERS; i++) {
         s->filter = filter_of(s, odd);
         said[i] = ordered(s, orders[i % N_ORDERS], keys[i / N_ORDERS], 50);
     }
     for (size_t i = 0; i < N_KEYS; i++)
-        said[N_KEYS * N_ORDERS + i] = facet(s, facets[i], odd, 50);
+        said[(size_t)N_KEYS * N_ORDERS + i] = facet(s, facets[i], odd, 50);
 }
 
 /* Without an index of the filter's key payloads are asked. */
@@ -215,7 +215,8 @@ static void an_index_says_what_payloads_say(void **state)
             fail_msg("%d: \"%s\", \"%s\"", i, payloads[i], indexes[i]);
     assert_string_equal(indexes[0], "3 11 1 5 7 3 11 9 13 15 17 19");
     assert_string_equal(indexes[1], "19 17 15 13 9 11 3 7 5 1 11 3");
-    assert_string_equal(indexes[N_KEYS * N_ORDERS], "\"green\":4 \"blue\":2 \"red\":2");
+    assert_string_equal(indexes[(size_t)N_KEYS * N_ORDERS],
+                        "\"green\":4 \"blue\":2 \"red\":2");
 }
 
 static void an_order_needs_an_index_of_ranges(void **state)
