@@ -142,9 +142,8 @@ static enum hl_code save_files(struct saving *saving,
                            saving->err);
 }
 
-/* The digits and nothing else, as Qdrant keeps them. */
-static enum hl_code save_sum(const char *path, const struct hl_archive_sum *sum,
-                             struct hl_err *err)
+enum hl_code hl_snapshot_save_sum(const char *path, const struct hl_archive_sum *sum,
+                                  struct hl_err *err)
 {
     char file[PATH_MAX];
     struct hl_replacement *replacement;
@@ -203,7 +202,7 @@ enum hl_code hl_snapshot_save(struct hl_collection *collection,
     if (code == HL_OK)
         code = save_files(&saving, options, &sum);
     if (code == HL_OK)
-        code = save_sum(options->path, &sum, err);
+        code = hl_snapshot_save_sum(options->path, &sum, err);
     for (size_t i = 0; i < saving.n; i++)
         hl_file_close(saving.files[i]);
     hl_free(saving.items);

@@ -32,6 +32,10 @@ enum hl_code hl_snapshot_save(struct hl_collection *collection,
 enum hl_code hl_snapshot_load(const char *path, const char *sha256, const char *folder,
                               const struct hl_deadline *deadline, struct hl_err *err);
 
+/* PATH.checksum: the digits and nothing else, as Qdrant keeps them. Whole or not there. */
+enum hl_code hl_snapshot_save_sum(const char *path, const struct hl_archive_sum *sum,
+                                  struct hl_err *err);
+
 /* The SHA-256 of a file, read piece by piece. */
 enum hl_code hl_snapshot_sum(const char *path, const struct hl_deadline *deadline,
                              struct hl_archive_sum *ret_sum, struct hl_err *err);

@@ -24,4 +24,20 @@ enum hl_code hl_snapshots_delete(struct hl_server *server, struct hl_request *re
 enum hl_code hl_snapshots_recover(struct hl_server *server, struct hl_request *request,
                                   struct hl_reply *reply, struct hl_err *err);
 
+/* GET and POST /snapshots: one archive with a snapshot of every collection, each of a
+ * moment of its own, and in its heirloom.json which is which and the aliases. What is
+ * deleted while it is made may be left out. While it is made, NAME.snapshot.parts stands
+ * beside it and the disk needs room for both. */
+enum hl_code hl_snapshots_full_list(struct hl_server *server, struct hl_request *request,
+                                    struct hl_reply *reply, struct hl_err *err);
+enum hl_code hl_snapshots_full_create(struct hl_server *server, struct hl_request *request,
+                                      struct hl_reply *reply, struct hl_err *err);
+
+/* GET and DELETE /snapshots/{snapshot} */
+enum hl_code hl_snapshots_full_download(struct hl_server *server,
+                                        struct hl_request *request, struct hl_reply *reply,
+                                        struct hl_err *err);
+enum hl_code hl_snapshots_full_delete(struct hl_server *server, struct hl_request *request,
+                                      struct hl_reply *reply, struct hl_err *err);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "index/archive.h"
 #include "proto/dir.h"
 #include "proto/file.h"
 #include "server/collections.h"
@@ -266,6 +267,115 @@ static void a_location_that_is_no_file_is_refused(void **state)
         HL_NOT_FOUND);
 }
 
+static struct hl_span span(const char *text)
+{
+    return (struct hl_span){text, strlen(text)};
+}
+
+static void add_collection(struct rig *rig, const char *name)
+{
+    const struct hl_collections_filler filler = {leave_empty, NULL};
+    const struct hl_span as = span(name);
+
+    must(rig, hl_collections_create(rig->server.collections, &as, &filler, &rig->err));
+}
+
+static void add_alias(struct rig *rig, const char *alias, const char *collection)
+{
+    struct hl_alias_action action = {.kind = HL_ALIAS_CREATE,
+                                     .alias = {alias, strlen(alias)},
+                                     .collection = {collection, strlen(collection)}};
+    const struct hl_alias_actions actions = {.items = &action, .n = 1};
+
+    must(rig, hl_collections_change_aliases(rig->server.collections, &actions, &rig->err));
+}
+
+static void create_full(struct rig *rig)
+{
+    must(rig, ask(rig, hl_snapshots_full_create, "", ""));
+    snprintf(rig->name, sizeof rig->name, "%.*s",
+             (int)strcspn(strstr(rig->reply.body.data, "full-snapshot-"), "\""),
+             strstr(rig->reply.body.data, "full-snapshot-"));
+}
+
+static void a_full_snapshot_has_every_collection_and_the_aliases(void **state)
+{
+    struct rig *rig = *state;
+    struct hl_archive_head head = {0};
+    struct hl_source source;
+    char text[TEXT] = "", out[TEXT];
+
+    add_collection(rig, "dogs");
+    add_alias(rig, "pets", "dogs");
+    create_full(rig);
+    assert_non_null(strstr(rig->reply.body.data, "\"checksum\":\""));
+    must(rig, ask(rig, hl_snapshots_full_download, rig->name, ""));
+    must(rig, hl_source_of_file(rig->reply.file, &source, &rig->err));
+    must(rig, hl_archive_look(&source, rig->request.arena, &head, &rig->err));
+    assert_string_equal(head.kind, "full");
+    assert_int_equal(head.n_files, 2);
+    snprintf(text, sizeof text, "%.*s", (int)head.config.len, head.config.text);
+    assert_non_null(strstr(text, "\"cats\":\"collections/1.snapshot\""));
+    assert_non_null(strstr(text, "\"dogs\":\"collections/2.snapshot\""));
+    assert_non_null(strstr(text, "\"pets\":\"dogs\""));
+    snprintf(out, sizeof out, "%s/out", rig->folder);
+    must(rig, hl_dir_make(out, &rig->err));
+    must(rig, hl_archive_load(&source, &head, out, NULL, &rig->err));
+    snprintf(text, sizeof text, "{\"location\":\"file://%s/out/collections/2.snapshot\"}",
+             rig->folder);
+    must(rig, ask(rig, hl_snapshots_recover, "birds", text));
+}
+
+static void a_full_snapshot_is_listed_deleted_and_no_snapshot_of_one(void **state)
+{
+    struct rig *rig = *state;
+    char body[TEXT + 256], folder[TEXT];
+    struct hl_file *file = NULL;
+
+    must(rig, ask(rig, hl_snapshots_full_list, "", ""));
+    assert_int_equal(strncmp(rig->reply.body.data, "{\"result\":[],", 13), 0);
+    create_full(rig);
+    must(rig, ask(rig, hl_snapshots_full_list, "", ""));
+    assert_non_null(strstr(rig->reply.body.data, rig->name));
+    assert_int_equal(count_listed(rig), 0); /* of "cats" */
+    snprintf(body, sizeof body, "{\"location\":\"file://%s/full-snapshots/%.200s\"}",
+             rig->folder, rig->name);
+    assert_int_equal(ask(rig, hl_snapshots_recover, "cats", body), HL_BAD_FILE);
+    snprintf(folder, sizeof folder, "%s/full-snapshots/%.200s.parts", rig->folder,
+             rig->name);
+    assert_int_equal(hl_file_open(folder, HL_FILE_READ, &file, &rig->err), HL_NOT_FOUND);
+    must(rig, ask(rig, hl_snapshots_full_delete, rig->name, ""));
+    assert_int_equal(ask(rig, hl_snapshots_full_delete, rig->name, ""), HL_NOT_FOUND);
+    assert_int_equal(ask(rig, hl_snapshots_full_download, rig->name, ""), HL_NOT_FOUND);
+    assert_int_equal(ask(rig, hl_snapshots_full_download, "../catalog.db", ""),
+                     HL_NOT_FOUND);
+}
+
+static bool count_entry(void *self, const char *name)
+{
+    (void)name;
+    ++*(size_t *)self;
+    return true;
+}
+
+static void a_full_snapshot_that_fails_leaves_nothing(void **state)
+{
+    struct rig *rig = *state;
+    atomic_bool cancelled = true;
+    char folder[TEXT];
+    size_t n = 0;
+
+    rig->request.deadline = (struct hl_deadline){&hl_still, -1, &cancelled};
+    assert_int_equal(ask(rig, hl_snapshots_full_create, "", ""), HL_CANCELLED);
+    assert_string_equal(rig->err.msg,
+                        "could not save collection \"cats\": the snapshot was cancelled");
+    snprintf(folder, sizeof folder, "%s/full-snapshots", rig->folder);
+    must(rig, hl_dir_walk(folder, count_entry, &n, &rig->err));
+    assert_int_equal(n, 0);
+    atomic_store(&cancelled, false);
+    create_full(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +391,12 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_time_that_requests_have_does_not_end_a_snapshot,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_full_snapshot_has_every_collection_and_the_aliases, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_full_snapshot_is_listed_deleted_and_no_snapshot_of_one, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_snapshot_that_fails_leaves_nothing, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_location_that_is_no_file_is_refused, set_up,
                                         tear_down),
     };
