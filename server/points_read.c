@@ -18,6 +18,7 @@ struct reading {
     struct hl_collection *collection;
     struct hl_look *look;
     struct hl_arena *scratch;
+    const struct hl_deadline *deadline;
     struct hl_look_wish wish;
     const struct hl_filter *filters[1];
 };
@@ -39,6 +40,7 @@ static enum hl_code begin(struct hl_server *server, struct hl_request *request,
 
     request->state = reading;
     request->release = let_go;
+    reading->deadline = &request->deadline;
     reading->scratch = hl_arena_new((size_t)server->config->limits.request_memory_mb << 20);
     if (!reading->scratch)
         return hl_fail(err, HL_NO_MEMORY, "no memory to read points");
@@ -100,6 +102,16 @@ static struct hl_show show_of(const struct reading *reading,
                             .scratch = reading->scratch};
 }
 
+/* Asked for each point: a page may be as long as the reply has room for, and nobody may be
+ * waiting for it any more. */
+static enum hl_code check_print(const struct reading *reading, const struct hl_buf *buf,
+                                struct hl_err *err)
+{
+    enum hl_code code = hl_deadline_check(reading->deadline, "reading points", err);
+
+    return code == HL_OK ? hl_buf_check(buf, "the reply", err) : code;
+}
+
 /* The points with these ids that there are, each once for each time it is asked for. */
 static enum hl_code print_found(const struct reading *reading, const struct hl_ids *ids,
                                 const struct hl_show *show, struct hl_buf *buf,
@@ -112,6 +124,9 @@ static enum hl_code print_found(const struct reading *reading, const struct hl_i
     for (size_t i = 0; code == HL_OK && i < ids->n; i++) {
         struct hl_store_point point;
 
+        code = check_print(reading, buf, err);
+        if (code != HL_OK)
+            break;
         code = hl_reader_find(reader, &ids->items[i], &point, err);
         if (code == HL_NOT_FOUND) {
             code = HL_OK;
@@ -250,6 +265,9 @@ static enum hl_code print_page(const struct reading *reading, const struct page 
         const struct hl_ordered *order = page->ordered ? &page->ordered[i] : NULL;
         struct hl_store_point point;
 
+        code = check_print(reading, buf, err);
+        if (code != HL_OK)
+            break;
         code = hl_reader_get(reader, order ? order->number : page->numbers[i], &point, err);
         if (code != HL_OK)
             break;
