@@ -3,6 +3,8 @@
 
 #include "proto/members.h"
 
+#include <string.h>
+
 enum { LOCATION, PRIORITY, CHECKSUM, API_KEY };
 
 enum { SHA256_DIGITS = 64 };
@@ -17,6 +19,8 @@ static bool is_sha256(const struct hl_text *text)
     }
     return text->len == SHA256_DIGITS;
 }
+
+static const char *const priorities[] = {"no_sync", "snapshot", "replica"};
 
 /* A string that must be of a kind. */
 static enum hl_code read_text(const struct hl_field *member, bool is_checksum,
@@ -39,7 +43,6 @@ static enum hl_code read_text(const struct hl_field *member, bool is_checksum,
 static enum hl_code read_member(const struct hl_field *member, size_t which, void *self,
                                 struct hl_err *err)
 {
-    static const char *const priorities[] = {"no_sync", "snapshot", "replica"};
     struct hl_recover *recover = self;
     size_t priority;
 
@@ -70,4 +73,23 @@ enum hl_code hl_recover_read(const struct hl_field *field, struct hl_recover *re
     if (code == HL_OK)
         *ret_recover = recover;
     return code;
+}
+
+enum hl_code hl_recover_check(const char *checksum, const char *priority,
+                              struct hl_err *err)
+{
+    if (checksum && !is_sha256(&(struct hl_text){checksum, strlen(checksum)}))
+        return hl_fail(err, HL_MALFORMED,
+                       "Format error in query parameters: checksum is \"%.100s\", 64 "
+                       "hexadecimal digits of a SHA-256 were wanted",
+                       checksum);
+    for (size_t i = 0; priority && i < 3; i++)
+        if (strcmp(priority, priorities[i]) == 0)
+            return HL_OK;
+    if (!priority)
+        return HL_OK;
+    return hl_fail(err, HL_MALFORMED,
+                   "Format error in query parameters: priority is \"%.100s\", no_sync, "
+                   "snapshot or replica was wanted",
+                   priority);
 }

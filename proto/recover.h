@@ -14,6 +14,11 @@ struct hl_recover {
     struct hl_text api_key;  /* for who serves the location; NULL: none */
 };
 
+/* What stands in the URL when the snapshot itself is the body: `?checksum=…&priority=…`,
+ * checked alike; NULL: not given. HL_MALFORMED. */
+enum hl_code hl_recover_check(const char *checksum, const char *priority,
+                              struct hl_err *err);
+
 enum hl_code hl_recover_read(const struct hl_field *field, struct hl_recover *ret_recover,
                              struct hl_err *err);
 

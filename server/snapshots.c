@@ -2,8 +2,10 @@
 #include "server/snapshots.h"
 
 #include "index/snapshot.h"
+#include "proto/dir.h"
 #include "proto/encode.h"
 #include "proto/hex.h"
+#include "proto/multipart.h"
 #include "proto/recover.h"
 #include "server/collections.h"
 #include "server/server.h"
@@ -200,6 +202,70 @@ enum hl_code hl_snapshots_recover(struct hl_server *server, struct hl_request *r
     const struct hl_collections_folder folder = {fill_folder, &recovery};
     enum hl_code code = read_body(request, &recovery, err);
 
+    if (code == HL_OK)
+        code =
+            hl_collections_recover(server->collections, &request->params[0], &folder, err);
+    if (code != HL_OK)
+        return code;
+    hl_reply_begin(reply);
+    hl_encode_bool(&reply->body, true);
+    return hl_reply_end(reply, request, err);
+}
+
+/* ---- upload ---- */
+
+struct upload {
+    struct hl_text content;
+    struct recovery recovery;
+};
+
+static enum hl_code write_upload(const char *path, const struct hl_text *content,
+                                 struct hl_err *err)
+{
+    struct hl_replacement *replacement;
+    enum hl_code code = hl_replacement_open(path, &replacement, err);
+
+    if (code != HL_OK)
+        return code;
+    code =
+        hl_file_write(hl_replacement_file(replacement), content->text, content->len, err);
+    if (code == HL_OK)
+        return hl_replacement_commit(replacement, err);
+    hl_replacement_abandon(replacement);
+    return code;
+}
+
+/* What was sent becomes a file in the folder that is filled from it: after an error or a
+ * crash it goes with the folder. */
+static enum hl_code fill_from_upload(void *self, const char *folder, struct hl_err *err)
+{
+    struct upload *upload = self;
+    char path[PATH_MAX];
+    enum hl_code code = hl_snapshot_folder_join(folder, "uploaded.snapshot", path, err);
+
+    if (code == HL_OK)
+        code = write_upload(path, &upload->content, err);
+    upload->recovery.path = path;
+    if (code == HL_OK)
+        code = fill_folder(&upload->recovery, folder, err);
+    upload->recovery.path = NULL;
+    return code == HL_OK ? hl_file_remove(path, err) : code;
+}
+
+enum hl_code hl_snapshots_upload(struct hl_server *server, struct hl_request *request,
+                                 struct hl_reply *reply, struct hl_err *err)
+{
+    const struct hl_deadline deadline = hl_snapshot_patience(request);
+    const char *checksum = hl_request_query(request, "checksum");
+    const struct hl_text body = {request->body.data, request->body.len};
+    struct upload upload = {.recovery = {.sha256 = checksum, .deadline = &deadline}};
+    const struct hl_collections_folder folder = {fill_from_upload, &upload};
+    enum hl_code code =
+        hl_recover_check(checksum, hl_request_query(request, "priority"), err);
+
+    if (code == HL_OK)
+        code = hl_multipart_find(request->content_type, &body, "snapshot", &upload.content,
+                                 err);
     if (code == HL_OK)
         code =
             hl_collections_recover(server->collections, &request->params[0], &folder, err);

@@ -24,6 +24,11 @@ enum hl_code hl_snapshots_delete(struct hl_server *server, struct hl_request *re
 enum hl_code hl_snapshots_recover(struct hl_server *server, struct hl_request *request,
                                   struct hl_reply *reply, struct hl_err *err);
 
+/* POST /collections/{c}/snapshots/upload: the same from the part `snapshot` of a form. The
+ * form is a body like any other, in memory and at most max_request_size_mb large. */
+enum hl_code hl_snapshots_upload(struct hl_server *server, struct hl_request *request,
+                                 struct hl_reply *reply, struct hl_err *err);
+
 /* GET and POST /snapshots: one archive with a snapshot of every collection, each of a
  * moment of its own, and in its heirloom.json which is which and the aliases. What is
  * deleted while it is made may be left out. While it is made, NAME.snapshot.parts stands

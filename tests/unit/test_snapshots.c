@@ -29,6 +29,7 @@ struct rig {
     struct hl_request request;
     struct hl_reply reply;
     struct hl_err err;
+    struct hl_target_pair pair;
     char name[TEXT]; /* of the last snapshot */
 };
 
@@ -267,6 +268,73 @@ static void a_location_that_is_no_file_is_refused(void **state)
         HL_NOT_FOUND);
 }
 
+/* The last snapshot as a form. */
+static enum hl_code upload(struct rig *rig, const char *collection, size_t n_cut)
+{
+    static const char begin[] = "--B\r\nContent-Disposition: form-data; "
+                                "name=\"snapshot\"\r\n\r\n";
+    static const char end[] = "\r\n--B--\r\n";
+    struct hl_buf form;
+    char path[TEXT];
+    enum hl_code code;
+
+    snprintf(path, sizeof path, "%s/snapshots/cats/%.200s", rig->folder, rig->name);
+    hl_buf_init(&form, 16 << 20);
+    hl_buf_add_text(&form, begin);
+    must(rig, hl_file_load(path, &form, &rig->err));
+    form.len -= n_cut;
+    hl_buf_add_text(&form, end);
+    rig->request.params[0] = (struct hl_span){collection, strlen(collection)};
+    rig->request.body = (struct hl_span){form.data, form.len};
+    rig->request.content_type = "multipart/form-data; boundary=B";
+    hl_buf_done(&rig->reply.body);
+    code = hl_snapshots_upload(&rig->server, &rig->request, &rig->reply, &rig->err);
+    hl_buf_done(&form);
+    return code;
+}
+
+static void set_query(struct rig *rig, const char *name, const char *value)
+{
+    rig->pair.name = (struct hl_span){name, strlen(name)};
+    rig->pair.value = (struct hl_span){value, strlen(value)};
+    rig->request.target.query = &rig->pair;
+    rig->request.target.n_query = 1;
+}
+
+static void an_uploaded_snapshot_is_recovered(void **state)
+{
+    struct rig *rig = *state;
+
+    create(rig);
+    must(rig, upload(rig, "cats", 0));
+    must(rig, upload(rig, "more", 0));
+    must(rig, ask(rig, hl_snapshots_list, "more", ""));
+    assert_int_equal(upload(rig, "less", 1), HL_BAD_FILE);
+    assert_int_equal(ask(rig, hl_snapshots_list, "less", ""), HL_NOT_FOUND);
+    rig->request.content_type = "application/json";
+    assert_int_equal(ask(rig, hl_snapshots_upload, "less", "{}"), HL_WRONG_INPUT);
+}
+
+static void what_an_upload_says_in_its_url_is_checked(void **state)
+{
+    struct rig *rig = *state;
+
+    create(rig);
+    set_query(rig, "checksum",
+              "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_int_equal(upload(rig, "more", 0), HL_BAD_FILE);
+    set_query(rig, "checksum", "e3b0");
+    assert_refused(rig, upload(rig, "more", 0), HL_MALFORMED,
+                   "Format error in query parameters: checksum is \"e3b0\", 64 hexadecimal "
+                   "digits of a SHA-256 were wanted");
+    set_query(rig, "priority", "mine");
+    assert_refused(rig, upload(rig, "more", 0), HL_MALFORMED,
+                   "Format error in query parameters: priority is \"mine\", no_sync, "
+                   "snapshot or replica was wanted");
+    set_query(rig, "priority", "replica");
+    must(rig, upload(rig, "more", 0));
+}
+
 static struct hl_span span(const char *text)
 {
     return (struct hl_span){text, strlen(text)};
@@ -396,6 +464,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_full_snapshot_is_listed_deleted_and_no_snapshot_of_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_snapshot_that_fails_leaves_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_uploaded_snapshot_is_recovered, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_an_upload_says_in_its_url_is_checked, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_location_that_is_no_file_is_refused, set_up,
                                         tear_down),

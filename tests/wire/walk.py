@@ -80,9 +80,11 @@ def operations(spec):
 
 
 def ask(port, method, path, body):
-    data = None if body is None else json.dumps(body).encode()
+    is_form = isinstance(body, bytes)
+    data = body if is_form or body is None else json.dumps(body).encode()
+    kind = "multipart/form-data; boundary=walk" if is_form else "application/json"
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=data, method=method,
-                                     headers={"Content-Type": "application/json"} if data else {})
+                                     headers={"Content-Type": kind} if data else {})
     try:
         with urllib.request.urlopen(request, timeout=60) as reply:
             return reply.status, reply.headers.get_content_type(), reply.read()
@@ -119,6 +121,11 @@ def check_reply(spec, operation, status, kind, body):
         yield from extra(spec, content[kind]["schema"], value, "$")
 
 
+def form(content):
+    return (b'--walk\r\nContent-Disposition: form-data; name="snapshot"; filename="a"\r\n\r\n' +
+            content + b"\r\n--walk--\r\n")
+
+
 def walk(spec, port, directory):
     known = {oid: (method, path, operation) for oid, method, path, operation in operations(spec)}
     names = {}
@@ -149,6 +156,10 @@ def walk(spec, port, directory):
             if not scope and "recoverFromSnapshot" in known:
                 place = f"file://{directory}/data/snapshots/walk/{names['snapshot_name']}"
                 yield from run("recoverFromSnapshot", {}, "", {"location": place})
+            if not scope and "uploadSnapshot" in known:
+                path = f"{directory}/data/snapshots/walk/{names['snapshot_name']}"
+                with open(path, "rb") as file:
+                    yield from run("uploadSnapshot", {}, "priority=snapshot", form(file.read()))
             yield from run(f"delete{scope}Snapshot", {}, "", None)
     for oid, params, url, body in SAMPLES[27:]:
         if oid in known:
