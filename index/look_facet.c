@@ -163,6 +163,19 @@ static int by_count(const void *a, const void *b)
     return hl_text_compare(&x, &y);
 }
 
+/* Whole numbers are in order as numbers: 9 before 10. */
+static int by_count_and_number(const void *a, const void *b)
+{
+    const struct hl_facet_hit *left = a, *right = b;
+    int64_t x = 0, y = 0;
+
+    if (left->count != right->count)
+        return left->count > right->count ? -1 : 1;
+    (void)hl_number_i64(left->value, left->len, &x);
+    (void)hl_number_i64(right->value, right->len, &y);
+    return (x > y) - (x < y);
+}
+
 static enum hl_code print_value(const struct hl_look_gathered *gathered, size_t at,
                                 struct hl_arena *arena, struct hl_facet_hit *hit,
                                 struct hl_err *err)
@@ -229,7 +242,8 @@ enum hl_code hl_look_facet(struct hl_look *look, struct hl_arena *arena,
         if (facet.slots[i].value)
             facet.slots[n++] = facet.slots[i];
     if (n > 0)
-        qsort(facet.slots, n, sizeof *facet.slots, by_count);
+        qsort(facet.slots, n, sizeof *facet.slots,
+              facet.type == HL_INDEX_INTEGER ? by_count_and_number : by_count);
     *ret_hits = facet.slots;
     *ret_n = n < look->wish->facet_limit ? n : look->wish->facet_limit;
     return HL_OK;

@@ -40,10 +40,15 @@ enum hl_code hl_collection_call_list(struct hl_server *server, struct hl_request
 enum hl_code hl_collection_call_exists(struct hl_server *server, struct hl_request *request,
                                        struct hl_reply *reply, struct hl_err *err)
 {
+    struct hl_collection *collection = NULL;
+    struct hl_err missing;
+    const bool exists = hl_collections_acquire(server->collections, &request->params[0],
+                                               &collection, &missing) == HL_OK;
+
+    if (exists)
+        hl_collection_unref(collection);
     hl_reply_begin(reply);
-    hl_buf_print(&reply->body, "{\"exists\":%s}",
-                 hl_collections_exist(server->collections, &request->params[0]) ? "true"
-                                                                                : "false");
+    hl_buf_print(&reply->body, "{\"exists\":%s}", exists ? "true" : "false");
     return hl_reply_end(reply, request, err);
 }
 
