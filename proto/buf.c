@@ -41,13 +41,14 @@ void hl_buf_clear(struct hl_buf *buf, size_t keep)
         buf->data[0] = '\0';
 }
 
+/* To twice the size at least, or adding byte by byte would copy all of it for each. */
 static bool grow(struct hl_buf *buf, size_t wanted)
 {
-    size_t size = buf->size < FIRST_SIZE ? FIRST_SIZE : buf->size;
+    size_t size = buf->size < FIRST_SIZE / 2 ? FIRST_SIZE : buf->size * 2;
     char *data;
 
-    while (size < wanted)
-        size = size > wanted / 2 ? wanted : size * 2;
+    if (size < wanted)
+        size = wanted;
     if (size > buf->ceiling + 1)
         size = buf->ceiling + 1;
     data = hl_realloc(buf->data == nothing ? NULL : buf->data, size);

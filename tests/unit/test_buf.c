@@ -69,6 +69,22 @@ static void growing_keeps_every_byte(void **state)
     hl_buf_done(&buf);
 }
 
+static void adding_byte_by_byte_seldom_asks_for_memory(void **state)
+{
+    struct hl_buf buf = buf_of(1 << 20);
+    size_t n_grown = 0;
+
+    (void)state;
+    for (size_t size = 0, i = 0; i < 100000; i++) {
+        hl_buf_add_char(&buf, 'x');
+        n_grown += buf.size != size;
+        size = buf.size;
+    }
+    assert_int_equal(buf.len, 100000);
+    assert_in_range(n_grown, 1, 12);
+    hl_buf_done(&buf);
+}
+
 static void the_ceiling_is_exact(void **state)
 {
     (void)state;
@@ -161,6 +177,7 @@ int main(void)
         cmocka_unit_test(an_empty_buffer_is_an_empty_text),
         cmocka_unit_test(pieces_stand_one_behind_another),
         cmocka_unit_test(growing_keeps_every_byte),
+        cmocka_unit_test(adding_byte_by_byte_seldom_asks_for_memory),
         cmocka_unit_test(the_ceiling_is_exact),
         cmocka_unit_test(a_ceiling_of_everything_does_not_wrap),
         cmocka_unit_test(the_first_failure_is_kept),
