@@ -104,7 +104,7 @@ void hl_writing_strike(struct hl_writing *writing, size_t first)
 
         if (last->part)
             hl_tail_strike(hl_part_tail(last->part), last->first);
-        else
+        if (last->sparse)
             hl_sparse_strike(last->sparse, last->first);
         hl_part_unref(last->part);
         hl_sparse_unref(last->sparse);
@@ -124,7 +124,9 @@ static enum hl_code note(struct hl_writing *writing, struct hl_part *part,
     writing->appended[writing->n_appended++] =
         (struct hl_appended){.part = part ? hl_part_ref(part) : NULL,
                              .sparse = sparse ? hl_sparse_ref(sparse) : NULL,
-                             .first = part ? hl_part_count(part) : hl_sparse_count(sparse)};
+                             .first = part     ? hl_part_count(part)
+                                      : sparse ? hl_sparse_count(sparse)
+                                               : 0};
     return HL_OK;
 }
 
