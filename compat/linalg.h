@@ -27,6 +27,8 @@ void hl_linalg_multiply_double(const struct hl_product *product, const double *a
 
 float hl_linalg_dot(const float *x, const float *y, size_t n);
 void hl_linalg_add(float *y, float alpha, const float *x, size_t n); /* y += alpha·x */
+double hl_linalg_dot_double(const double *x, const double *y, size_t n);
+void hl_linalg_add_double(double *y, double alpha, const double *x, size_t n);
 
 /* Brings each row to length 1; a row of zeros stays one. `norms` gets what the lengths
  * were, or is NULL. */
