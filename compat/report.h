@@ -12,8 +12,8 @@
  *
  * Every number carries what it is a share of and a 95 % interval. */
 struct hl_figure {
-    double value, low, high;
-    uint64_t of; /* the denominator; 0: cannot be said */
+    double value, low, high; /* low and high NaN: of too few to say */
+    uint64_t of;             /* the denominator; 0: cannot be said */
 };
 
 struct hl_retrieval {
@@ -21,10 +21,14 @@ struct hl_retrieval {
 };
 
 /* One group of queries: all, classes the old head knows, classes it does not, a modality.
- */
+ *
+ * "new" means: through the bridge, judged map alone. Without a bridge new_old and the gains
+ * cannot be said, and differences and flips compare new_new with old_old. */
 struct hl_report_group {
     const char *name; /* "all" "known" "unknown" "image" "text" */
     struct hl_retrieval old_old, new_old, new_new;
+    struct hl_retrieval old_new, old_mixed; /* old queries, when all or every second item is
+                                               the faithful image of a new vector */
     struct hl_figure top1_difference, map_difference; /* new_old - old_old, paired */
     struct hl_figure top1_gain, map_gain; /* of what the new model could bring */
     struct hl_figure negative_flips, positive_flips, relative_flips; /* in retrieval */
@@ -60,8 +64,10 @@ struct hl_report {
     struct hl_report_step sweep[HL_N_FIDELITIES];
     struct hl_report_threshold thresholds[HL_REPORT_THRESHOLDS];
     struct hl_report_far fars[HL_REPORT_FARS];
-    float fidelity; /* what `auto` is */
-    bool has_labels, has_head;
+    float fidelity; /* what `auto` is: that of thresholds and true accepts */
+    bool has_labels, has_head, has_bridge;
+    bool is_brief; /* no sweep, thresholds, true accepts */
+    bool is_dealt; /* every second row was a query, because rows lie sorted by label */
 };
 
 /* What to judge. Without a bridge two models are compared as they are: should one upgrade
@@ -71,9 +77,12 @@ struct hl_report_task {
     const struct hl_bridge *bridge, *then; /* NULL: none */
     const struct hl_head *head;            /* of `to`, its own rows; NULL */
     const struct hl_head *own_head;        /* of `from`; NULL */
+    const int32_t *own_classes; /* the label of each of its rows; NULL: row i is label i */
+    bool is_brief;              /* groups alone: what a choice between bridges looks at */
     struct hl_errand errand;
 };
 
+/* HL_INVALID when an exam, a bridge and a head do not belong together. */
 enum hl_code hl_report_make(const struct hl_report_task *task,
                             struct hl_report **ret_report, struct hl_err *err);
 void hl_report_free(struct hl_report *report); /* NULL is accepted */

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compat/report.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Everything that fails goes into one sentence: whoever asked wants to know how far off it
+ * is. */
+struct refusal {
+    char text[HL_ERR_MSG_SIZE];
+    size_t len;
+};
+
+__attribute__((format(printf, 2, 3))) static void refuse(struct refusal *refusal,
+                                                         const char *format, ...)
+{
+    size_t size = sizeof refusal->text - refusal->len;
+    va_list arguments;
+    int n;
+
+    if (refusal->len > 0 && size > 3) {
+        memcpy(refusal->text + refusal->len, "; ", 3);
+        refusal->len += 2;
+        size -= 2;
+    }
+    va_start(arguments, format);
+    n = vsnprintf(refusal->text + refusal->len, size, format, arguments);
+    va_end(arguments);
+    if (n > 0)
+        refusal->len += (size_t)n < size ? (size_t)n : size - 1;
+}
+
+static void check_figures(struct refusal *refusal, const char *group, const char *what,
+                          const struct hl_figure *new_old, const struct hl_figure *old_old)
+{
+    if (new_old->of == 0)
+        refuse(refusal, "%s of %s cannot be said: no query of the group was ranked", what,
+               group);
+    else
+        refuse(refusal, "%s of %s is %.4f through the bridge and %.4f before", what, group,
+               new_old->value, old_old->value);
+}
+
+static void check_criterion(const struct hl_report *report, struct refusal *refusal)
+{
+    if (report->groups[0].old_old.top1.of == 0)
+        refuse(refusal, "no query has an item of its label in the gallery");
+    for (size_t i = 0; i < report->n_groups; i++) {
+        const struct hl_report_group *group = &report->groups[i];
+
+        if (group->old_old.top1.of == 0)
+            continue;
+        if (!group->meets_top1)
+            check_figures(refusal, group->name, "top1", &group->new_old.top1,
+                          &group->old_old.top1);
+        if (!group->meets_map)
+            check_figures(refusal, group->name, "mAP", &group->new_old.map,
+                          &group->old_old.map);
+    }
+}
+
+static void check_gain(const struct hl_gates *gates, const struct hl_report_group *all,
+                       struct refusal *refusal)
+{
+    if (isnan(gates->min_gain))
+        return;
+    if (all->map_gain.of == 0)
+        refuse(refusal,
+               "the gain in mAP cannot be said: the new model's own is %.4f, the old one's "
+               "%.4f",
+               all->new_new.map.value, all->old_old.map.value);
+    else if (!(all->map_gain.value >= gates->min_gain))
+        refuse(refusal, "the gain in mAP is %.4f, at least %.4f was asked",
+               all->map_gain.value, gates->min_gain);
+}
+
+static void check_flips(const struct hl_gates *gates, const struct hl_report_group *all,
+                        struct refusal *refusal)
+{
+    if (!isnan(gates->max_negative_flips) &&
+        !(all->negative_flips.of > 0 &&
+          all->negative_flips.value <= gates->max_negative_flips))
+        refuse(refusal, "negative flips are %.4f, at most %.4f was asked",
+               all->negative_flips.value, gates->max_negative_flips);
+}
+
+/* Without labels there is one thing to go by; what else was asked is not passed over. */
+static void check_self(const struct hl_gates *gates, const struct hl_report_group *all,
+                       struct refusal *refusal)
+{
+    if (!isnan(gates->min_gain))
+        refuse(refusal, "the gain in mAP cannot be said without labels");
+    if (!isnan(gates->max_negative_flips))
+        refuse(refusal, "negative flips cannot be said without labels");
+    if (isnan(gates->min_self)) {
+        if (gates->criterion)
+            refuse(refusal, "the criterion cannot be said without labels, and no self@10 "
+                            "was asked");
+        return;
+    }
+    if (!(all->self10.of > 0 && all->self10.value >= gates->min_self))
+        refuse(refusal, "self@10 is %.4f, at least %.4f was asked", all->self10.value,
+               gates->min_self);
+}
+
+enum hl_code hl_gates_check(const struct hl_gates *gates, const struct hl_report *report,
+                            struct hl_err *err)
+{
+    const struct hl_report_group *all = &report->groups[0];
+    struct refusal refusal = {.len = 0};
+
+    if (!report->has_bridge)
+        return hl_fail(err, HL_CONFLICT, "gates are for bridges: the report is of none");
+    if (!report->has_labels) {
+        check_self(gates, all, &refusal);
+    } else {
+        if (gates->criterion)
+            check_criterion(report, &refusal);
+        check_gain(gates, all, &refusal);
+        check_flips(gates, all, &refusal);
+    }
+    if (refusal.len == 0)
+        return HL_OK;
+    return hl_fail(err, HL_CONFLICT, "%s", refusal.text);
+}
