@@ -87,4 +87,12 @@ enum hl_code hl_collections_aliases(struct hl_collections *collections,
                                     const char *collection, hl_catalog_alias_fn *each,
                                     void *self, struct hl_err *err);
 
+/* What the catalog keeps beside names. `use` has it to itself meanwhile, and calls nothing
+ * here. Waits for the disk. */
+enum hl_code hl_collections_use_catalog(struct hl_collections *collections,
+                                        enum hl_code (*use)(void *self,
+                                                            struct hl_catalog *catalog,
+                                                            struct hl_err *err),
+                                        void *self, struct hl_err *err);
+
 #endif

@@ -247,3 +247,17 @@ enum hl_code hl_collections_aliases(struct hl_collections *collections,
     pthread_mutex_unlock(&collections->desk);
     return code;
 }
+
+enum hl_code hl_collections_use_catalog(struct hl_collections *collections,
+                                        enum hl_code (*use)(void *self,
+                                                            struct hl_catalog *catalog,
+                                                            struct hl_err *err),
+                                        void *self, struct hl_err *err)
+{
+    enum hl_code code;
+
+    pthread_mutex_lock(&collections->desk);
+    code = use(self, collections->catalog, err);
+    pthread_mutex_unlock(&collections->desk);
+    return code;
+}

@@ -52,6 +52,15 @@ void hl_metrics_free(struct hl_metrics *metrics);
       "Long requests refused because too many waited.")                                    \
     X(HL_METRIC_POOL_EXPIRED, "heirloom_readers_expired_total", "counter", NULL, NULL,     \
       "Long requests whose time ran out before a reader took them.")                       \
+    X(HL_METRIC_JOBS_QUEUED, "heirloom_jobs_queued", "gauge", NULL, NULL,                  \
+      "Jobs that wait for the one that runs.")                                             \
+    X(HL_METRIC_JOBS_RUNNING, "heirloom_jobs_running", "gauge", NULL, NULL,                \
+      "Jobs that run: one at most.")                                                       \
+    X(HL_METRIC_JOBS_DONE, "heirloom_jobs_total", "counter", "state", "done",              \
+      "Jobs that are over, by how they ended.")                                            \
+    X(HL_METRIC_JOBS_FAILED, "heirloom_jobs_total", "counter", "state", "failed", NULL)    \
+    X(HL_METRIC_JOBS_CANCELLED, "heirloom_jobs_total", "counter", "state", "cancelled",    \
+      NULL)                                                                                \
     X(HL_METRIC_REJECTED_UNAUTHORIZED, "heirloom_http_rejected_total", "counter",          \
       "reason", "unauthorized", "Requests turned away before any work, by reason.")        \
     X(HL_METRIC_REJECTED_FORBIDDEN, "heirloom_http_rejected_total", "counter", "reason",   \

@@ -3,6 +3,7 @@
 
 #include "proto/alloc.h"
 #include "server/collection_calls.h"
+#include "server/job_calls.h"
 #include "server/points_read.h"
 #include "server/points_write.h"
 #include "server/search.h"
@@ -26,6 +27,10 @@ const struct hl_route hl_routes[] = {
     {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/issues", hl_service_issues},
     {HL_METHOD_DELETE, HL_PLACE_WORKER, HL_DOOR_WRITE, "/issues", hl_service_issues},
     {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/cluster", hl_collection_call_node},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ, "/jobs", hl_job_call_list},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ, "/jobs/{job_id}", hl_job_call_get},
+    {HL_METHOD_DELETE, HL_PLACE_READER, HL_DOOR_WRITE, "/jobs/{job_id}",
+     hl_job_call_cancel},
     {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/collections", hl_collection_call_list},
     {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE, "/collections/aliases",
      hl_collection_call_change_aliases},

@@ -33,9 +33,9 @@
  * once the first request can come.
  *
  * Signals are blocked before the first thread starts, so that only sigwait sees them. The
- * order of stopping: readiness, accepting, requests, readers, writers, connections. Readers
- * and writers end before the library does because it may not be stopped while a connection
- * is suspended. */
+ * order of stopping: readiness, accepting, jobs, requests, readers, writers, connections.
+ * Readers and writers end before the library does because it may not be stopped while a
+ * connection is suspended. */
 
 enum { QUEUED_PER_READER = 64, SPARE_FILES = 128, DRAIN_LOOK_MS = 20 };
 
@@ -186,6 +186,16 @@ static void log_event(void *self, const struct hl_engine_event *event)
                hl_log_i64("took_us", event->took_us));
 }
 
+static enum hl_code open_jobs(struct hl_server *server, struct hl_err *err)
+{
+    const struct hl_jobs_options options = {.collections = server->collections,
+                                            .metrics = server->metrics,
+                                            .log = server->log,
+                                            .clock = &server->clock};
+
+    return hl_jobs_open(&options, &server->jobs, err);
+}
+
 static enum hl_code open_collections(struct life *life, struct hl_err *err)
 {
     const struct hl_config *config = life->options->config;
@@ -206,8 +216,9 @@ static enum hl_code open_collections(struct life *life, struct hl_err *err)
                                                        .log = server->log,
                                                        .clock = &server->clock};
 
-    return code == HL_OK ? hl_collections_open(&collections, &server->collections, err)
-                         : code;
+    if (code == HL_OK)
+        code = hl_collections_open(&collections, &server->collections, err);
+    return code == HL_OK ? open_jobs(server, err) : code;
 }
 
 static enum hl_code start(struct life *life, struct hl_err *err)
@@ -319,6 +330,8 @@ static void stop_serving(struct life *life, int number)
            hl_log_u64("requests", hl_watch_active(life->server.watch)));
     warn_of_notify(life, hl_notify_stopping(life->options->notify_socket, &err), &err);
     hl_http_stop_accepting(life->http);
+    /* Whoever waits for a job hears now that it ended: draining would wait for it. */
+    hl_jobs_stop(life->server.jobs);
     is_drained = drain(life);
     if (!is_drained)
         hl_log(log, HL_LOG_WARN, hl_log_event("grace_over"),
@@ -333,6 +346,8 @@ static void close_all(struct life *life)
 
     if (server->pool)
         hl_pool_stop(server->pool);
+    /* A job may wait for a writer. */
+    hl_jobs_close(server->jobs);
     /* Parked requests are ended by the writers, and none may be left when the library ends.
      */
     if (server->engine)
