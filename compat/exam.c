@@ -125,26 +125,26 @@ static bool is_ranked(const struct order *order, size_t query, size_t n_queries)
     return query % step == 0 && query / step < HL_EXAM_RANKED;
 }
 
-enum part { RANKED, UNRANKED, GALLERY };
+enum part { RANKED_IMAGES, RANKED_TEXTS, OTHER_IMAGES, OTHER_TEXTS, GALLERY, N_PARTS };
 
 static enum part part_of(const struct order *order, bool is_an_image, size_t nth)
 {
     size_t n_texts = order->n - order->n_images;
 
     if (!is_an_image)
-        return is_ranked(order, nth, n_texts) ? RANKED : UNRANKED;
+        return is_ranked(order, nth, n_texts) ? RANKED_TEXTS : OTHER_TEXTS;
     if (!is_query(order, nth))
         return GALLERY;
     if (order->is_dealt)
         nth /= 2;
-    return is_ranked(order, nth, order->n_images / 2) ? RANKED : UNRANKED;
+    return is_ranked(order, nth, order->n_images / 2) ? RANKED_IMAGES : OTHER_IMAGES;
 }
 
 static void put_in_order(struct order *order)
 {
-    size_t n = 0;
+    size_t ends[N_PARTS], n = 0;
 
-    for (enum part part = RANKED; part <= GALLERY; part++) {
+    for (enum part part = RANKED_IMAGES; part < N_PARTS; part++) {
         size_t n_images = 0, n_texts = 0;
 
         for (size_t i = 0; i < order->n; i++) {
@@ -154,11 +154,10 @@ static void put_in_order(struct order *order)
             if (part_of(order, is_an_image, nth) == part)
                 order->out[n++] = order->rows[i];
         }
-        if (part == RANKED)
-            order->n_ranked = n;
-        else if (part == UNRANKED)
-            order->n_queries = n;
+        ends[part] = n;
     }
+    order->n_ranked = ends[RANKED_TEXTS];
+    order->n_queries = ends[OTHER_TEXTS];
 }
 
 /* ---- what is in them ---- */
@@ -192,15 +191,26 @@ static enum hl_code read_rows(const struct hl_rows *rows, const uint64_t *number
     return code;
 }
 
+/* Whether any label is known. */
+static bool has_labels(const struct order *order)
+{
+    const int32_t *labels = order->lesson->labels;
+
+    for (size_t i = 0; labels && i < order->n; i++)
+        if (labels[order->out[i]] >= 0)
+            return true;
+    return false;
+}
+
 static enum hl_code fill_marks(struct hl_exam *exam, const struct order *order,
                                struct hl_err *err)
 {
     const struct hl_lesson *lesson = order->lesson;
 
     exam->modalities = hl_alloc_zeroed(order->n, sizeof *exam->modalities);
-    if (lesson->labels)
+    if (has_labels(order))
         exam->labels = hl_alloc_zeroed(order->n, sizeof *exam->labels);
-    if (!exam->modalities || (lesson->labels && !exam->labels))
+    if (!exam->modalities || (has_labels(order) && !exam->labels))
         return hl_fail(err, HL_NO_MEMORY, "no memory for %zu labels", order->n);
     for (size_t i = 0; i < order->n; i++) {
         if (lesson->modalities)

@@ -14,7 +14,7 @@
  * their order. Where that leaves most labels without an item of theirs, because rows lie
  * sorted by label, every second row is a query instead (`is_dealt`). Text is never in the
  * gallery: all of it is queries; of text alone, halves are made as of images. The queries
- * whose whole ranking is taken come first: up to 2,500 images, up to 2,500 texts.
+ * whose whole ranking is taken come first: up to 2,500 images, then up to 2,500 texts.
  *
  * Immutable once loaded, any thread. */
 struct hl_exam {
@@ -22,7 +22,7 @@ struct hl_exam {
     size_t n_ranked;          /* the first so many queries are ranked whole */
     size_t dim_from, dim_to;
     float *from, *to;    /* of length 1; `to` or `from` NULL: not there */
-    int32_t *labels;     /* NULL: unknown; below 0: that row's is */
+    int32_t *labels;     /* NULL: none is known; below 0: that row's is not */
     uint8_t *modalities; /* enum hl_modality each */
     bool is_dealt;
 };

@@ -87,7 +87,7 @@ static void check_flips(const struct hl_gates *gates, const struct hl_report_gro
 }
 
 /* Without labels there is one thing to go by; what else was asked is not passed over. */
-static void check_self(const struct hl_gates *gates, const struct hl_report_group *all,
+static void check_self(const struct hl_gates *gates, const struct hl_figure *self10,
                        struct refusal *refusal)
 {
     if (!isnan(gates->min_gain))
@@ -100,8 +100,8 @@ static void check_self(const struct hl_gates *gates, const struct hl_report_grou
                             "was asked");
         return;
     }
-    if (!(all->self10.of > 0 && all->self10.value >= gates->min_self))
-        refuse(refusal, "self@10 is %.4f, at least %.4f was asked", all->self10.value,
+    if (!(self10->of > 0 && self10->value >= gates->min_self))
+        refuse(refusal, "self@10 is %.4f, at least %.4f was asked", self10->value,
                gates->min_self);
 }
 
@@ -114,7 +114,7 @@ enum hl_code hl_gates_check(const struct hl_gates *gates, const struct hl_report
     if (!report->has_bridge)
         return hl_fail(err, HL_CONFLICT, "gates are for bridges: the report is of none");
     if (!report->has_labels) {
-        check_self(gates, all, &refusal);
+        check_self(gates, &report->served.self10, &refusal);
     } else {
         if (gates->criterion)
             check_criterion(report, &refusal);

@@ -8,15 +8,22 @@
 #include <math.h>
 
 /* Scans of a whole report and of a brief one, for progress. */
-enum { BRIEF_STEPS = 6, WHOLE_STEPS = 6 + 2 * (HL_N_FIDELITIES - 1) + 6 };
+enum { BRIEF_STEPS = 8, WHOLE_STEPS = BRIEF_STEPS + 2 * (HL_N_FIDELITIES - 1) };
 
-static bool turns(const struct hl_bridge *bridge)
+/* `new_old` and `places` at a fidelity. */
+static enum hl_code take_step(struct hl_sitting *sitting, float fidelity,
+                              struct hl_err *err)
 {
-    bool has_judged = false;
+    const struct hl_exam *exam = sitting->exam;
+    enum hl_code code;
 
-    for (size_t way = 0; bridge && way < HL_N_MODALITIES; way++)
-        has_judged |= bridge->ways[way].judged != NULL;
-    return has_judged;
+    hl_sitting_map(sitting, fidelity);
+    code = hl_sitting_answer(sitting, sitting->mapped,
+                             exam->to + exam->n_queries * exam->dim_to, exam->dim_to,
+                             sitting->new_old, err);
+    if (code == HL_OK)
+        code = hl_sitting_find_selves(sitting, err);
+    return code;
 }
 
 /* The first step is what the groups were taken from; where no way has two maps, every other
@@ -24,25 +31,23 @@ static bool turns(const struct hl_bridge *bridge)
 static enum hl_code sweep(struct hl_sitting *sitting, struct hl_report *report,
                           struct hl_err *err)
 {
-    const struct hl_exam *exam = sitting->exam;
-    const float *gallery = exam->to + exam->n_queries * exam->dim_to;
-    bool is_dial = turns(sitting->task->bridge) || turns(sitting->task->then);
+    bool has_dial = hl_sitting_has_dial(sitting);
     enum hl_code code = HL_OK;
 
-    for (size_t i = 0; i < HL_N_FIDELITIES && code == HL_OK; i++) {
+    for (size_t i = 0; i < HL_N_FIDELITIES && code == HL_OK && !report->is_brief; i++) {
         float fidelity = (float)i / (HL_N_FIDELITIES - 1);
 
-        if (i > 0 && is_dial) {
-            hl_sitting_map(sitting, fidelity);
-            code = hl_sitting_answer(sitting, sitting->mapped, gallery, exam->dim_to,
-                                     sitting->new_old, err);
-            if (code == HL_OK)
-                code = hl_sitting_find_selves(sitting, err);
-        }
+        if (i > 0 && has_dial)
+            code = take_step(sitting, fidelity, err);
         report->sweep[i].fidelity = fidelity;
         if (code == HL_OK)
             hl_report_fill_step(sitting, &report->sweep[i]);
     }
+    if (code == HL_OK && has_dial)
+        code = take_step(sitting, HL_OWN_FIDELITY, err);
+    report->served.fidelity = report->fidelity;
+    if (code == HL_OK)
+        hl_report_fill_step(sitting, &report->served);
     return code;
 }
 
@@ -60,19 +65,11 @@ static enum hl_code fill_report(struct hl_sitting *sitting, struct hl_report *re
 {
     enum hl_code code = hl_report_take_groups(sitting, report, err);
 
-    if (code == HL_OK && sitting->mapped && !report->is_brief)
+    if (code == HL_OK && sitting->mapped)
         code = sweep(sitting, report, err);
     if (code == HL_OK && report->has_labels && !report->is_brief)
         code = hl_report_take_pairs(sitting, report, err);
     return code;
-}
-
-static bool has_labels(const struct hl_exam *exam)
-{
-    for (size_t row = 0; exam->labels && row < exam->n_rows; row++)
-        if (exam->labels[row] >= 0)
-            return true;
-    return false;
 }
 
 enum hl_code hl_report_make(const struct hl_report_task *task,
@@ -93,7 +90,7 @@ enum hl_code hl_report_make(const struct hl_report_task *task,
         report->n_gallery = exam->n_rows - exam->n_queries;
         report->n_ranked = exam->n_ranked;
         report->fidelity = own_fidelity(task);
-        report->has_labels = has_labels(exam);
+        report->has_labels = exam->labels != NULL;
         report->has_head = task->head != NULL;
         report->has_bridge = task->bridge != NULL;
         report->is_brief = task->is_brief;

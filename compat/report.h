@@ -61,12 +61,13 @@ struct hl_report {
     size_t n_rows, n_queries, n_gallery, n_ranked;
     size_t n_groups;
     struct hl_report_group groups[HL_REPORT_GROUPS]; /* [0] is all; judged map alone */
+    struct hl_report_step served; /* at the bridge's own fidelity, each of a chain at its */
     struct hl_report_step sweep[HL_N_FIDELITIES];
     struct hl_report_threshold thresholds[HL_REPORT_THRESHOLDS];
     struct hl_report_far fars[HL_REPORT_FARS];
     float fidelity; /* what `auto` is: that of thresholds and true accepts */
     bool has_labels, has_head, has_bridge;
-    bool is_brief; /* no sweep, thresholds, true accepts */
+    bool is_brief; /* no sweep, no thresholds, no true accepts */
     bool is_dealt; /* every second row was a query, because rows lie sorted by label */
 };
 
@@ -105,7 +106,7 @@ struct hl_gates {
     bool criterion;            /* in every group that has queries */
     double min_gain;           /* of mAP; NaN: not asked */
     double max_negative_flips; /* in retrieval; NaN: not asked */
-    double min_self;           /* self@10, where there are no labels; NaN: not asked */
+    double min_self; /* self@10 as served, where there are no labels; NaN: not asked */
 };
 
 /* HL_OK, or HL_CONFLICT with the figures that fail. */

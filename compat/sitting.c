@@ -80,6 +80,19 @@ void hl_sitting_map(struct hl_sitting *sitting, float fidelity)
     hl_sitting_map_rows(sitting, fidelity, 0, sitting->exam->n_rows, sitting->mapped);
 }
 
+static bool has_two_maps(const struct hl_bridge *bridge)
+{
+    for (size_t way = 0; bridge && way < HL_N_MODALITIES; way++)
+        if (bridge->ways[way].judged)
+            return true;
+    return false;
+}
+
+bool hl_sitting_has_dial(const struct hl_sitting *sitting)
+{
+    return has_two_maps(sitting->task->bridge) || has_two_maps(sitting->task->then);
+}
+
 /* ---- a sitting ---- */
 
 static enum hl_code check_task(const struct hl_report_task *task, struct hl_err *err)
@@ -170,6 +183,7 @@ enum hl_code hl_sitting_new(const struct hl_report_task *task, size_t n_steps,
     sitting->task = task;
     sitting->exam = task->exam;
     sitting->n_gallery = task->exam->n_rows - task->exam->n_queries;
+    sitting->n_ranked = task->exam->n_ranked;
     sitting->n_steps = n_steps;
     if (get_room(sitting)) {
         if (task->bridge)
@@ -221,7 +235,7 @@ enum hl_code hl_sitting_answer(struct hl_sitting *sitting, const float *queries,
                            .query_labels = exam->labels,
                            .gallery_labels =
                                exam->labels ? exam->labels + exam->n_queries : NULL,
-                           .n_ranked = exam->n_ranked};
+                           .n_ranked = sitting->n_ranked};
     enum hl_code code = hl_quiz_answer(&quiz, answers, err);
 
     tell_step(sitting);

@@ -19,6 +19,7 @@ struct hl_sitting {
     struct hl_answer *old_old, *new_old, *new_new, *old_new, *old_mixed; /* of queries */
     uint32_t *places; /* where rows of the gallery find themselves */
     uint8_t *rights;  /* HL_RIGHT_… of rows; NULL: no heads */
+    size_t n_ranked;  /* queries ranked whole; the exam's, unless somebody lowers it */
     size_t n_done, n_steps;
 };
 
@@ -38,10 +39,13 @@ void hl_sitting_free(struct hl_sitting *sitting); /* NULL is accepted */
 /* Each bridge at its own fidelity. */
 #define HL_OWN_FIDELITY (-1.0F)
 
-/* Fills `mapped`; with a fidelity of 1, n rows from `first` on into `out` instead. */
+/* Fills `mapped`; or maps n rows from `first` on into `out`. */
 void hl_sitting_map(struct hl_sitting *sitting, float fidelity);
 void hl_sitting_map_rows(const struct hl_sitting *sitting, float fidelity, size_t first,
                          size_t n, float *out);
+
+/* Whether queries differ by fidelity at all: where no way has two maps they do not. */
+bool hl_sitting_has_dial(const struct hl_sitting *sitting);
 
 /* Queries (row 0 … of the exam) against a gallery in the same space. */
 enum hl_code hl_sitting_answer(struct hl_sitting *sitting, const float *queries,

@@ -30,7 +30,7 @@ static struct hl_report_group good_group(const char *name)
                                     .new_new = {.top1 = figure(.9), .map = figure(.8)},
                                     .map_gain = figure(.5),
                                     .negative_flips = figure(.05),
-                                    .self10 = figure(.4),
+                                    .self10 = figure(.1),
                                     .meets_top1 = true,
                                     .meets_map = true};
 }
@@ -39,9 +39,11 @@ static int set_up(void **state)
 {
     static struct fixture fixture;
 
-    fixture =
-        (struct fixture){.report = {.n_groups = 3, .has_labels = true, .has_bridge = true},
-                         .gates = {true, (double)NAN, (double)NAN, (double)NAN}};
+    fixture = (struct fixture){.report = {.n_groups = 3,
+                                          .has_labels = true,
+                                          .has_bridge = true,
+                                          .served.self10 = figure(.4)},
+                               .gates = {true, (double)NAN, (double)NAN, (double)NAN}};
     fixture.report.groups[0] = good_group("all");
     fixture.report.groups[1] = good_group("known");
     fixture.report.groups[2] = (struct hl_report_group){.name = "unknown"};
