@@ -41,6 +41,7 @@ struct hl_config {
         uint64_t workers; /* 0: one for each processor */
         uint64_t readers; /* 0: one for each processor */
         uint64_t max_request_size_mb;
+        uint64_t max_upload_gb;
         uint64_t max_header_size_kb;
         uint64_t max_connections;
         uint64_t idle_timeout_s;

@@ -6,8 +6,10 @@
 #include "server/handling.h"
 #include "server/keys.h"
 #include "server/server.h"
+#include "server/upload.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -111,6 +113,7 @@ void hl_exchange_free(struct hl_exchange *exchange)
     if (exchange->has_request)
         hl_metrics_add(exchange->server->metrics, HL_METRIC_IN_FLIGHT, -1);
     hl_handling_release(exchange);
+    hl_upload_free(exchange->request.upload);
     hl_arena_free(exchange->request.arena);
     hl_file_close(exchange->reply.file);
     hl_buf_done(&exchange->reply.body);
@@ -177,13 +180,30 @@ static void choose_id(struct hl_exchange *exchange, const char *theirs)
     exchange->request.id = exchange->own_id;
 }
 
-static size_t body_limit(const struct hl_exchange *exchange)
+static bool is_upload(const struct hl_exchange *exchange)
+{
+    return exchange->request.route && exchange->request.route->place == HL_PLACE_UPLOAD;
+}
+
+/* Of bodies that are held in memory. */
+static size_t request_limit(const struct hl_exchange *exchange)
 {
     return (size_t)exchange->server->config->service.max_request_size_mb << 20;
 }
 
+static size_t body_limit(const struct hl_exchange *exchange)
+{
+    return is_upload(exchange)
+               ? (size_t)exchange->server->config->service.max_upload_gb << 30
+               : request_limit(exchange);
+}
+
 static enum hl_code fail_too_large(struct hl_exchange *exchange)
 {
+    if (is_upload(exchange))
+        return hl_fail(&exchange->err, HL_TOO_LARGE,
+                       "the upload is larger than %" PRIu64 " GB, the most that is taken",
+                       exchange->server->config->service.max_upload_gb);
     return hl_fail(&exchange->err, HL_TOO_LARGE,
                    "the body is larger than %" PRIu64 " MB, the most that is taken",
                    exchange->server->config->service.max_request_size_mb);
@@ -332,17 +352,52 @@ static enum hl_code grow_body(struct hl_exchange *exchange, size_t n)
 static enum hl_step waste(struct hl_exchange *exchange, size_t n)
 {
     exchange->wasted += n;
-    if (exchange->wasted <= body_limit(exchange) + WASTE_KEPT)
+    if (exchange->wasted <= request_limit(exchange) + WASTE_KEPT)
         return HL_STEP_MORE;
     if (hl_conn_is_served(&exchange->conn))
         say_at_once(exchange, exchange->request.id, &exchange->err);
     return HL_STEP_CLOSE;
 }
 
+/* What goes to the disk is named after this run and this request. */
+static enum hl_code open_upload(struct hl_exchange *exchange)
+{
+    char folder[HL_CONFIG_TEXT_SIZE + 16], name[64];
+
+    (void)snprintf(folder, sizeof folder, "%s/uploads",
+                   exchange->server->config->storage.path);
+    (void)snprintf(name, sizeof name, "%s-%" PRIx64, exchange->id_prefix,
+                   exchange->n_requests);
+    return hl_upload_new(folder, name, &exchange->request.upload, &exchange->err);
+}
+
+static enum hl_step gather(struct hl_exchange *exchange, const void *bytes, size_t n)
+{
+    bool is_full = false;
+
+    remember(exchange,
+             hl_upload_add(exchange->request.upload, bytes, n, &is_full, &exchange->err));
+    if (exchange->has_err)
+        return waste(exchange, n);
+    exchange->body_len += n;
+    if (!is_full)
+        return HL_STEP_MORE;
+    if (!hl_conn_is_served(&exchange->conn)) /* the time to receive is not for writing */
+        return HL_STEP_CLOSE;
+    atomic_store(&exchange->is_spilling, true);
+    return HL_STEP_SPILL;
+}
+
 enum hl_step hl_exchange_body(struct hl_exchange *exchange, const void *bytes, size_t n)
 {
+    if (atomic_load(&exchange->is_spilling))
+        return HL_STEP_LATER;
     if (!exchange->has_err && n > body_limit(exchange) - exchange->body_len)
         remember(exchange, fail_too_large(exchange));
+    if (!exchange->has_err && is_upload(exchange) && !exchange->request.upload)
+        remember(exchange, open_upload(exchange));
+    if (!exchange->has_err && is_upload(exchange))
+        return gather(exchange, bytes, n);
     if (!exchange->has_err)
         remember(exchange, grow_body(exchange, n));
     if (exchange->has_err)
@@ -358,6 +413,10 @@ enum hl_step hl_exchange_end(struct hl_exchange *exchange)
 
     if (exchange->was_submitted)
         return answer(exchange);
+    if (atomic_load(&exchange->is_spilling))
+        return HL_STEP_LATER;
+    if (is_upload(exchange) && !exchange->has_err && !request->upload)
+        remember(exchange, open_upload(exchange)); /* of no bytes */
     if (!hl_conn_is_served(&exchange->conn))
         return HL_STEP_CLOSE;
     if (exchange->has_err) {
@@ -417,6 +476,8 @@ void hl_exchange_done(struct hl_exchange *exchange, bool is_sent)
         return;
     exchange->has_request = false;
     account(exchange, is_sent);
+    hl_upload_free(exchange->request.upload); /* of who left before the end */
+    exchange->request.upload = NULL;
     hl_buf_clear(&exchange->reply.body, KEPT_REPLY);
     hl_file_close(exchange->reply.file);
     exchange->reply.file = NULL;

@@ -28,6 +28,8 @@ enum hl_step {
     HL_STEP_MORE,   /* go on receiving */
     HL_STEP_ANSWER, /* send exchange->reply now */
     HL_STEP_LONG,   /* suspend the connection, then call hl_exchange_submit */
+    HL_STEP_SPILL,  /* likewise, then call hl_exchange_spill; more of the body comes */
+    HL_STEP_LATER,  /* nothing was taken: ask again when the connection is resumed */
     HL_STEP_CLOSE   /* the connection is to be closed; what could be said was said */
 };
 
@@ -49,6 +51,7 @@ struct hl_exchange {
 
     struct hl_task job;
     atomic_bool cancelled;
+    atomic_bool is_spilling; /* a reader writes a block of the upload: no body is taken */
 
     char *body;
     size_t body_len;
@@ -76,6 +79,10 @@ enum hl_step hl_exchange_end(struct hl_exchange *exchange);
 /* Gives the request to the reader pool, or begins what its handler parked it for. `resume`
  * is called when the reply is there, maybe before this returns. */
 void hl_exchange_submit(struct hl_exchange *exchange);
+
+/* Has a reader write what is gathered of an upload. `resume` is called as above, but the
+ * request goes on with its next bytes. */
+void hl_exchange_spill(struct hl_exchange *exchange);
 
 /* The reply is sent, or never will be. */
 void hl_exchange_done(struct hl_exchange *exchange, bool is_sent);

@@ -2,6 +2,7 @@
 #include "server/handling.h"
 
 #include "server/server.h"
+#include "server/upload.h"
 
 #include <stddef.h>
 
@@ -14,6 +15,8 @@ void hl_handling_release(struct hl_exchange *exchange)
     exchange->request.release = NULL;
     if (let_go)
         let_go(&exchange->request);
+    hl_upload_free(exchange->request.upload);
+    exchange->request.upload = NULL;
 }
 
 /* Runs the handler, or what it left to be done, on whichever thread this is. */
@@ -129,4 +132,50 @@ void hl_exchange_submit(struct hl_exchange *exchange)
     hl_metrics_add(metrics, HL_METRIC_POOL_QUEUED, -1);
     hl_metrics_add(metrics, HL_METRIC_POOL_REFUSED, 1);
     answer_unrun(exchange, &err);
+}
+
+/* ---- uploads ---- */
+
+/* The sender has its time anew for the next block. */
+static void receive_on(struct hl_exchange *exchange)
+{
+    hl_conn_is_answered(&exchange->conn);
+    (void)hl_conn_receives(&exchange->conn, hl_clock_now(&exchange->server->clock));
+    atomic_store(&exchange->is_spilling, false);
+    exchange->resume(exchange->transport);
+}
+
+static void spill(struct hl_task *job)
+{
+    struct hl_exchange *exchange = exchange_of_job(job);
+
+    hl_metrics_add(exchange->server->metrics, HL_METRIC_POOL_QUEUED, -1);
+    if (hl_upload_spill(exchange->request.upload, &exchange->err) != HL_OK)
+        exchange->has_err = true;
+    receive_on(exchange);
+}
+
+static void refuse_spill(struct hl_task *job, const struct hl_err *why)
+{
+    struct hl_exchange *exchange = exchange_of_job(job);
+
+    hl_metrics_add(exchange->server->metrics, HL_METRIC_POOL_QUEUED, -1);
+    exchange->err = *why;
+    exchange->has_err = true;
+    receive_on(exchange);
+}
+
+void hl_exchange_spill(struct hl_exchange *exchange)
+{
+    struct hl_metrics *metrics = exchange->server->metrics;
+
+    exchange->job = (struct hl_task){
+        .deadline = &exchange->request.deadline, .run = spill, .refuse = refuse_spill};
+    hl_metrics_add(metrics, HL_METRIC_POOL_QUEUED, 1);
+    if (hl_pool_submit(exchange->server->pool, &exchange->job, &exchange->err) == HL_OK)
+        return;
+    hl_metrics_add(metrics, HL_METRIC_POOL_QUEUED, -1);
+    hl_metrics_add(metrics, HL_METRIC_POOL_REFUSED, 1);
+    exchange->has_err = true;
+    receive_on(exchange);
 }

@@ -216,12 +216,18 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection,
         step = read_head(exchange, connection, method, version);
     } else if (*n_bytes > 0) {
         step = hl_exchange_body(exchange, bytes, *n_bytes);
-        *n_bytes = 0;
+        if (step != HL_STEP_LATER)
+            *n_bytes = 0;
     } else {
         step = hl_exchange_end(exchange);
     }
     switch (step) {
     case HL_STEP_MORE:
+    case HL_STEP_LATER:
+        return MHD_YES;
+    case HL_STEP_SPILL:
+        MHD_suspend_connection(connection);
+        hl_exchange_spill(exchange);
         return MHD_YES;
     case HL_STEP_ANSWER:
         return send_reply(exchange, connection);

@@ -39,6 +39,7 @@ enum { HL_MAX_PARAMS = 4, HL_REQUEST_ID_SIZE = 129 };
 struct hl_route;
 struct hl_server;
 struct hl_exchange;
+struct hl_upload;
 struct hl_request;
 struct hl_reply;
 
@@ -49,6 +50,7 @@ struct hl_request {
     struct hl_span params[HL_MAX_PARAMS]; /* what the template's braces matched, in order */
 
     struct hl_span body;
+    struct hl_upload *upload; /* the body of an HL_PLACE_UPLOAD route, else NULL */
     const char *content_type; /* "" when there is none */
     const char *id;           /* what X-Request-Id answers */
     const char *key;          /* the id of the key that opened the door, "" without keys */

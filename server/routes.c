@@ -71,7 +71,7 @@ const struct hl_route hl_routes[] = {
      "/collections/{collection_name}/snapshots/{snapshot_name}", hl_snapshots_download},
     {HL_METHOD_DELETE, HL_PLACE_READER, HL_DOOR_WRITE,
      "/collections/{collection_name}/snapshots/{snapshot_name}", hl_snapshots_delete},
-    {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE,
+    {HL_METHOD_POST, HL_PLACE_UPLOAD, HL_DOOR_WRITE,
      "/collections/{collection_name}/snapshots/upload", hl_snapshots_upload},
     {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ, "/snapshots", hl_snapshots_full_list},
     {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE, "/snapshots",

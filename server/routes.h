@@ -13,9 +13,10 @@
  * the table against openapi.yaml. Immutable; any thread. */
 
 enum hl_place {
-    HL_PLACE_WORKER, /* on the HTTP thread: microseconds, never waits */
-    HL_PLACE_READER, /* on a reader thread, the connection suspended meanwhile */
-    HL_PLACE_BY_SIZE /* on the HTTP thread while the body is small, else on a reader */
+    HL_PLACE_WORKER,  /* on the HTTP thread: microseconds, never waits */
+    HL_PLACE_READER,  /* on a reader thread, the connection suspended meanwhile */
+    HL_PLACE_BY_SIZE, /* on the HTTP thread while the body is small, else on a reader */
+    HL_PLACE_UPLOAD   /* on a reader; the body is a file, request->upload */
 };
 
 enum hl_door {

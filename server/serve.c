@@ -10,6 +10,7 @@
 #include "server/reload.h"
 #include "server/server.h"
 #include "server/service.h"
+#include "server/upload.h"
 #include "server/version.h"
 
 #include <errno.h>
@@ -186,6 +187,14 @@ static void log_event(void *self, const struct hl_engine_event *event)
                hl_log_i64("took_us", event->took_us));
 }
 
+static enum hl_code sweep_uploads(const struct hl_config *config, struct hl_err *err)
+{
+    char folder[HL_CONFIG_TEXT_SIZE + 16];
+
+    (void)snprintf(folder, sizeof folder, "%s/uploads", config->storage.path);
+    return hl_upload_sweep(folder, err);
+}
+
 static enum hl_code open_jobs(struct hl_server *server, struct hl_err *err)
 {
     const struct hl_jobs_options options = {.collections = server->collections,
@@ -233,6 +242,8 @@ static enum hl_code start(struct life *life, struct hl_err *err)
         code = allow_files(config, err);
     if (code == HL_OK)
         code = lock_storage(life, err);
+    if (code == HL_OK)
+        code = sweep_uploads(config, err);
     if (code == HL_OK)
         code = name_this_run(server, err);
     if (code == HL_OK)

@@ -29,6 +29,11 @@ static const struct hl_setting_row rows[HL_N_SETTINGS] = {
                                         NUMBER(1, 4096, "32"),
                                         AT(service.max_request_size_mb),
                                         .help = "A larger body is answered with 413."},
+    [HL_SETTING_MAX_UPLOAD_GB] = {"service", "max_upload_gb", NUMBER(1, 65536, "16"),
+                                  AT(service.max_upload_gb),
+                                  .help = "Datasets, heads, bridges and snapshots go to "
+                                          "the disk while they come; a larger one is "
+                                          "answered with 413."},
     [HL_SETTING_MAX_HEADER_SIZE_KB] =
         {"service", "max_header_size_kb", NUMBER(4, 1024, "16"),
          AT(service.max_header_size_kb),

@@ -10,6 +10,7 @@
 #include "server/collections.h"
 #include "server/server.h"
 #include "server/snapshot_folder.h"
+#include "server/upload.h"
 #include "server/version.h"
 
 #include <limits.h>
@@ -252,23 +253,62 @@ static enum hl_code fill_from_upload(void *self, const char *folder, struct hl_e
     return code == HL_OK ? hl_file_remove(path, err) : code;
 }
 
+/* The form as it lies on the disk: mapped, so that no memory is asked for. */
+struct form {
+    struct hl_file *file;
+    void *bytes;
+    size_t size;
+};
+
+static enum hl_code open_form(struct hl_upload *upload, struct form *form,
+                              struct hl_err *err)
+{
+    enum hl_code code = hl_upload_finish(upload, err);
+
+    if (code == HL_OK && hl_upload_size(upload) == 0)
+        return hl_fail(err, HL_WRONG_INPUT, "the body is empty, a form was wanted");
+    if (code == HL_OK)
+        code = hl_file_open(hl_upload_path(upload), HL_FILE_READ, &form->file, err);
+    return code == HL_OK ? hl_file_map(form->file, &form->bytes, &form->size, err) : code;
+}
+
+static void close_form(struct form *form)
+{
+    hl_file_unmap(form->bytes, form->size);
+    hl_file_close(form->file);
+}
+
+static enum hl_code recover_form(struct hl_server *server, struct hl_request *request,
+                                 struct upload *upload, struct hl_err *err)
+{
+    const struct hl_collections_folder folder = {fill_from_upload, upload};
+    struct form form = {0};
+    enum hl_code code = open_form(request->upload, &form, err);
+
+    if (code == HL_OK) {
+        const struct hl_text body = {form.bytes, form.size};
+
+        code = hl_multipart_find(request->content_type, &body, "snapshot", &upload->content,
+                                 err);
+    }
+    if (code == HL_OK)
+        code =
+            hl_collections_recover(server->collections, &request->params[0], &folder, err);
+    close_form(&form);
+    return code;
+}
+
 enum hl_code hl_snapshots_upload(struct hl_server *server, struct hl_request *request,
                                  struct hl_reply *reply, struct hl_err *err)
 {
     const struct hl_deadline deadline = hl_snapshot_patience(request);
     const char *checksum = hl_request_query(request, "checksum");
-    const struct hl_text body = {request->body.data, request->body.len};
     struct upload upload = {.recovery = {.sha256 = checksum, .deadline = &deadline}};
-    const struct hl_collections_folder folder = {fill_from_upload, &upload};
     enum hl_code code =
         hl_recover_check(checksum, hl_request_query(request, "priority"), err);
 
     if (code == HL_OK)
-        code = hl_multipart_find(request->content_type, &body, "snapshot", &upload.content,
-                                 err);
-    if (code == HL_OK)
-        code =
-            hl_collections_recover(server->collections, &request->params[0], &folder, err);
+        code = recover_form(server, request, &upload, err);
     if (code != HL_OK)
         return code;
     hl_reply_begin(reply);

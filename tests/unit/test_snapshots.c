@@ -12,6 +12,7 @@
 #include "server/collections.h"
 #include "server/server.h"
 #include "server/snapshots.h"
+#include "server/upload.h"
 #include "tests/support/still.h"
 
 #include <stdio.h>
@@ -268,6 +269,23 @@ static void a_location_that_is_no_file_is_refused(void **state)
         HL_NOT_FOUND);
 }
 
+/* The call with such a body. */
+static enum hl_code send_upload(struct rig *rig, const char *body, size_t len)
+{
+    char folder[TEXT];
+    bool is_full;
+    enum hl_code code;
+
+    snprintf(folder, sizeof folder, "%s/uploads", rig->folder);
+    must(rig, hl_upload_new(folder, "1", &rig->request.upload, &rig->err));
+    must(rig, hl_upload_add(rig->request.upload, body, len, &is_full, &rig->err));
+    hl_buf_done(&rig->reply.body);
+    code = hl_snapshots_upload(&rig->server, &rig->request, &rig->reply, &rig->err);
+    hl_upload_free(rig->request.upload);
+    rig->request.upload = NULL;
+    return code;
+}
+
 /* The last snapshot as a form. */
 static enum hl_code upload(struct rig *rig, const char *collection, size_t n_cut)
 {
@@ -285,10 +303,8 @@ static enum hl_code upload(struct rig *rig, const char *collection, size_t n_cut
     form.len -= n_cut;
     hl_buf_add_text(&form, end);
     rig->request.params[0] = (struct hl_span){collection, strlen(collection)};
-    rig->request.body = (struct hl_span){form.data, form.len};
     rig->request.content_type = "multipart/form-data; boundary=B";
-    hl_buf_done(&rig->reply.body);
-    code = hl_snapshots_upload(&rig->server, &rig->request, &rig->reply, &rig->err);
+    code = send_upload(rig, form.data, form.len);
     hl_buf_done(&form);
     return code;
 }
@@ -312,7 +328,9 @@ static void an_uploaded_snapshot_is_recovered(void **state)
     assert_int_equal(upload(rig, "less", 1), HL_BAD_FILE);
     assert_int_equal(ask(rig, hl_snapshots_list, "less", ""), HL_NOT_FOUND);
     rig->request.content_type = "application/json";
-    assert_int_equal(ask(rig, hl_snapshots_upload, "less", "{}"), HL_WRONG_INPUT);
+    assert_int_equal(send_upload(rig, "{}", 2), HL_WRONG_INPUT);
+    assert_refused(rig, send_upload(rig, "", 0), HL_WRONG_INPUT,
+                   "the body is empty, a form was wanted");
 }
 
 static void what_an_upload_says_in_its_url_is_checked(void **state)

@@ -86,6 +86,9 @@ def play(server, directory):
     yield "an upload that was cut is refused and changes nothing", (
         server.upload("more", one[:-1]) == 400 and server.seen("more") == seen)
 
+    yield "an upload is read to its end though no memory would be given for it", (
+        server.upload("more", bytes(40 << 20)) == 400 and server.seen("more") == seen)
+
     made = server.result("POST", "/snapshots")
     full = server.ask("GET", f"/snapshots/{made['name']}")
     yield "a full snapshot has the size and the checksum that were said", (
