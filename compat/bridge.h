@@ -80,7 +80,7 @@ const struct hl_bridge_way *hl_bridge_way(const struct hl_bridge *bridge,
 /* n queries of length 1 at a fidelity between 0 and 1, by BLAS. `room` is for
  * hl_bridge_room(bridge, n) floats. */
 size_t hl_bridge_room(const struct hl_bridge *bridge, size_t n);
-void hl_bridge_queries(const struct hl_bridge *bridge, enum hl_modality modality,
-                       float fidelity, const float *in, size_t n, float *room, float *out);
+void hl_bridge_queries(const struct hl_bridge_way *way, float fidelity, const float *in,
+                       size_t n, float *room, float *out);
 
 #endif

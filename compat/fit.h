@@ -39,7 +39,7 @@ struct hl_fit {
 struct hl_fit_trial {
     enum hl_kind kind;
     size_t n_hidden, rank;
-    double top1, map, self; /* on the holdout */
+    double top1, map, self1, self10; /* on the holdout; NaN: cannot be said */
     bool passes, is_best;
     char why[160]; /* not, or why it is best */
 };

@@ -53,11 +53,13 @@ static void map_modality(const struct hl_sitting *sitting, enum hl_modality moda
                    exam->from + (first + i) * exam->dim_from, exam->dim_from * sizeof *in);
     if (n_gathered == 0)
         return;
-    hl_bridge_queries(task->bridge, modality, fidelity_of(task->bridge, fidelity), in,
-                      n_gathered, sitting->room, task->then ? between : mapped);
+    hl_bridge_queries(hl_bridge_way(task->bridge, modality),
+                      fidelity_of(task->bridge, fidelity), in, n_gathered, sitting->room,
+                      task->then ? between : mapped);
     if (task->then)
-        hl_bridge_queries(task->then, modality, fidelity_of(task->then, fidelity), between,
-                          n_gathered, sitting->room, mapped);
+        hl_bridge_queries(hl_bridge_way(task->then, modality),
+                          fidelity_of(task->then, fidelity), between, n_gathered,
+                          sitting->room, mapped);
     n_gathered = 0;
     for (size_t i = 0; i < n; i++)
         if (exam->modalities[first + i] == modality)
