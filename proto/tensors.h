@@ -2,6 +2,7 @@
 #ifndef HL_PROTO_TENSORS_H
 #define HL_PROTO_TENSORS_H
 
+#include "proto/buf.h"
 #include "proto/dtype.h"
 
 /* safetensors files, streamed.
@@ -78,6 +79,13 @@ struct hl_tensors_writer;
 enum hl_code hl_tensors_writer_open(const char *path, const struct hl_tensors_plan *plan,
                                     struct hl_tensors_writer **ret_writer,
                                     struct hl_err *err);
+
+/* The same behind what `buf` holds, which is the caller's, must stay while the writer is,
+ * and after an abandoned writer keeps what had come. */
+enum hl_code hl_tensors_writer_open_memory(struct hl_buf *buf,
+                                           const struct hl_tensors_plan *plan,
+                                           struct hl_tensors_writer **ret_writer,
+                                           struct hl_err *err);
 
 /* `n` more numbers; they may not reach into a tensor of the other kind. HL_INVALID for a
  * number that does not fit its type, or too many of them. After a failure only abandoning

@@ -11,7 +11,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { ALIGNMENT = 8, LENGTH_SIZE = 8, CHUNK_VALUES = 2048 };
+/* MAX_HEADER: the labels of 100,000 classes, quoted twice. */
+enum { ALIGNMENT = 8, LENGTH_SIZE = 8, CHUNK_VALUES = 2048, MAX_HEADER = 32 << 20 };
 
 /* What is left to write of one tensor. */
 struct part {
@@ -20,12 +21,27 @@ struct part {
 };
 
 struct hl_tensors_writer {
-    struct hl_replacement *replacement;
+    struct hl_replacement *replacement; /* NULL: into `buf`, which is the caller's */
+    struct hl_buf *buf;
     struct part *parts;
     size_t n_parts, part;
     bool is_broken; /* an addition failed halfway */
     unsigned char chunk[CHUNK_VALUES * sizeof(double)];
 };
+
+static const char *name_of(const struct hl_tensors_writer *writer)
+{
+    return writer->buf ? "tensors" : hl_file_path(hl_replacement_file(writer->replacement));
+}
+
+static enum hl_code put(struct hl_tensors_writer *writer, const void *bytes, size_t size,
+                        struct hl_err *err)
+{
+    if (!writer->buf)
+        return hl_file_write(hl_replacement_file(writer->replacement), bytes, size, err);
+    hl_buf_add(writer->buf, bytes, size);
+    return hl_buf_check(writer->buf, "tensors", err);
+}
 
 static bool is_text(const char *text)
 {
@@ -129,21 +145,21 @@ static enum hl_code write_header(struct hl_tensors_writer *writer,
     struct hl_buf buf;
     enum hl_code code;
 
-    hl_buf_init(&buf, HL_TENSORS_MAX_HEADER);
+    hl_buf_init(&buf, MAX_HEADER);
     code = print_header(&buf, plan, writer->parts, err);
     if (code == HL_OK) {
         for (size_t i = 0; i < LENGTH_SIZE; i++)
             buf.data[i] = (char)((uint64_t)(buf.len - LENGTH_SIZE) >> (8 * i) & 0xff);
-        code =
-            hl_file_write(hl_replacement_file(writer->replacement), buf.data, buf.len, err);
+        code = put(writer, buf.data, buf.len, err);
     }
     hl_buf_done(&buf);
     return code;
 }
 
-enum hl_code hl_tensors_writer_open(const char *path, const struct hl_tensors_plan *plan,
-                                    struct hl_tensors_writer **ret_writer,
-                                    struct hl_err *err)
+/* To `path`, or into `buf` where there is none. */
+static enum hl_code open_writer(const char *path, struct hl_buf *buf,
+                                const struct hl_tensors_plan *plan,
+                                struct hl_tensors_writer **ret_writer, struct hl_err *err)
 {
     struct hl_tensors_writer *writer = NULL;
     enum hl_code code = check_plan(plan, err);
@@ -158,7 +174,9 @@ enum hl_code hl_tensors_writer_open(const char *path, const struct hl_tensors_pl
         goto out;
     }
     writer->n_parts = plan->n_tensors;
-    code = hl_replacement_open(path, &writer->replacement, err);
+    writer->buf = buf;
+    if (path)
+        code = hl_replacement_open(path, &writer->replacement, err);
     if (code == HL_OK)
         code = write_header(writer, plan, err);
     if (code != HL_OK)
@@ -167,9 +185,24 @@ enum hl_code hl_tensors_writer_open(const char *path, const struct hl_tensors_pl
     writer = NULL;
 out:
     hl_tensors_writer_abandon(writer);
-    if (code != HL_OK)
-        hl_fail_in(err, "could not write \"%s\"", path);
     return code;
+}
+
+enum hl_code hl_tensors_writer_open(const char *path, const struct hl_tensors_plan *plan,
+                                    struct hl_tensors_writer **ret_writer,
+                                    struct hl_err *err)
+{
+    enum hl_code code = open_writer(path, NULL, plan, ret_writer, err);
+
+    return code == HL_OK ? HL_OK : hl_fail_in(err, "could not write \"%s\"", path);
+}
+
+enum hl_code hl_tensors_writer_open_memory(struct hl_buf *buf,
+                                           const struct hl_tensors_plan *plan,
+                                           struct hl_tensors_writer **ret_writer,
+                                           struct hl_err *err)
+{
+    return open_writer(NULL, buf, plan, ret_writer, err);
 }
 
 /* The part that the next numbers belong to: empty tensors need none. */
@@ -181,8 +214,7 @@ static enum hl_code find_part(struct hl_tensors_writer *writer, bool is_real,
     while (writer->part < writer->n_parts && writer->parts[writer->part].n_left == 0)
         writer->part++;
     if (writer->is_broken || writer->part == writer->n_parts)
-        return hl_fail(err, HL_INVALID, "cannot write \"%s\": %s",
-                       hl_file_path(hl_replacement_file(writer->replacement)),
+        return hl_fail(err, HL_INVALID, "cannot write \"%s\": %s", name_of(writer),
                        writer->is_broken ? "an addition failed"
                                          : "more numbers came than were declared");
     part = &writer->parts[writer->part];
@@ -204,8 +236,7 @@ static enum hl_code write_chunk(struct hl_tensors_writer *writer, struct part *p
                        "tensor %zu: the number %" PRIu64 " before its end is too large "
                        "for %s",
                        writer->part, part->n_left - n_fit, hl_dtype_name(part->type));
-    code = hl_file_write(hl_replacement_file(writer->replacement), writer->chunk,
-                         n * hl_dtype_size(part->type), err);
+    code = put(writer, writer->chunk, n * hl_dtype_size(part->type), err);
     if (code != HL_OK)
         return code;
     part->n_left -= n;
@@ -267,8 +298,8 @@ enum hl_code hl_tensors_writer_commit(struct hl_tensors_writer *writer, struct h
     if (writer->is_broken || n_left) {
         code = hl_fail(err, HL_INVALID,
                        "cannot write \"%s\": %" PRIu64 " numbers did not come",
-                       hl_file_path(hl_replacement_file(writer->replacement)), n_left);
-    } else {
+                       name_of(writer), n_left);
+    } else if (writer->replacement) {
         code = hl_replacement_commit(writer->replacement, err);
         writer->replacement = NULL;
     }

@@ -236,6 +236,59 @@ static void plans_that_no_reader_would_take_are_refused(void **state)
     }
 }
 
+static enum hl_code write_into(struct hl_buf *buf, struct hl_err *err)
+{
+    struct hl_tensor tensor = {
+        .name = "t", .type = HL_DTYPE_F32, .n_dims = 1, .shape = {N}};
+    struct hl_tensors_plan plan = {.tensors = &tensor, .n_tensors = 1};
+    struct hl_tensors_writer *writer;
+    enum hl_code code = hl_tensors_writer_open_memory(buf, &plan, &writer, err);
+
+    if (code != HL_OK)
+        return code;
+    code = hl_tensors_writer_add_floats(writer, reals, N, err);
+    if (code == HL_OK)
+        return hl_tensors_writer_commit(writer, err);
+    hl_tensors_writer_abandon(writer);
+    return code;
+}
+
+static void what_is_written_into_memory_is_read_from_there(void **state)
+{
+    struct hl_buf buf;
+    struct hl_memory memory;
+    struct hl_source source;
+    struct hl_tensors *tensors;
+    float read[N];
+    struct hl_err err;
+
+    (void)state;
+    hl_buf_init(&buf, 1 << 20);
+    hl_buf_add_text(&buf, "12345678"); /* what a caller has put in front */
+    assert_int_equal(write_into(&buf, &err), HL_OK);
+    memory = (struct hl_memory){buf.data + 8, buf.len - 8};
+    source = hl_source_of_memory(&memory, "f");
+    assert_int_equal(hl_tensors_new(&source, 1 << 16, &tensors, &err), HL_OK);
+    assert_int_equal(
+        hl_tensors_floats(tensors, hl_tensors_find(tensors, "t"), 0, N, read, &err), HL_OK);
+    assert_memory_equal(read, reals, sizeof reals);
+    hl_tensors_free(tensors);
+    hl_buf_done(&buf);
+}
+
+static void memory_that_is_too_small_says_so(void **state)
+{
+    struct hl_buf buf;
+    struct hl_err err;
+
+    (void)state;
+    for (size_t ceiling = 8; ceiling < 4 * (size_t)N; ceiling *= 2) {
+        hl_buf_init(&buf, ceiling);
+        assert_int_equal(write_into(&buf, &err), HL_TOO_LARGE);
+        hl_buf_done(&buf);
+    }
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)
 
 int main(void)
@@ -245,6 +298,8 @@ int main(void)
         IN_FOLDER(a_refusal_at_any_step_makes_no_file_and_leaks_nothing),
         IN_FOLDER(numbers_out_of_range_make_no_file),
         IN_FOLDER(too_few_too_many_or_the_wrong_kind_make_no_file),
+        IN_FOLDER(what_is_written_into_memory_is_read_from_there),
+        IN_FOLDER(memory_that_is_too_small_says_so),
         IN_FOLDER(plans_that_no_reader_would_take_are_refused),
     };
 
