@@ -106,6 +106,11 @@ void hl_collection_close(struct hl_collection *collection)
     hl_free(collection);
 }
 
+const char *hl_collection_folder(const struct hl_collection *collection)
+{
+    return collection->folder;
+}
+
 struct hl_collection *hl_collection_ref(struct hl_collection *collection)
 {
     atomic_fetch_add(&collection->n_refs, 1);

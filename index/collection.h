@@ -26,6 +26,10 @@ enum hl_code hl_collection_open(struct hl_engine *engine, const char *folder,
                                 struct hl_err *err);
 struct hl_collection *hl_collection_ref(struct hl_collection *collection);
 
+/* Where it lives; whatever others put there goes with the collection. Good as long as a
+ * reference. */
+const char *hl_collection_folder(const struct hl_collection *collection);
+
 /* The last one closes it, on one of the engine's threads, or here when the engine has
  * stopped. NULL is accepted. */
 void hl_collection_unref(struct hl_collection *collection);

@@ -3,6 +3,7 @@
 
 #include "proto/alloc.h"
 #include "server/collection_calls.h"
+#include "server/dataset_calls.h"
 #include "server/job_calls.h"
 #include "server/points_read.h"
 #include "server/points_write.h"
@@ -61,6 +62,14 @@ const struct hl_route hl_routes[] = {
     {HL_METHOD_DELETE, HL_PLACE_WORKER, HL_DOOR_WRITE,
      "/collections/{collection_name}/vectors/{vector_name}",
      hl_collection_call_drop_vector},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
+     "/collections/{collection_name}/datasets", hl_dataset_call_list},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
+     "/collections/{collection_name}/datasets/{dataset_name}", hl_dataset_call_get},
+    {HL_METHOD_PUT, HL_PLACE_UPLOAD, HL_DOOR_WRITE,
+     "/collections/{collection_name}/datasets/{dataset_name}", hl_dataset_call_put},
+    {HL_METHOD_DELETE, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/datasets/{dataset_name}", hl_dataset_call_delete},
     {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
      "/collections/{collection_name}/snapshots", hl_snapshots_list},
     {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE,

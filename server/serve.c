@@ -373,6 +373,7 @@ static void close_all(struct life *life)
     hl_free(life->labels);
     hl_buf_done(&server->root_buf);
     hl_live_done(&server->keys);
+    hl_datasets_done(&server->datasets);
     hl_lock_close(life->lock);
 }
 
@@ -400,6 +401,7 @@ enum hl_code hl_serve(const struct hl_serve_options *options, struct hl_err *err
                                      .log = options->log};
     block_signals(&life);
     hl_live_init(&life.server.keys);
+    hl_datasets_init(&life.server.datasets);
     hl_buf_init(&life.server.root_buf, 4096);
     code = start(&life, err);
     if (code == HL_OK) {

@@ -5,6 +5,7 @@
 #include "proto/deadline.h"
 #include "server/collections.h"
 #include "server/config.h"
+#include "server/datasets.h"
 #include "server/jobs.h"
 #include "server/live.h"
 #include "server/log.h"
@@ -34,6 +35,7 @@ struct hl_server {
     struct hl_engine *engine;
     struct hl_collections *collections;
     struct hl_jobs *jobs;
+    struct hl_datasets datasets;
     struct hl_live keys; /* of struct hl_keys */
     size_t n_workers;    /* HTTP threads */
     size_t n_readers;

@@ -10,6 +10,7 @@ the description gives, member for member: ours says additionalProperties: false.
 import json
 import pathlib
 import signal
+import struct
 import sys
 import tempfile
 import urllib.error
@@ -18,6 +19,25 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import openapi  # noqa: E402
 
+
+
+def safetensors(*tensors, metadata=None):
+    """(name, type, shape, bytes) each."""
+    head, at = ({"__metadata__": metadata} if metadata else {}), 0
+    for name, kind, shape, data in tensors:
+        head[name] = {"dtype": kind, "shape": shape, "data_offsets": [at, at + len(data)]}
+        at += len(data)
+    text = json.dumps(head).encode()
+    return struct.pack("<Q", len(text)) + text + b"".join(data for *_, data in tensors)
+
+
+def floats(*values):
+    return struct.pack(f"<{len(values)}f", *values)
+
+
+DATASET = safetensors(("@default", "F32", [3, 4], floats(*range(1, 13))),
+                      ("v2", "F32", [3, 2], floats(*range(1, 7))),
+                      ("labels", "I64", [3], struct.pack("<3q", 0, 1, -1)))
 V = [1.0, 0.0, 0.0, 0.0]
 ONE = {"points": [1]}
 FILTER = {"must": [{"key": "user", "match": {"value": 7}}]}
@@ -59,12 +79,18 @@ SAMPLES = [
                                                              "alias_name": "current"}}]}),
     ("addVector", {"vector_name": "v3"}, "", {"dense": {"size": 3, "distance": "Euclid"}}),
     ("deleteVector", {"vector_name": "v3"}, "", None),
+    ("putDataset", {"dataset_name": "d"}, "", DATASET),
+    ("listDatasets", {}, "", None),
+    ("getDataset", {"dataset_name": "d"}, "", None),
+    ("deleteDataset", {"dataset_name": "d"}, "", None),
     ("createSnapshot", {}, "", None),
     ("createFullSnapshot", {}, "", None),
     ("clearPayload", {}, "", ONE),
     ("deleteIndex", {"field_name": "user"}, "", None),
     ("deletePoints", {}, "", ONE),
 ]
+# So many before what takes nothing.
+N_FIRST = [oid for oid, *_ in SAMPLES].index("createSnapshot")
 # What takes nothing but a collection, or nothing at all: before what destroys.
 PLAIN = ["root", "healthz", "livez", "readyz", "metrics", "telemetry", "limits", "openapi", "issues",
          "cluster", "listCollections", "listAliases", "getCollection", "collectionExists",
@@ -143,7 +169,7 @@ def walk(spec, port, directory):
             names["snapshot_name"] = json.loads(reply)["result"]["name"]
         yield oid, faults
 
-    for oid, params, url, body in SAMPLES[:27]:
+    for oid, params, url, body in SAMPLES[:N_FIRST]:
         if oid in known:
             yield from run(oid, params, url, body)
     for oid in PLAIN:
@@ -163,7 +189,7 @@ def walk(spec, port, directory):
                 with open(path, "rb") as file:
                     yield from run("uploadSnapshot", {}, "priority=snapshot", form(file.read()))
             yield from run(f"delete{scope}Snapshot", {}, "", None)
-    for oid, params, url, body in SAMPLES[27:]:
+    for oid, params, url, body in SAMPLES[N_FIRST:]:
         if oid in known:
             yield from run(oid, params, url, body)
     for oid in MISSING:
