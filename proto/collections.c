@@ -141,6 +141,7 @@ static enum hl_code read_config(const struct hl_field *field, bool is_sparse,
 struct named_draft {
     struct hl_vector_config *config;
     unsigned n_kinds;
+    struct hl_text revision;
 };
 
 static enum hl_code read_kind(const struct hl_field *member, size_t which, void *self,
@@ -148,22 +149,43 @@ static enum hl_code read_kind(const struct hl_field *member, size_t which, void 
 {
     struct named_draft *draft = self;
 
+    if (which == 2)
+        return hl_text_read(member, &draft->revision, err);
     draft->n_kinds++;
     return read_config(member, which == 1, draft->config, err);
+}
+
+/* A line of text, because it is one in what a fingerprint is made of. */
+static enum hl_code check_revision(const struct hl_text *revision, struct hl_err *err)
+{
+    bool is_fit = revision->len <= HL_VECTOR_REVISION_MAX;
+
+    for (size_t i = 0; i < revision->len; i++)
+        is_fit =
+            is_fit && (unsigned char)revision->text[i] >= ' ' && revision->text[i] != 0x7f;
+    if (is_fit)
+        return HL_OK;
+    return hl_fail(err, HL_INVALID,
+                   "the revision of a vector has %zu bytes or a control character, at most "
+                   "%d bytes without any were wanted",
+                   revision->len, (int)HL_VECTOR_REVISION_MAX);
 }
 
 enum hl_code hl_vector_config_read(const struct hl_field *field,
                                    struct hl_vector_config *ret_config, struct hl_err *err)
 {
-    static const char *const names[] = {"dense", "sparse"};
+    static const char *const names[] = {"dense", "sparse", "revision"};
     static const struct hl_members members = {HL_MEMBERS_OF(names), 0, read_kind};
     static const struct hl_token got = {.kind = HL_TOKEN_OBJECT_BEGIN};
     struct hl_vector_config config = {.name = {"", 0}};
-    struct named_draft draft = {&config, 0};
+    struct named_draft draft = {.config = &config};
     enum hl_code code = hl_members_read(field, &members, &draft, err);
 
     if (code == HL_OK && draft.n_kinds != 1)
         return hl_field_fail_value(field, &got, "either \"dense\" or \"sparse\"", err);
+    if (code == HL_OK)
+        code = check_revision(&draft.revision, err);
+    config.revision = draft.revision;
     if (code == HL_OK)
         *ret_config = config;
     return code;

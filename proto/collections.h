@@ -18,8 +18,9 @@
  * one copy, strict mode) is HL_NOT_SUPPORTED. */
 enum hl_distance { HL_COSINE, HL_EUCLID, HL_DOT, HL_MANHATTAN };
 
-#define HL_VECTOR_SIZE_MAX 65536
-#define HL_VECTOR_NAME_MAX 255
+#define HL_VECTOR_SIZE_MAX     65536
+#define HL_VECTOR_NAME_MAX     255
+#define HL_VECTOR_REVISION_MAX 128
 
 /* "Cosine" … and back. */
 const char *hl_distance_name(enum hl_distance distance);
@@ -29,7 +30,8 @@ struct hl_vector_config {
     bool is_sparse;      /* then size is 0, and distance HL_DOT */
     uint32_t size;
     enum hl_distance distance;
-    struct hl_text text; /* the object that says so */
+    struct hl_text text;     /* the object that says so */
+    struct hl_text revision; /* the caller's word for this version of the model; or empty */
 };
 
 /* Names differ, dense and sparse ones together. */
@@ -78,8 +80,8 @@ enum hl_code hl_update_collection_read(const struct hl_field *field,
                                        struct hl_update_collection *ret_update,
                                        struct hl_err *err);
 
-/* `{"dense":{…}}` or `{"sparse":{…}}`; the name is the caller's, who checks it by
- * hl_vector_name_check. */
+/* `{"dense":{…}}` or `{"sparse":{…}}`, perhaps with a "revision"; the name is the caller's,
+ * who checks it by hl_vector_name_check. */
 enum hl_code hl_vector_config_read(const struct hl_field *field,
                                    struct hl_vector_config *ret_config, struct hl_err *err);
 

@@ -36,6 +36,8 @@ static void let_go(struct hl_request *request)
     struct hl_pending *pending = request->state;
 
     hl_collection_unref(pending->collection);
+    if (pending->let_go)
+        pending->let_go(pending);
 }
 
 static enum hl_code submit(struct hl_server *server, struct hl_request *request,

@@ -18,13 +18,14 @@ struct hl_pending {
 
     /* Prints the result between hl_reply_begin and hl_reply_end. */
     void (*print)(const struct hl_pending *pending, struct hl_buf *buf);
-    void *self; /* the call's own */
+    void (*let_go)(struct hl_pending *pending); /* with the request; may be NULL */
+    void *self;                                 /* the call's own */
     bool waits; /* as the caller said: it changes a word of the answer */
     bool is_upsert;
 };
 
 /* Finds the collection that the request's first parameter names; `pending` is in the
- * request's arena and has `run` and `print`. */
+ * request's arena and has `run` and `print`. After a failure `let_go` is not called. */
 enum hl_code hl_pending_park(struct hl_server *server, struct hl_request *request,
                              struct hl_pending *pending, struct hl_err *err);
 

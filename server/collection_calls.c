@@ -118,36 +118,6 @@ enum hl_code hl_collection_call_info(struct hl_server *server, struct hl_request
     return code == HL_OK ? hl_reply_end(reply, request, err) : code;
 }
 
-enum hl_code hl_collection_call_models(struct hl_server *server, struct hl_request *request,
-                                       struct hl_reply *reply, struct hl_err *err)
-{
-    struct hl_collection_info info;
-    struct hl_buf *buf = &reply->body;
-    enum hl_code code = get_info(server, request, &info, err);
-
-    if (code != HL_OK)
-        return code;
-    hl_reply_begin(reply);
-    hl_buf_add_text(buf, "{\"models\":[");
-    for (size_t i = 0; i < info.n_spaces; i++) {
-        const struct hl_space *space = &info.layout->spaces[i];
-
-        hl_buf_add_text(buf, i > 0 ? ",{\"name\":" : "{\"name\":");
-        hl_encode_string(buf, space->name[0] ? space->name : "@default");
-        hl_buf_print(buf, ",\"sparse\":%s,\"size\":%" PRIu32 ",\"distance\":\"%s\"",
-                     space->dim ? "false" : "true", space->dim,
-                     hl_distance_name(space->distance));
-        hl_buf_print(buf,
-                     ",\"points\":%" PRIu64 ",\"reachable_points\":%" PRIu64
-                     ",\"indexed_vectors\":%" PRIu64 "}",
-                     info.spaces[i].n_points, info.spaces[i].n_points,
-                     info.spaces[i].n_indexed);
-    }
-    hl_buf_add_text(buf, "]}");
-    hl_layout_unref(info.layout);
-    return hl_reply_end(reply, request, err);
-}
-
 /* ---- making and changing ---- */
 
 struct creation {

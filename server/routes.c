@@ -4,6 +4,7 @@
 #include "proto/alloc.h"
 #include "server/collection_calls.h"
 #include "server/dataset_calls.h"
+#include "server/head_calls.h"
 #include "server/job_calls.h"
 #include "server/points_read.h"
 #include "server/points_write.h"
@@ -51,7 +52,7 @@ const struct hl_route hl_routes[] = {
      hl_collection_call_list_own_aliases},
     {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/collections/{collection_name}/cluster",
      hl_collection_call_cluster},
-    {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/collections/{collection_name}/models",
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ, "/collections/{collection_name}/models",
      hl_collection_call_models},
     {HL_METHOD_PUT, HL_PLACE_WORKER, HL_DOOR_WRITE, "/collections/{collection_name}/index",
      hl_collection_call_add_index},
@@ -62,6 +63,12 @@ const struct hl_route hl_routes[] = {
     {HL_METHOD_DELETE, HL_PLACE_WORKER, HL_DOOR_WRITE,
      "/collections/{collection_name}/vectors/{vector_name}",
      hl_collection_call_drop_vector},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
+     "/collections/{collection_name}/vectors/{vector_name}/head", hl_head_call_get},
+    {HL_METHOD_PUT, HL_PLACE_UPLOAD, HL_DOOR_WRITE,
+     "/collections/{collection_name}/vectors/{vector_name}/head", hl_head_call_put},
+    {HL_METHOD_DELETE, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/vectors/{vector_name}/head", hl_head_call_delete},
     {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
      "/collections/{collection_name}/datasets", hl_dataset_call_list},
     {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,

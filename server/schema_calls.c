@@ -4,6 +4,7 @@
 #include "proto/encode.h"
 #include "server/body.h"
 #include "server/change.h"
+#include "server/holdings.h"
 #include "server/server.h"
 
 #include <string.h>
@@ -158,6 +159,57 @@ struct vector_change {
     struct hl_vector_config config;
 };
 
+/* What the model was before it had a revision is another model to everything that was made
+ * for it. */
+static enum hl_code check_unused(const struct hl_holdings *inside,
+                                 const struct hl_model *model, struct hl_err *err)
+{
+    struct hl_store_record record;
+    char key[HL_HOLDING_KEY];
+    enum hl_code code;
+
+    hl_holding_model_key(model->space, key);
+    code = hl_reader_record(inside->reader, HL_HOLDING_HEAD, key, &record, err);
+    if (code == HL_NOT_FOUND)
+        code = hl_holdings_has_bridge(inside, model->space, err);
+    if (code == HL_NOT_FOUND)
+        return HL_OK;
+    return code == HL_OK ? hl_fail(err, HL_CONFLICT,
+                                   "the vector \"%.200s\" has a head or bridges of its "
+                                   "time without a revision: delete them first",
+                                   model->shown)
+                         : code;
+}
+
+static enum hl_code set_revision(struct hl_writing *writing,
+                                 const struct hl_vector_config *config, struct hl_err *err)
+{
+    const struct hl_holdings inside = hl_holdings_inside(writing);
+    const struct hl_space *space = hl_layout_find(inside.layout, &config->name);
+    struct hl_model model;
+    char key[HL_HOLDING_KEY];
+    enum hl_code code;
+
+    if (config->revision.len == 0)
+        return HL_OK;
+    code = hl_holdings_describe(&inside, space, &model, err);
+    if (code != HL_OK)
+        return code;
+    if (hl_text_is(&config->revision, model.revision))
+        return HL_OK;
+    if (model.revision[0])
+        return hl_fail(err, HL_CONFLICT,
+                       "the vector \"%.200s\" has the revision \"%s\" already: another "
+                       "version of a model is another vector",
+                       model.shown, model.revision);
+    code = check_unused(&inside, &model, err);
+    if (code != HL_OK)
+        return code;
+    hl_holding_model_key(model.space, key);
+    return hl_store_put_record(hl_writing_store(writing), HL_HOLDING_REVISION, key,
+                               config->revision.text, config->revision.len, err);
+}
+
 /* The same again is no error: what was asked for is there. */
 static enum hl_code add_vector(struct hl_pending *pending, struct hl_writing *writing,
                                struct hl_err *err)
@@ -165,22 +217,27 @@ static enum hl_code add_vector(struct hl_pending *pending, struct hl_writing *wr
     const struct hl_vector_config *config = &((struct vector_change *)pending)->config;
     const struct hl_space *space =
         hl_layout_find(hl_writing_layout(writing), &config->name);
+    enum hl_code code = HL_OK;
 
     if (!space)
-        return hl_writing_add_space(writing, config, err);
-    if (space->dim == (config->is_sparse ? 0 : config->size) &&
-        space->distance == config->distance)
-        return HL_OK;
-    return hl_fail(err, HL_EXISTS,
-                   "Wrong input: there is a vector \"%.*s\" already, of another kind",
-                   (int)config->name.len, config->name.text);
+        code = hl_writing_add_space(writing, config, err);
+    else if (space->dim != (config->is_sparse ? 0 : config->size) ||
+             space->distance != config->distance)
+        code = hl_fail(err, HL_EXISTS,
+                       "Wrong input: there is a vector \"%.*s\" already, of another kind",
+                       (int)config->name.len, config->name.text);
+    return code == HL_OK ? set_revision(writing, config, err) : code;
 }
 
+/* With everything that was learnt for it. */
 static enum hl_code drop_vector(struct hl_pending *pending, struct hl_writing *writing,
                                 struct hl_err *err)
 {
-    return hl_writing_drop_space(writing, &((struct vector_change *)pending)->config.name,
-                                 err);
+    const struct hl_text *name = &((struct vector_change *)pending)->config.name;
+    const struct hl_space *space = hl_layout_find(hl_writing_layout(writing), name);
+    enum hl_code code = space ? hl_holdings_drop_model(writing, space->id, err) : HL_OK;
+
+    return code == HL_OK ? hl_writing_drop_space(writing, name, err) : code;
 }
 
 /* In paths the unnamed vector is written @default. */

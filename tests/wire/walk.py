@@ -38,6 +38,7 @@ def floats(*values):
 DATASET = safetensors(("@default", "F32", [3, 4], floats(*range(1, 13))),
                       ("v2", "F32", [3, 2], floats(*range(1, 7))),
                       ("labels", "I64", [3], struct.pack("<3q", 0, 1, -1)))
+HEAD = safetensors(("weight", "F32", [2, 2], floats(1, 0, 0, 1)), metadata={"classes": '["cat", 7]'})
 V = [1.0, 0.0, 0.0, 0.0]
 ONE = {"points": [1]}
 FILTER = {"must": [{"key": "user", "match": {"value": 7}}]}
@@ -79,9 +80,12 @@ SAMPLES = [
                                                              "alias_name": "current"}}]}),
     ("addVector", {"vector_name": "v3"}, "", {"dense": {"size": 3, "distance": "Euclid"}}),
     ("deleteVector", {"vector_name": "v3"}, "", None),
+    ("putHead", {"vector_name": "v2"}, "", HEAD),
+    ("getHead", {"vector_name": "v2"}, "", None),
     ("putDataset", {"dataset_name": "d"}, "", DATASET),
     ("listDatasets", {}, "", None),
     ("getDataset", {"dataset_name": "d"}, "", None),
+    ("deleteHead", {"vector_name": "v2"}, "", None),
     ("deleteDataset", {"dataset_name": "d"}, "", None),
     ("createSnapshot", {}, "", None),
     ("createFullSnapshot", {}, "", None),
