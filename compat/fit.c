@@ -149,8 +149,10 @@ static enum hl_code choose_faithful(struct choice *c, struct hl_err *err)
 
 static void note_passing(struct hl_fit_trial *trial, const struct hl_report *report)
 {
-    struct hl_gates gates = {
-        .criterion = true, .min_gain = NAN, .max_negative_flips = NAN, .min_self = NAN};
+    struct hl_gates gates = {.criterion = true,
+                             .min_gain = (double)NAN,
+                             .max_negative_flips = (double)NAN,
+                             .min_self = (double)NAN};
     struct hl_err why;
 
     trial->passes = true;
@@ -201,10 +203,10 @@ static enum hl_code try_candidate(struct choice *c, const struct candidate *cand
         hl_fitting_judged(c->fitting, candidate->kind, candidate->n, &map, err);
 
     *trial = (struct hl_fit_trial){.kind = candidate->kind,
-                                   .top1 = NAN,
-                                   .map = NAN,
-                                   .self1 = NAN,
-                                   .self10 = NAN,
+                                   .top1 = (double)NAN,
+                                   .map = (double)NAN,
+                                   .self1 = (double)NAN,
+                                   .self10 = (double)NAN,
                                    .passes = true};
     if (candidate->kind == HL_KIND_LOWRANK)
         trial->rank = candidate->n;

@@ -88,7 +88,8 @@ static enum hl_code measure_scale(const struct tuning *tuning, enum hl_modality 
     return code;
 }
 
-/* Those of the maps as they now stand at a step. */
+/* Those of the maps as they now stand at a step. Text has scales of its own even where it
+ * goes through the images' maps; of what nobody asked, nothing is measured. */
 static enum hl_code measure_ways(const struct tuning *tuning, size_t step,
                                  struct hl_err *err)
 {
@@ -102,8 +103,6 @@ static enum hl_code measure_ways(const struct tuning *tuning, size_t step,
     for (enum hl_modality m = 0; m < HL_N_MODALITIES && code == HL_OK; m++) {
         struct hl_bridge_way *way = &tuning->bridge->ways[m];
 
-        if (!way->faithful && !way->judged)
-            continue;
         code = measure_scale(tuning, m, &old, &way->old_items[step], err);
         if (code == HL_OK)
             code = measure_scale(tuning, m, &new, &way->new_items[step], err);

@@ -242,9 +242,8 @@ def check_tuning(checker, case, tuned):
         mapped = report.mapped(fidelity)
         for prefix, is_text in (("", False), ("text_", True)):
             for items, gallery in (("old_items", report.old_gallery), ("new_items", report.images)):
-                there = not is_text or case.bridges[0]["text"]
                 checker.scale(f"{prefix}{items}[{i}]", tuned[prefix + items][i],
-                              tuning.scale(mapped, gallery, is_text) if there else (0., 0.))
+                              tuning.scale(mapped, gallery, is_text))
     checker.one_of("fidelity", tuned["fidelity"], tuning.fidelities(tuning.steps()))
     checker.one_of("old_weight", tuned["old_weight"], tuning.old_weights(tuned["fidelity"]))
 
