@@ -27,6 +27,24 @@ bool hl_kind_find(const char *name, size_t len, enum hl_kind *ret_kind)
     return false;
 }
 
+static const char *const task_names[] = {"similar", "same"};
+
+const char *hl_task_name(enum hl_task task)
+{
+    return task_names[task];
+}
+
+bool hl_task_find(const char *name, size_t len, enum hl_task *ret_task)
+{
+    for (int task = HL_TASK_SIMILAR; task <= HL_TASK_SAME; task++) {
+        if (strlen(task_names[task]) == len && memcmp(task_names[task], name, len) == 0) {
+            *ret_task = (enum hl_task)task;
+            return true;
+        }
+    }
+    return false;
+}
+
 enum hl_code hl_bridge_new(const char *from, const char *to, struct hl_bridge **ret_bridge,
                            struct hl_err *err)
 {

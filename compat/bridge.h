@@ -34,6 +34,9 @@ enum hl_kind {
 /* What counts as found: one of the same kind, or the very photograph. */
 enum hl_task { HL_TASK_SIMILAR, HL_TASK_SAME };
 
+const char *hl_task_name(enum hl_task task); /* "similar" "same" */
+bool hl_task_find(const char *name, size_t len, enum hl_task *ret_task);
+
 const char *hl_kind_name(enum hl_kind kind);
 bool hl_kind_find(const char *name, size_t len, enum hl_kind *ret_kind);
 

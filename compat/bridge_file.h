@@ -5,7 +5,7 @@
 #include "compat/bridge.h"
 #include "proto/buf.h"
 
-/* A bridge as a safetensors file: compat/FILES.md is its layout, for whoever writes or
+/* A bridge as a safetensors file: compat/FILES.md has its layout, for whoever writes or
  * reads one elsewhere. */
 enum { HL_BRIDGE_FORMAT = 1 };
 
