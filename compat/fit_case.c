@@ -142,20 +142,30 @@ static enum hl_code find_centres(struct hl_fitting *f, struct hl_err *err)
     return HL_OK;
 }
 
+static bool has_centre(const struct hl_fitting *f, int32_t label)
+{
+    const float *centre;
+
+    if (label < 0)
+        return false;
+    centre = f->centres + (size_t)label * f->dim_to;
+    return hl_linalg_dot(centre, centre, f->dim_to) > 0;
+}
+
 /* Leaves out the rows whose class has no centre. */
 static enum hl_code join_by_class(struct hl_fitting *f, struct hl_err *err)
 {
-    size_t n = f->fit->n_classes;
-    bool *has_centre = hl_alloc_zeroed(n, sizeof *has_centre);
+    const struct hl_lesson *pairs = &f->fit->pairs;
+    bool *wanted = hl_alloc_zeroed((size_t)pairs->n_rows, sizeof *wanted);
     enum hl_code code;
 
-    if (!has_centre)
-        return hl_fail(err, HL_NO_MEMORY, "no memory for %zu classes", n);
-    for (size_t i = 0; i < n; i++)
-        has_centre[i] = hl_linalg_dot(f->centres + i * f->dim_to,
-                                      f->centres + i * f->dim_to, f->dim_to) > 0;
-    code = hl_fit_sample_init(&f->joined, &f->fit->pairs, has_centre, SIZE_MAX, 0, err);
-    hl_free(has_centre);
+    if (!wanted)
+        return hl_fail(err, HL_NO_MEMORY, "no memory for %llu rows",
+                       (unsigned long long)pairs->n_rows);
+    for (size_t row = 0; row < pairs->n_rows; row++)
+        wanted[row] = has_centre(f, pairs->labels[row]);
+    code = hl_fit_sample_init(&f->joined, pairs, wanted, SIZE_MAX, 0, err);
+    hl_free(wanted);
     return code;
 }
 

@@ -16,6 +16,8 @@ struct descent {
     const struct hl_fit_linear *task;
     struct hl_map *map; /* of the point that is being tried */
     double *p;          /* the same, exact */
+    double *start;      /* the point it began at, and how much being there counts */
+    double hold;
     struct hl_goal_room room;
     unsigned n_looks;
     float *u, *gradient, *norms; /* of a block */
@@ -101,6 +103,20 @@ static void whiten_gradient(const struct descent *d, double *gradient)
     hl_linalg_solve_right(d->task->l, s->dim_from, true, gradient, s->dim_to);
 }
 
+/* hold · |x - start|², and its gradient. */
+static double hold_on(const struct descent *d, const double *x, double *gradient)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n_of_p(d) + d->map->dim_out; i++) {
+        double apart = x[i] - d->start[i];
+
+        sum += apart * apart;
+        gradient[i] += 2 * d->hold * apart;
+    }
+    return d->hold * sum;
+}
+
 static enum hl_code value_at(void *self, const double *x, double *ret_value,
                              double *gradient, struct hl_err *err)
 {
@@ -123,7 +139,7 @@ static enum hl_code value_at(void *self, const double *x, double *ret_value,
     }
     if (code == HL_OK) {
         whiten_gradient(d, gradient);
-        *ret_value = loss / (double)data->lesson.n_rows;
+        *ret_value = loss / (double)data->lesson.n_rows + hold_on(d, x, gradient);
     }
     return code;
 }
@@ -135,13 +151,14 @@ static enum hl_code descent_init(struct descent *d, struct hl_err *err)
 
     if (code != HL_OK)
         return code;
-    d->p = hl_alloc_zeroed(2 * (from + 1) * to, sizeof *d->p);
+    d->p = hl_alloc_zeroed(3 * (from + 1) * to, sizeof *d->p);
     d->u = hl_alloc_zeroed(2 * to + 1, block * sizeof *d->u);
     d->turn = hl_alloc_zeroed((from + 1) * to, sizeof *d->turn);
     if (!d->p || !d->u || !d->turn)
         return hl_fail(err, HL_NO_MEMORY, "no memory to learn a map from %zu to %zu", from,
                        to);
     d->sum = d->p + (from + 1) * to;
+    d->start = d->sum + (from + 1) * to;
     d->gradient = d->u + block * to;
     d->norms = d->gradient + block * to;
     d->shift = d->turn + from * to;
@@ -165,6 +182,8 @@ enum hl_code hl_fit_linear(const struct hl_fit_linear *task, struct hl_map *map,
                                  .self = &d};
 
         map_to_point(&d, x);
+        memcpy(d.start, x, n * sizeof *x);
+        d.hold = task->hold;
         code = hl_lbfgs_run(&lbfgs, x, err);
         point_to_map(&d, x);
     }

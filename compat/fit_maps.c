@@ -41,18 +41,24 @@ static float temperature(const struct hl_fit_head *head)
     return (float)((1.7 + log((double)head->n_rows)) / head->mean_norm);
 }
 
+/* How much the anchor counts. With a few rows of each class the labels alone would be
+ * learnt by heart; with more, a strong anchor only holds back. */
+static float anchor_weight(const struct hl_fitting *f)
+{
+    if (!f->has_pairs && !f->has_items)
+        return 0;
+    return f->n_rows < 5 * f->head.n_rows ? 4 : 1;
+}
+
 static struct hl_goal judged_goal(const struct hl_fitting *f)
 {
-    bool is_anchored = f->has_pairs || f->has_items;
 
     return (struct hl_goal){
         .dim = f->dim_to,
         .head = &f->head,
         .tau = temperature(&f->head),
         .anchor = f->anchor,
-        .anchor_weight = !is_anchored       ? 0
-                         : f->n_rows < 2000 ? 4
-                                            : 1,
+        .anchor_weight = anchor_weight(f),
         .focal = f->fit->focal,
         .hard = f->hard,
     };
@@ -70,6 +76,14 @@ static enum hl_code copy_map(const struct hl_map *map, struct hl_map **ret_map,
     return code;
 }
 
+/* Where rows are few for the dimensions, what they say of most directions is chance. */
+static double hold_of(const struct hl_fitting *f)
+{
+    double scarcity = (double)f->dim_from / (double)f->n_rows;
+
+    return scarcity * scarcity;
+}
+
 /* From a start by a goal: on the rows in memory first, then, if there are more, on all. */
 static enum hl_code descend(struct hl_fitting *f, const struct hl_goal *goal,
                             const struct hl_map *start, struct hl_map **ret_map,
@@ -80,7 +94,8 @@ static enum hl_code descend(struct hl_fitting *f, const struct hl_goal *goal,
                                  .stats = &f->stats,
                                  .l = f->factor,
                                  .goal = goal,
-                                 .max_rounds = LINEAR_ROUNDS};
+                                 .max_rounds = LINEAR_ROUNDS,
+                                 .hold = hold_of(f)};
     enum hl_code code = copy_map(start, &map, err);
 
     if (code == HL_OK)

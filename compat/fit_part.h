@@ -178,6 +178,7 @@ struct hl_fit_linear {
     const double *l;
     const struct hl_goal *goal;
     unsigned max_rounds;
+    double hold; /* how much each step away from `map` costs, whitened */
 };
 enum hl_code hl_fit_linear(const struct hl_fit_linear *task, struct hl_map *map,
                            struct hl_err *err);
