@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/learn_part.h"
+
+#include "proto/alloc.h"
+
+#include <string.h>
+
+enum { ROWS_LOOKED_AT = 64 };
+
+static const char *shown(const char *model)
+{
+    return *model ? model : "@default";
+}
+
+/* One file given twice would make a bridge that is perfect and of no use. */
+static enum hl_code check_not_same(const struct hl_lesson *data, struct hl_err *err)
+{
+    size_t n = data->n_rows < ROWS_LOOKED_AT ? (size_t)data->n_rows : ROWS_LOOKED_AT;
+    size_t dim = data->from.dim;
+    float *from, *to;
+    enum hl_code code;
+
+    if (dim != data->to.dim)
+        return HL_OK;
+    from = hl_alloc_zeroed(2 * n, dim * sizeof *from);
+    if (!from)
+        return hl_fail(err, HL_NO_MEMORY, "no memory to look at %zu rows", n);
+    to = from + n * dim;
+    code = data->from.read(data->from.self, 0, n, from, err);
+    if (code == HL_OK)
+        code = data->to.read(data->to.self, 0, n, to, err);
+    if (code == HL_OK && memcmp(from, to, n * dim * sizeof *from) == 0)
+        code = hl_fail(err, HL_INVALID,
+                       "the first %zu rows of \"%s\" and of \"%s\" are the same numbers: "
+                       "was one model's file given for both?",
+                       n, data->from.name, data->to.name);
+    hl_free(from);
+    return code;
+}
+
+static enum hl_code check_models(const char *from, const char *to, struct hl_err *err)
+{
+    if (strcmp(from, to) == 0)
+        return hl_fail(err, HL_INVALID, "both models are \"%s\": a bridge joins two models",
+                       shown(from));
+    return HL_OK;
+}
+
+/* The head judges in the space that a bridge leads to. */
+static enum hl_code check_head(const struct hl_head *head, const char *from, const char *to,
+                               const struct hl_lesson *data, struct hl_err *err)
+{
+    if (!head || data->to.dim == 0 || head->dim == data->to.dim)
+        return HL_OK;
+    return hl_fail(
+        err, HL_DIMENSION_MISMATCH,
+        "the head is for vectors of %zu dimensions, those of \"%s\", where the "
+        "bridge leads, have %zu%s%s%s",
+        head->dim, shown(to), data->to.dim,
+        head->dim == data->from.dim ? " and those of \"" : "",
+        head->dim == data->from.dim ? shown(from) : "",
+        head->dim == data->from.dim
+            ? "\" have what it wants: are the two models swapped? A bridge leads "
+              "from the new model to the old one and is judged by the old one's "
+              "head"
+            : "");
+}
+
+static enum hl_code check_pairs(const struct hl_lesson *rows, const struct hl_lesson *data,
+                                const char *what, struct hl_err *err)
+{
+    if (rows->n_rows == 0)
+        return HL_OK;
+    if (rows->from.dim == 0 || rows->to.dim == 0)
+        return hl_fail(err, HL_INVALID,
+                       "the rows to %s must be pairs: vectors of both models of the same "
+                       "photographs",
+                       what);
+    if ((data->from.dim > 0 && rows->from.dim != data->from.dim) ||
+        (data->to.dim > 0 && rows->to.dim != data->to.dim))
+        return hl_fail(err, HL_DIMENSION_MISMATCH,
+                       "the rows to %s have %zu and %zu dimensions, those to learn from "
+                       "%zu and %zu",
+                       what, rows->from.dim, rows->to.dim, data->from.dim, data->to.dim);
+    return HL_OK;
+}
+
+enum hl_code hl_learn_check(const struct hl_learn *learn, struct hl_err *err)
+{
+    const struct hl_lesson *data = &learn->data;
+    bool is_pairs = data->from.dim > 0 && data->to.dim > 0;
+    enum hl_code code = check_models(learn->from, learn->to, err);
+
+    if (code == HL_OK && data->n_rows == 0)
+        return hl_fail(err, HL_INVALID,
+                       "there are 0 rows to learn from: photographs are wanted that both "
+                       "\"%s\" and \"%s\" have seen, 2000 and more are better",
+                       shown(learn->from), shown(learn->to));
+    if (code == HL_OK && data->n_rows > UINT32_MAX)
+        return hl_fail(err, HL_INVALID, "there are more than 4294967295 rows: send fewer");
+    if (code == HL_OK)
+        code = check_head(learn->source.head, learn->from, learn->to,
+                          data->to.dim > 0 ? data : &learn->items, err);
+    if (code == HL_OK && is_pairs)
+        code = check_not_same(data, err);
+    if (code == HL_OK)
+        code = check_pairs(&learn->choose, data, "choose by", err);
+    return code == HL_OK ? check_pairs(&learn->report, data, "report on", err) : code;
+}
+
+static enum hl_code check_way(const struct hl_judging *judging, size_t dim_from,
+                              size_t dim_to, struct hl_err *err)
+{
+    const struct hl_lesson *data = &judging->data;
+
+    if (data->from.dim == dim_from && data->to.dim == dim_to)
+        return HL_OK;
+    return hl_fail(err, HL_DIMENSION_MISMATCH,
+                   "the bridge leads from %zu dimensions to %zu, the rows of \"%s\" have "
+                   "%zu and those of \"%s\" %zu%s",
+                   dim_from, dim_to, shown(judging->from), data->from.dim,
+                   shown(judging->to), data->to.dim,
+                   data->from.dim == dim_to && data->to.dim == dim_from
+                       ? ": they are swapped, the rows of the model it comes from go first"
+                       : "");
+}
+
+enum hl_code hl_learn_check_judging(const struct hl_judging *judging, struct hl_err *err)
+{
+    const struct hl_bridge *bridge = judging->bridge, *then = judging->then;
+    enum hl_code code = check_models(judging->from, judging->to, err);
+
+    if (code == HL_OK && judging->data.n_rows == 0)
+        return hl_fail(err, HL_INVALID,
+                       "there are 0 rows to judge on: photographs are wanted that both "
+                       "\"%s\" and \"%s\" have seen",
+                       shown(judging->from), shown(judging->to));
+    if (code == HL_OK)
+        code = check_pairs(&judging->data, &judging->data, "judge on", err);
+    if (code == HL_OK && bridge && then &&
+        (strcmp(bridge->to, then->from) != 0 || bridge->dim_to != then->dim_from))
+        return hl_fail(err, HL_CONFLICT,
+                       "one bridge leads to \"%s\" (%zu dimensions), the next comes from "
+                       "\"%s\" (%zu): they make no chain",
+                       shown(bridge->to), bridge->dim_to, shown(then->from),
+                       then->dim_from);
+    if (code == HL_OK && bridge)
+        code =
+            check_way(judging, bridge->dim_from, then ? then->dim_to : bridge->dim_to, err);
+    if (code == HL_OK)
+        code = check_head(judging->source.head, judging->from, judging->to, &judging->data,
+                          err);
+    return code == HL_OK ? check_not_same(&judging->data, err) : code;
+}
