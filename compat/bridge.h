@@ -63,8 +63,9 @@ struct hl_bridge {
     enum hl_kind kind;
     enum hl_task task;
     uint64_t seed;
-    struct hl_bridge_way
-        ways[HL_N_MODALITIES];        /* [TEXT] empty: text goes the images' way */
+    /* [TEXT] without maps: text goes the images' way. Its scales are its own all the same,
+     * and not measured where no text was there to be judged. */
+    struct hl_bridge_way ways[HL_N_MODALITIES];
     struct hl_scale from_own, to_own; /* queries and items of one model: its own scores */
     struct hl_scale to_queries;       /* query of `to` : faithful images of `from` */
     float fidelity;                   /* what `auto` is */

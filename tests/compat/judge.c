@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Judges a bridge on a folder of .npy files and prints the report as JSON, and what a fit
- * would have chosen on the same rows: what test_report.py holds against its own figures.
+/* Judges bridges on a folder of files and prints the report as JSON, and what a fit would
+ * have chosen on the same rows: what test_report.py holds against its own figures.
  *
- *     judge FOLDER [tune] [same] [brief]
+ *     judge FOLDER [tune] [brief]
  *
  * In the folder: from.npy and to.npy [rows, size]; where there are any, labels.npy and
- * modality.npy [rows], head.npy and own.npy [classes, size + 1] (the last column is the
- * bias), own_classes.npy, and of each of up to two bridges 0.npy, 1.npy [its fidelity] and
- * 0_image_judged.npy …: a map as one row of numbers: sizes in and out, hidden units, slope,
- * then P c A a B. */
+ * modality.npy [rows], head.safetensors and own.safetensors, own_classes.npy, and of up to
+ * two bridges 0.safetensors and 1.safetensors. */
+#include "compat/bridge_file.h"
 #include "compat/compat.h"
 #include "compat/report.h"
 #include "proto/alloc.h"
@@ -109,85 +108,55 @@ static int32_t *load_classes(const char *folder, const char *name)
     return classes;
 }
 
-/* ---- a head, a map, a bridge ---- */
+/* ---- heads and bridges ---- */
+
+/* False when there is no such file. */
+static bool open_file(const char *folder, const char *name, struct hl_buf *buf,
+                      struct hl_memory *memory)
+{
+    char path[500];
+    struct hl_err err;
+
+    snprintf(path, sizeof path, "%s/%s.safetensors", folder, name);
+    hl_buf_init(buf, 1 << 26);
+    if (hl_file_load(path, buf, &err) == HL_NOT_FOUND) {
+        hl_buf_done(buf);
+        return false;
+    }
+    *memory = (struct hl_memory){buf->data, buf->len};
+    return true;
+}
 
 static struct hl_head *load_head(const char *folder, const char *name)
 {
-    struct table table = {0};
-    struct hl_head *head;
+    struct hl_buf buf;
+    struct hl_memory memory;
+    struct hl_source source;
+    struct hl_head *head = NULL;
     struct hl_err err;
 
-    if (!load(folder, name, &table))
+    if (!open_file(folder, name, &buf, &memory))
         return NULL;
-    want(hl_head_new(table.n_rows, table.dim - 1, true, &head, &err), &err);
-    for (size_t row = 0; row < table.n_rows; row++) {
-        const float *values = table.values + row * table.dim;
-
-        memcpy(head->weight + row * head->dim, values, head->dim * sizeof *values);
-        head->bias[row] = values[head->dim];
-    }
-    hl_free(table.values);
+    source = hl_source_of_memory(&memory, name);
+    want(hl_head_load(&source, 0, &head, &err), &err);
+    hl_buf_done(&buf);
     return head;
 }
 
-static const float *take(float *to, size_t n, const float *from)
+static struct hl_bridge *load_bridge(const char *folder, const char *name)
 {
-    if (n > 0)
-        memcpy(to, from, n * sizeof *to);
-    return from + n;
-}
-
-static struct hl_map *load_map(const char *folder, size_t hop, const char *way,
-                               const char *which)
-{
-    char name[64];
-    struct table table = {0};
-    struct hl_map *map;
-    const float *at;
-    size_t in, out, hidden;
+    const struct hl_bridge_wanted anything = {.from = NULL};
+    struct hl_buf buf;
+    struct hl_memory memory;
+    struct hl_source source;
+    struct hl_bridge *bridge = NULL;
     struct hl_err err;
 
-    snprintf(name, sizeof name, "%zu_%s_%s", hop, way, which);
-    if (!load(folder, name, &table))
+    if (!open_file(folder, name, &buf, &memory))
         return NULL;
-    in = (size_t)table.values[0];
-    out = (size_t)table.values[1];
-    hidden = (size_t)table.values[2];
-    if (table.n_rows * table.dim != 4 + out * in + out + hidden * (in + 1 + out))
-        give_up("a map of the wrong length");
-    want(hl_map_new(in, out, hidden, &map, &err), &err);
-    map->slope = table.values[3];
-    at = take(map->p, out * in, table.values + 4);
-    at = take(map->c, out, at);
-    at = take(map->a, hidden * in, at);
-    at = take(map->a_bias, hidden, at);
-    take(map->b, out * hidden, at);
-    hl_free(table.values);
-    return map;
-}
-
-static struct hl_bridge *load_bridge(const char *folder, size_t hop)
-{
-    static const char *const ways[] = {"image", "text"};
-    char name[8];
-    struct table table = {0};
-    struct hl_bridge *bridge;
-    struct hl_err err;
-
-    snprintf(name, sizeof name, "%zu", hop);
-    if (!load(folder, name, &table))
-        return NULL;
-    want(hl_bridge_new("new", "old", &bridge, &err), &err);
-    bridge->fidelity = table.values[0];
-    for (size_t way = 0; way < HL_N_MODALITIES; way++) {
-        bridge->ways[way].judged = load_map(folder, hop, ways[way], "judged");
-        bridge->ways[way].faithful = load_map(folder, hop, ways[way], "faithful");
-    }
-    if (!bridge->ways[0].faithful)
-        give_up("a bridge without a faithful map");
-    bridge->dim_from = bridge->ways[0].faithful->dim_in;
-    bridge->dim_to = bridge->ways[0].faithful->dim_out;
-    hl_free(table.values);
+    source = hl_source_of_memory(&memory, name);
+    want(hl_bridge_load(&source, &anything, &bridge, &err), &err);
+    hl_buf_done(&buf);
     return bridge;
 }
 
@@ -273,7 +242,7 @@ int main(int argc, char **argv)
 {
     const char *folder = argc > 1 ? argv[1] : ".";
     struct hl_exam *exam;
-    struct hl_bridge *bridges[] = {load_bridge(folder, 0), load_bridge(folder, 1)};
+    struct hl_bridge *bridges[] = {load_bridge(folder, "0"), load_bridge(folder, "1")};
     struct hl_head *head = load_head(folder, "head"), *own = load_head(folder, "own");
     int32_t *own_classes = load_classes(folder, "own_classes");
     struct hl_report *report = NULL;
@@ -295,7 +264,6 @@ int main(int argc, char **argv)
     want(hl_report_make(&task, &report, &err), &err);
     hl_report_print(report, &out);
     if (bridges[0] && is_asked(argc, argv, "tune")) {
-        bridges[0]->task = is_asked(argc, argv, "same") ? HL_TASK_SAME : HL_TASK_SIMILAR;
         want(hl_report_tune(&task, bridges[0], &err), &err);
         hl_buf_add_text(&out, ",\"tuned\":");
         print_tuned(bridges[0], &out);

@@ -75,25 +75,40 @@ def bridge(judged, faithful, fidelity=0., text=None):
 
 # ---- the judge ----
 
-def write_map(folder, name, map_):
-    if map_ is None:
-        return
-    p, hidden = map_["p"], len(map_.get("a_bias", ()))
-    parts = [[p.shape[1], p.shape[0], hidden, float(map_.get("slope", 0))], p.ravel(), map_["c"]]
-    if hidden:
-        parts += [map_["a"].ravel(), map_["a_bias"], map_["b"].ravel()]
-    np.save(f"{folder}/{name}.npy", np.concatenate(parts).astype(np.float32))
+def write_tensors(path, tensors, metadata):
+    """Safetensors, in singles."""
+    head, at, bodies = {"__metadata__": metadata}, 0, []
+    for name, values in tensors.items():
+        values = np.asarray(values)
+        body = values.astype("<f4").tobytes()
+        head[name] = {"dtype": "F32", "shape": list(values.shape), "data_offsets": [at, at + len(body)]}
+        at += len(body)
+        bodies.append(body)
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text + b"".join(bodies))
 
 
-def write_head(folder, name, head):
+MAP_NAMES = {"p": "weight", "c": "bias", "a": "down.weight", "a_bias": "down.bias", "b": "up.weight", "slope": "slope"}
+
+
+def write_bridge(path, bridge_, task):
+    tensors = {f"{prefix}{which}.{MAP_NAMES[name]}": values for prefix, way in (("", "image"), ("text.", "text"))
+               for which, map_ in (bridge_[way] or {}).items() if map_ for name, values in map_.items()}
+    write_tensors(path, tensors, {"format_version": "1", "from": "new", "to": "old", "task": task,
+                                  "fidelity": repr(float(bridge_["fidelity"]))})
+
+
+def write_head(path, head):
     if head is not None:
-        np.save(f"{folder}/{name}.npy", np.hstack([head["weight"], head["bias"][:, None]]).astype(np.float32))
+        write_tensors(path, head, {"classes": json.dumps(list(range(len(head["weight"]))))})
 
 
 class Case:
     """Of the test rows, the first `size` queries and as many of the gallery."""
 
-    def __init__(self, data, new, old, bridges=(), labels=True, texts=False, heads=False, words=(), size=400):
+    def __init__(self, data, new, old, bridges=(), labels=True, texts=False, heads=False, words=(), size=400, is_same=False):
         labels_of_all = labels_of(data, "test")
         half = len(labels_of_all) // 2
         rows = np.r_[0:min(size, half), half:half + min(size, half)]
@@ -101,7 +116,7 @@ class Case:
         self.labels = labels_of_all[rows] if labels else None
         self.head = head_of(data, old) if heads else None
         self.own = head_of(data, new) if heads else None
-        self.own_classes = None
+        self.own_classes, self.is_same = None, is_same
         self.bridges, self.words = list(bridges), list(words)
         self.texts = np.arange(len(rows)) % 3 == 1 if texts else None
 
@@ -121,13 +136,10 @@ class Case:
             save("labels", self.labels, np.int32)
             save("modality", self.texts, np.uint8)
             save("own_classes", self.own_classes, np.int32)
-            write_head(folder, "head", self.head)
-            write_head(folder, "own", self.own)
-            for hop, b in enumerate(self.bridges):
-                save(str(hop), [b["fidelity"]], np.float32)
-                for way in ("image", "text"):
-                    for which in ("judged", "faithful"):
-                        write_map(folder, f"{hop}_{way}_{which}", (b[way] or {}).get(which))
+            write_head(f"{folder}/head.safetensors", self.head)
+            write_head(f"{folder}/own.safetensors", self.own)
+            for hop, bridge_ in enumerate(self.bridges):
+                write_bridge(f"{folder}/{hop}.safetensors", bridge_, "same" if self.is_same else "similar")
             said = subprocess.run([JUDGE, folder] + self.words, stdout=subprocess.PIPE, check=True)
         return json.loads(said.stdout)
 
@@ -233,7 +245,7 @@ def check_report(checker, case, ours):
 
 def check_tuning(checker, case, tuned):
     report = case.report()
-    tuning = figures.Tuning(report, "same" in case.words)
+    tuning = figures.Tuning(report, case.is_same)
     exam = report.exam
     checker.scale("from_own", tuned["from_own"], tuning.scale(exam.new, report.new_gallery))
     checker.scale("to_own", tuned["to_own"], tuning.scale(exam.old, report.old_gallery))
@@ -297,7 +309,8 @@ CASES = {
     "two models without a bridge": lambda: Case("fashion", "v3", "v1", heads=True),
     "two models without heads": lambda: Case("glyphs", "v3", "v1c"),
     "no labels": lambda: Case("fashion", "v3", "v1", [blend("fashion", "v3", "v1", 1.)], labels=False, words=["tune"]),
-    "the very photograph": lambda: Case("glyphs", "v3", "v1", [blend("glyphs", "v3", "v1")], words=["tune", "same"]),
+    "the very photograph": lambda: Case("glyphs", "v3", "v1", [blend("glyphs", "v3", "v1")], words=["tune"],
+                                         is_same=True),
     "one map for everything": lambda: Case("fashion", "v3", "v1", [bridge(None, procrustes("fashion", "v3", "v1"))],
                                            words=["tune"]),
     "labels that are not all known": partly_labelled,
