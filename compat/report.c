@@ -46,9 +46,11 @@ static enum hl_code sweep(struct hl_sitting *sitting, struct hl_report *report,
     if (code == HL_OK && has_dial)
         code = take_step(sitting, HL_OWN_FIDELITY, err);
     report->served.fidelity = report->fidelity;
-    if (code == HL_OK)
-        hl_report_fill_step(sitting, &report->served);
-    return code;
+    if (code != HL_OK)
+        return code;
+    hl_report_fill_step(sitting, &report->served);
+    hl_report_fill_served(sitting, report);
+    return HL_OK;
 }
 
 /* What is served where nobody turns the dial; NaN where two bridges do not agree on it. */

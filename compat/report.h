@@ -38,6 +38,8 @@ struct hl_report_group {
     struct hl_figure self1, self10;
     struct hl_figure overlap10, old_overlap10; /* with the new model's own neighbours */
     bool meets_top1, meets_map;                /* the criterion: M(new,old) > M(old,old) */
+    struct hl_retrieval served; /* new_old at the bridge's own fidelity, as are flips */
+    struct hl_figure served_negative_flips;
 };
 
 struct hl_report_step { /* of the fidelity sweep */
@@ -103,8 +105,8 @@ enum hl_code hl_report_tune(const struct hl_report_task *task, struct hl_bridge 
 /* ---- gates ---- */
 
 struct hl_gates {
-    bool criterion;            /* in every group that has queries */
-    double min_gain;           /* of mAP; NaN: not asked */
+    bool criterion;  /* in every group that has queries, by the judged map and as served */
+    double min_gain; /* of mAP; NaN: not asked */
     double max_negative_flips; /* in retrieval; NaN: not asked */
     double min_self; /* self@10 as served, where there are no labels; NaN: not asked */
 };

@@ -231,25 +231,46 @@ static void fill_group(const struct crowd *crowd, struct hl_report_group *group)
     group->self10 = self_of(crowd, HL_TOP);
 }
 
-void hl_report_fill_step(const struct hl_sitting *sitting, struct hl_report_step *step)
+static struct hl_figure negative_flips_of(const struct crowd *crowd)
 {
-    struct crowd all = {sitting, ALL};
-    struct hl_retrieval retrieval = retrieval_of(&all, sitting->new_old);
+    const struct hl_sitting *sitting = crowd->sitting;
     uint64_t n = 0, flips = 0;
 
     for (size_t query = 0; query < sitting->exam->n_queries; query++) {
-        if (!asks(&all, query))
+        if (!asks(crowd, query))
             continue;
         n++;
         flips += sitting->old_old[query].top1 && !sitting->new_old[query].top1;
     }
+    return hl_figure_share(flips, n);
+}
+
+void hl_report_fill_step(const struct hl_sitting *sitting, struct hl_report_step *step)
+{
+    struct crowd all = {sitting, ALL};
+    struct hl_retrieval retrieval = retrieval_of(&all, sitting->new_old);
+
     step->top1 = retrieval.top1;
     step->recall10 = retrieval.recall10;
     step->map = retrieval.map;
-    step->negative_flips = hl_figure_share(flips, n);
+    step->negative_flips = negative_flips_of(&all);
     step->self1 = self_of(&all, 1);
     step->self10 = self_of(&all, HL_TOP);
     step->overlap10 = overlap_of(&all, sitting->new_old);
+}
+
+void hl_report_fill_served(const struct hl_sitting *sitting, struct hl_report *report)
+{
+    size_t i = 0;
+
+    for (enum group group = ALL; group < N_GROUPS; group++) {
+        struct crowd crowd = {sitting, group};
+
+        if (!is_there(sitting, group))
+            continue;
+        report->groups[i].served = retrieval_of(&crowd, sitting->new_old);
+        report->groups[i++].served_negative_flips = negative_flips_of(&crowd);
+    }
 }
 
 /* Old and new queries in old and new galleries. */

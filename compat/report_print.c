@@ -25,6 +25,7 @@ static const struct member retrieval_members[] = {
 static const struct member group_retrievals[] = {
     {AT(hl_report_group, old_old), "old > old"},
     {AT(hl_report_group, new_old), "new > old"},
+    {AT(hl_report_group, served), "new > old as served"},
     {AT(hl_report_group, new_new), "new > new"},
     {AT(hl_report_group, old_mixed), "old > half new"},
     {AT(hl_report_group, old_new), "old > all new"},
@@ -36,6 +37,7 @@ static const struct member group_figures[] = {
     {AT(hl_report_group, top1_gain), "top1 gain"},
     {AT(hl_report_group, map_gain), "mAP gain"},
     {AT(hl_report_group, negative_flips), "negative flips"},
+    {AT(hl_report_group, served_negative_flips), "negative flips as served"},
     {AT(hl_report_group, positive_flips), "positive flips"},
     {AT(hl_report_group, relative_flips), "relative flips"},
     {AT(hl_report_group, old_accuracy), "old head on old"},

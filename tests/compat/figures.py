@@ -257,7 +257,16 @@ class Report:
         mapped = self.mapped(0) if self.bridges else None
         found = self.answers(self.exam.split(mapped)[0], self.old_gallery) if self.bridges else None
         selves = Selves(self.exam.split(mapped)[1], self.old_gallery) if self.bridges else None
-        return {name: self.group(mask, mapped, found, selves) for name, mask in masks.items()}
+        groups = {name: self.group(mask, mapped, found, selves) for name, mask in masks.items()}
+        if self.bridges:
+            served = self.answers(self.exam.split(self.mapped())[0], self.old_gallery)
+            for name, mask in masks.items():
+                who = self.exam.split(mask)[0]
+                groups[name]["served"] = served.retrieval(who)
+                groups[name]["served_negative_flips"] = flips(
+                    self.old_old.top1, served.top1, who & self.old_old.asked, self.old_old.top1_close,
+                    served.top1_close)[0]
+        return groups
 
     def group(self, mask, mapped, found, selves):
         who, items = self.exam.split(mask)

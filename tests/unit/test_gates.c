@@ -29,21 +29,21 @@ static struct hl_report_group good_group(const char *name)
                                     .new_old = {.top1 = figure(.85), .map = figure(.7)},
                                     .new_new = {.top1 = figure(.9), .map = figure(.8)},
                                     .map_gain = figure(.5),
+                                    .served = {.top1 = figure(.84), .map = figure(.65)},
                                     .negative_flips = figure(.05),
-                                    .self10 = figure(.1),
-                                    .meets_top1 = true,
-                                    .meets_map = true};
+                                    .self10 = figure(.1)};
 }
 
 static int set_up(void **state)
 {
     static struct fixture fixture;
 
-    fixture = (struct fixture){.report = {.n_groups = 3,
-                                          .has_labels = true,
-                                          .has_bridge = true,
-                                          .served.self10 = figure(.4)},
-                               .gates = {true, (double)NAN, (double)NAN, (double)NAN}};
+    fixture =
+        (struct fixture){.report = {.n_groups = 3,
+                                    .has_labels = true,
+                                    .has_bridge = true,
+                                    .served = {.fidelity = .5F, .self10 = figure(.4)}},
+                         .gates = {true, (double)NAN, (double)NAN, (double)NAN}};
     fixture.report.groups[0] = good_group("all");
     fixture.report.groups[1] = good_group("known");
     fixture.report.groups[2] = (struct hl_report_group){.name = "unknown"};
@@ -66,17 +66,42 @@ static void one_group_that_fails_one_figure_refuses_it(void **state)
     struct fixture *f = *state;
     struct hl_report_group *known = &f->report.groups[1];
 
-    known->meets_map = false;
     known->new_old.map = figure(.55);
     assert_int_equal(check(f), HL_CONFLICT);
     assert_string_equal(f->err.msg,
-                        "mAP of known is 0.5500 through the bridge and 0.6000 before");
-    known->meets_map = true;
-    known->meets_top1 = false;
+                        "mAP of known is 0.5500, and 0.6000 without the bridge");
+    known->new_old.map = figure(.7);
     known->new_old.top1 = figure(.8);
     assert_int_equal(check(f), HL_CONFLICT);
     assert_string_equal(f->err.msg,
-                        "top1 of known is 0.8000 through the bridge and 0.8000 before");
+                        "top1 of known is 0.8000, and 0.8000 without the bridge");
+}
+
+static void what_is_served_has_to_be_better_too(void **state)
+{
+    struct fixture *f = *state;
+
+    f->report.groups[1].served.map = figure(.6);
+    assert_int_equal(check(f), HL_CONFLICT);
+    assert_string_equal(f->err.msg,
+                        "mAP as served of known is 0.6000, and 0.6000 without the bridge");
+    f->report.groups[1].served =
+        (struct hl_retrieval){.top1 = figure(.7), .map = figure(.7)};
+    f->report.served.fidelity = NAN; /* a chain of two dials */
+    assert_int_equal(check(f), HL_CONFLICT);
+    assert_string_equal(f->err.msg,
+                        "top1 as served of known is 0.7000, and 0.8000 without the bridge");
+}
+
+static void what_is_served_as_judged_is_not_said_twice(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_report_group *all = &f->report.groups[0];
+
+    f->report.served.fidelity = 0;
+    all->served = all->new_old = (struct hl_retrieval){figure(.7), figure(1), figure(.7)};
+    assert_int_equal(check(f), HL_CONFLICT);
+    assert_string_equal(f->err.msg, "top1 of all is 0.7000, and 0.8000 without the bridge");
 }
 
 static void who_does_not_ask_for_the_criterion_is_not_held_to_it(void **state)
@@ -84,7 +109,7 @@ static void who_does_not_ask_for_the_criterion_is_not_held_to_it(void **state)
     struct fixture *f = *state;
 
     f->gates.criterion = false;
-    f->report.groups[1].meets_map = false;
+    f->report.groups[1].new_old.map = figure(.1);
     assert_int_equal(check(f), HL_OK);
 }
 
@@ -93,12 +118,12 @@ static void all_that_fails_is_said_at_once(void **state)
     struct fixture *f = *state;
 
     f->gates = (struct hl_gates){true, .6, .01, (double)NAN};
-    f->report.groups[0].meets_top1 = false;
+    f->report.groups[0].new_old.top1 = figure(.75);
     assert_int_equal(check(f), HL_CONFLICT);
     assert_string_equal(f->err.msg,
-                        "top1 of all is 0.8500 through the bridge and 0.8000 before; the "
-                        "gain in mAP is 0.5000, at least 0.6000 was asked; negative flips "
-                        "are 0.0500, at most 0.0100 was asked");
+                        "top1 of all is 0.7500, and 0.8000 without the bridge; the "
+                        "gain in mAP is 0.5000, at least 0.6000 was asked; negative "
+                        "flips are 0.0500, at most 0.0100 was asked");
 }
 
 static void limits_that_are_just_met_pass(void **state)
@@ -137,7 +162,6 @@ static void a_group_none_of_which_was_ranked_is_not_waved_through(void **state)
 
     f->report.groups[1].new_old.map = f->report.groups[1].old_old.map =
         (struct hl_figure){0};
-    f->report.groups[1].meets_map = false;
     assert_int_equal(check(f), HL_CONFLICT);
     assert_string_equal(f->err.msg,
                         "mAP of known cannot be said: no query of the group was ranked");
@@ -148,7 +172,6 @@ static void without_labels_it_must_find_itself(void **state)
     struct fixture *f = *state;
 
     f->report.has_labels = false;
-    f->report.groups[0].meets_top1 = f->report.groups[0].meets_map = false;
     f->gates.min_self = .4;
     assert_int_equal(check(f), HL_OK);
     f->gates.min_self = .41;
@@ -185,7 +208,7 @@ static void a_refusal_too_long_to_hold_is_cut(void **state)
     f->report.n_groups = HL_REPORT_GROUPS;
     for (size_t i = 0; i < HL_REPORT_GROUPS; i++) {
         f->report.groups[i] = good_group("a group whose name goes on and on and on");
-        f->report.groups[i].meets_top1 = f->report.groups[i].meets_map = false;
+        f->report.groups[i].new_old = (struct hl_retrieval){0};
     }
     assert_int_equal(check(f), HL_CONFLICT);
 }
@@ -195,6 +218,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_bridge_better_in_every_group_with_queries_passes, set_up),
         cmocka_unit_test_setup(one_group_that_fails_one_figure_refuses_it, set_up),
+        cmocka_unit_test_setup(what_is_served_has_to_be_better_too, set_up),
+        cmocka_unit_test_setup(what_is_served_as_judged_is_not_said_twice, set_up),
         cmocka_unit_test_setup(who_does_not_ask_for_the_criterion_is_not_held_to_it,
                                set_up),
         cmocka_unit_test_setup(all_that_fails_is_said_at_once, set_up),

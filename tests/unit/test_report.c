@@ -344,6 +344,8 @@ static void the_dial_turns_from_one_map_to_the_other(void **state)
     assert_figure(f->report->sweep[0].negative_flips, .25, 4);
     assert_figure(f->report->sweep[10].self1, .25, 4);
     assert_figure(f->report->served.self1, .25, 4);
+    assert_retrieval(f->report->groups[0].served, .75, (.5 + .75 + .75 + .75) / 4, 4);
+    assert_figure(f->report->groups[0].served_negative_flips, .25, 4);
 }
 
 static void a_brief_report_has_groups_and_what_is_served(void **state)
