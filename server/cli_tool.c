@@ -3,7 +3,9 @@
 
 #include "proto/number.h"
 #include "server/cli_check.h"
+#include "server/cli_evaluate.h"
 #include "server/cli_export.h"
+#include "server/cli_fit.h"
 #include "server/cli_import.h"
 #include "server/fold.h"
 #include "server/suggest.h"
@@ -14,7 +16,8 @@
 
 enum { SUGGESTION_SIZE = 128 };
 
-const struct hl_tool *const hl_tools[] = {&hl_cli_import, &hl_cli_export, &hl_cli_check};
+const struct hl_tool *const hl_tools[] = {&hl_cli_import, &hl_cli_export, &hl_cli_fit,
+                                          &hl_cli_evaluate, &hl_cli_check};
 const size_t hl_n_tools = sizeof hl_tools / sizeof hl_tools[0];
 
 const struct hl_tool *hl_tool_find(const char *name)

@@ -12,7 +12,7 @@
 /* The subcommands that work on files and on running servers: what they take, what they say
  * of themselves, and what they do. One table; plain data, any thread. */
 
-enum { HL_TOOL_MAX_FLAGS = 16, HL_TOOL_MAX_FILES = 64 };
+enum { HL_TOOL_MAX_FLAGS = 20, HL_TOOL_MAX_FILES = 64 };
 
 struct hl_tool_flag {
     const char *name; /* "--collection" */

@@ -19,7 +19,7 @@ struct hl_learn_input {
     const char *name, *sha256;
 };
 
-enum { HL_LEARN_INPUTS = 8 };
+enum { HL_LEARN_INPUTS = 16 };
 
 struct hl_learn_source {
     struct hl_learn_input inputs[HL_LEARN_INPUTS];

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_SERVER_CLI_LEARN_H
+#define HL_SERVER_CLI_LEARN_H
+
+#include "compat/bridge.h"
+#include "server/learn.h"
+#include "server/lesson_files.h"
+
+/* What `heirloom fit` and `heirloom evaluate` share. One thread. */
+
+enum { HL_CLI_MODEL = 256 };
+
+/* A model's name: as it was said, or else what its file is called, without folder and
+ * ending. */
+void hl_cli_model(const char *said, const char *path, char model[HL_CLI_MODEL]);
+
+/* HL_OK and NULL for a NULL path. */
+enum hl_code hl_cli_load_head(const char *path, struct hl_head **ret_head,
+                              struct hl_err *err);
+enum hl_code hl_cli_load_bridge(const char *path, struct hl_bridge **ret_bridge,
+                                struct hl_err *err);
+
+/* A text file that appears whole or not at all; nothing for a NULL path. */
+enum hl_code hl_cli_save_text(const char *path, const char *text, struct hl_err *err);
+
+/* How far it is, on standard error: a line that is drawn again on a terminal, elsewhere one
+ * for each phase. */
+struct hl_cli_teller {
+    struct hl_deadline deadline;
+    const char *what; /* "fit" */
+    char phase[32];
+    int percent;
+    bool is_terminal;
+};
+void hl_cli_teller_init(struct hl_cli_teller *teller, const char *what,
+                        struct hl_errand *ret_errand);
+void hl_cli_teller_end(struct hl_cli_teller *teller); /* leaves no half line */
+
+#endif
