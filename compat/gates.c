@@ -32,16 +32,25 @@ __attribute__((format(printf, 2, 3))) static void refuse(struct refusal *refusal
         refusal->len += (size_t)n < size ? (size_t)n : size - 1;
 }
 
-static void check_figure(struct refusal *refusal, const char *what,
-                         const struct hl_report_group *group, const struct hl_figure *new,
-                         const struct hl_figure *old)
+/* A figure before the bridge, through its judged map, and as served. */
+struct trio {
+    const char *what;
+    const struct hl_figure *old, *new, *served;
+};
+
+static void check_trio(const struct trio *trio, const char *group, struct refusal *refusal)
 {
-    if (new->of == 0)
-        refuse(refusal, "%s of %s cannot be said: no query of the group was ranked", what,
-               group->name);
-    else if (!(new->value > old->value))
-        refuse(refusal, "%s of %s is %.4f, and %.4f without the bridge", what, group->name,
-               new->value, old->value);
+    double old = trio->old->value, new = trio->new->value, served = trio->served->value;
+
+    if (trio->new->of == 0)
+        refuse(refusal, "%s of %s cannot be said: no query of the group was ranked",
+               trio->what, group);
+    else if (!(new > old))
+        refuse(refusal, "%s of %s is %.4f, and %.4f without the bridge", trio->what, group,
+               new, old);
+    else if (!(served > old))
+        refuse(refusal, "%s of %s is %.4f as served, and %.4f without the bridge",
+               trio->what, group, served, old);
 }
 
 /* By the judged map alone, and at the fidelity that is served: what a group gains at one
@@ -52,17 +61,15 @@ static void check_criterion(const struct hl_report *report, struct refusal *refu
         refuse(refusal, "no query has an item of its label in the gallery");
     for (size_t i = 0; i < report->n_groups; i++) {
         const struct hl_report_group *group = &report->groups[i];
-        const struct hl_retrieval *old = &group->old_old, *new = &group->new_old;
-        const struct hl_retrieval *served = &group->served;
+        const struct trio top1 = {"top1", &group->old_old.top1, &group->new_old.top1,
+                                  &group->served.top1};
+        const struct trio map = {"mAP", &group->old_old.map, &group->new_old.map,
+                                 &group->served.map};
 
-        if (old->top1.of == 0)
+        if (group->old_old.top1.of == 0)
             continue;
-        check_figure(refusal, "top1", group, &new->top1, &old->top1);
-        check_figure(refusal, "mAP", group, &new->map, &old->map);
-        if (old->map.of == 0 || report->served.fidelity <= 0)
-            continue;
-        check_figure(refusal, "top1 as served", group, &served->top1, &old->top1);
-        check_figure(refusal, "mAP as served", group, &served->map, &old->map);
+        check_trio(&top1, group->name, refusal);
+        check_trio(&map, group->name, refusal);
     }
 }
 

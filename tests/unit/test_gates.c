@@ -38,12 +38,11 @@ static int set_up(void **state)
 {
     static struct fixture fixture;
 
-    fixture =
-        (struct fixture){.report = {.n_groups = 3,
-                                    .has_labels = true,
-                                    .has_bridge = true,
-                                    .served = {.fidelity = .5F, .self10 = figure(.4)}},
-                         .gates = {true, (double)NAN, (double)NAN, (double)NAN}};
+    fixture = (struct fixture){.report = {.n_groups = 3,
+                                          .has_labels = true,
+                                          .has_bridge = true,
+                                          .served.self10 = figure(.4)},
+                               .gates = {true, (double)NAN, (double)NAN, (double)NAN}};
     fixture.report.groups[0] = good_group("all");
     fixture.report.groups[1] = good_group("known");
     fixture.report.groups[2] = (struct hl_report_group){.name = "unknown"};
@@ -84,21 +83,19 @@ static void what_is_served_has_to_be_better_too(void **state)
     f->report.groups[1].served.map = figure(.6);
     assert_int_equal(check(f), HL_CONFLICT);
     assert_string_equal(f->err.msg,
-                        "mAP as served of known is 0.6000, and 0.6000 without the bridge");
+                        "mAP of known is 0.6000 as served, and 0.6000 without the bridge");
     f->report.groups[1].served =
         (struct hl_retrieval){.top1 = figure(.7), .map = figure(.7)};
-    f->report.served.fidelity = NAN; /* a chain of two dials */
     assert_int_equal(check(f), HL_CONFLICT);
     assert_string_equal(f->err.msg,
-                        "top1 as served of known is 0.7000, and 0.8000 without the bridge");
+                        "top1 of known is 0.7000 as served, and 0.8000 without the bridge");
 }
 
-static void what_is_served_as_judged_is_not_said_twice(void **state)
+static void what_fails_as_judged_is_not_said_twice(void **state)
 {
     struct fixture *f = *state;
     struct hl_report_group *all = &f->report.groups[0];
 
-    f->report.served.fidelity = 0;
     all->served = all->new_old = (struct hl_retrieval){figure(.7), figure(1), figure(.7)};
     assert_int_equal(check(f), HL_CONFLICT);
     assert_string_equal(f->err.msg, "top1 of all is 0.7000, and 0.8000 without the bridge");
@@ -219,7 +216,7 @@ int main(void)
         cmocka_unit_test_setup(a_bridge_better_in_every_group_with_queries_passes, set_up),
         cmocka_unit_test_setup(one_group_that_fails_one_figure_refuses_it, set_up),
         cmocka_unit_test_setup(what_is_served_has_to_be_better_too, set_up),
-        cmocka_unit_test_setup(what_is_served_as_judged_is_not_said_twice, set_up),
+        cmocka_unit_test_setup(what_fails_as_judged_is_not_said_twice, set_up),
         cmocka_unit_test_setup(who_does_not_ask_for_the_criterion_is_not_held_to_it,
                                set_up),
         cmocka_unit_test_setup(all_that_fails_is_said_at_once, set_up),
