@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compat/report.h"
 
-#include "compat/linalg.h"
+#include "compat/applier.h"
 #include "compat/logistic.h"
 #include "compat/sitting.h"
 #include "proto/alloc.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Scores of so many queries settle two numbers. */
@@ -228,22 +227,6 @@ static float choose_fidelity(const struct tuning *tuning)
 
 /* ---- both vectors ---- */
 
-/* `mapped` := the point that lies `weight` of the way along the arc from it to `old`. */
-static void turn_towards(float *mapped, const float *old, size_t dim, float weight)
-{
-    float cosine = fmaxf(-1, fminf(1, hl_linalg_dot(mapped, old, dim)));
-    float angle = acosf(cosine), sine = sinf(angle);
-    float keep = 1 - weight, add = weight;
-
-    if (sine > 1e-4F) {
-        keep = sinf((1 - weight) * angle) / sine;
-        add = sinf(weight * angle) / sine;
-    }
-    for (size_t i = 0; i < dim; i++)
-        mapped[i] = keep * mapped[i] + add * old[i];
-    hl_linalg_normalise(mapped, 1, dim, NULL);
-}
-
 /* The weight that loses fewest answers among those that find no less at once than the
  * mapped query alone; of equal ones the lightest. */
 static enum hl_code choose_old_weight(struct tuning *tuning, struct hl_err *err)
@@ -259,8 +242,8 @@ static enum hl_code choose_old_weight(struct tuning *tuning, struct hl_err *err)
 
         hl_sitting_map_rows(sitting, HL_OWN_FIDELITY, 0, exam->n_queries, sitting->mapped);
         for (size_t row = 0; i > 0 && row < exam->n_queries; row++)
-            turn_towards(sitting->mapped + row * exam->dim_to,
-                         exam->to + row * exam->dim_to, exam->dim_to, weight);
+            hl_applier_lean(sitting->mapped + row * exam->dim_to,
+                            exam->to + row * exam->dim_to, exam->dim_to, weight);
         code = answer_mapped(sitting, err);
         if (code != HL_OK)
             break;
