@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every number of a report, and all that a fit chooses on its holdout, held against figures.py, which
 works them out a second time: to 1e-4, and as far as scores nearer to each other than single precision
-can tell allow. Usage: test_report.py JUDGE MODELS"""
+can tell allow. Usage: test_report.py HEIRLOOM JUDGE MODELS
+
+Data sets, heads and bridges are written here; `heirloom evaluate` reads them and reports. What a fit chooses
+is asked of JUDGE, a program of the tests."""
 import json
 import os
 import subprocess
@@ -12,7 +15,7 @@ import numpy as np
 
 import figures
 
-JUDGE, MODELS = sys.argv[1:3]
+HEIRLOOM, JUDGE, MODELS = sys.argv[1:4]
 TOLERANCE = 1e-4
 
 
@@ -75,13 +78,17 @@ def bridge(judged, faithful, fidelity=0., text=None):
 
 # ---- the judge ----
 
+KINDS = {"f": ("F32", "<f4"), "i": ("I64", "<i8"), "u": ("U8", "u1")}
+
+
 def write_tensors(path, tensors, metadata):
-    """Safetensors, in singles."""
+    """Safetensors; real numbers in singles."""
     head, at, bodies = {"__metadata__": metadata}, 0, []
     for name, values in tensors.items():
         values = np.asarray(values)
-        body = values.astype("<f4").tobytes()
-        head[name] = {"dtype": "F32", "shape": list(values.shape), "data_offsets": [at, at + len(body)]}
+        dtype, ours = KINDS[values.dtype.kind]
+        body = values.astype(ours).tobytes()
+        head[name] = {"dtype": dtype, "shape": list(values.shape), "data_offsets": [at, at + len(body)]}
         at += len(body)
         bodies.append(body)
     text = json.dumps(head).encode()
@@ -93,16 +100,17 @@ def write_tensors(path, tensors, metadata):
 MAP_NAMES = {"p": "weight", "c": "bias", "a": "down.weight", "a_bias": "down.bias", "b": "up.weight", "slope": "slope"}
 
 
-def write_bridge(path, bridge_, task):
+def write_bridge(path, bridge_, task, names):
     tensors = {f"{prefix}{which}.{MAP_NAMES[name]}": values for prefix, way in (("", "image"), ("text.", "text"))
                for which, map_ in (bridge_[way] or {}).items() if map_ for name, values in map_.items()}
-    write_tensors(path, tensors, {"format_version": "1", "from": "new", "to": "old", "task": task,
+    write_tensors(path, tensors, {"format_version": "1", "from": names[0], "to": names[1], "task": task,
                                   "fidelity": repr(float(bridge_["fidelity"]))})
 
 
-def write_head(path, head):
+def write_head(path, head, classes=None):
     if head is not None:
-        write_tensors(path, head, {"classes": json.dumps(list(range(len(head["weight"]))))})
+        classes = range(len(head["weight"])) if classes is None else classes
+        write_tensors(path, head, {"classes": json.dumps([int(c) for c in classes])})
 
 
 class Case:
@@ -126,22 +134,45 @@ class Case:
             self.labels = self.labels[rows]
         return self
 
+    def write(self, folder):
+        """Both as the program reads it and as the judge does; the first bridge of a chain leads to "between"."""
+        data = {"new": self.new, "old": self.old}
+        if self.labels is not None:
+            data["labels"] = self.labels
+        if self.texts is not None:
+            data["modality"] = self.texts.astype(np.uint8)
+        write_tensors(f"{folder}/data.safetensors", data, {})
+        for name, values in (("from", self.new), ("to", self.old)):
+            np.save(f"{folder}/{name}.npy", values.astype(np.float32))
+        for name, values in (("labels", self.labels), ("modality", self.texts), ("own_classes", self.own_classes)):
+            if values is not None:
+                np.save(f"{folder}/{name}.npy", np.asarray(values).astype(np.int32))
+        write_head(f"{folder}/head.safetensors", self.head)
+        write_head(f"{folder}/own.safetensors", self.own, self.own_classes)
+        names = ["new", "between", "old"] if len(self.bridges) == 2 else ["new", "old"]
+        for hop, bridge_ in enumerate(self.bridges):
+            write_bridge(f"{folder}/{hop}.safetensors", bridge_, "same" if self.is_same else "similar",
+                         names[hop:hop + 2])
+
     def ask(self):
+        """The report, and what was tuned if that is asked."""
         with tempfile.TemporaryDirectory() as folder:
-            def save(name, values, kind):
-                if values is not None:
-                    np.save(f"{folder}/{name}.npy", np.asarray(values).astype(kind))
-            save("from", self.new, np.float32)
-            save("to", self.old, np.float32)
-            save("labels", self.labels, np.int32)
-            save("modality", self.texts, np.uint8)
-            save("own_classes", self.own_classes, np.int32)
-            write_head(f"{folder}/head.safetensors", self.head)
-            write_head(f"{folder}/own.safetensors", self.own)
-            for hop, bridge_ in enumerate(self.bridges):
-                write_bridge(f"{folder}/{hop}.safetensors", bridge_, "same" if self.is_same else "similar")
-            said = subprocess.run([JUDGE, folder] + self.words, stdout=subprocess.PIPE, check=True)
-        return json.loads(said.stdout)
+            self.write(folder)
+            flags = ["--from", "new", "--to", "old", "--json", folder + "/out.json"]
+            for flag, name in (("--head", "head"), ("--own-head", "own"), ("--bridge", "0"), ("--then", "1")):
+                if os.path.exists(f"{folder}/{name}.safetensors"):
+                    flags += [flag, f"{folder}/{name}.safetensors"]
+            if not self.words or "tune" in self.words:
+                subprocess.run([HEIRLOOM, "evaluate", folder + "/data.safetensors"] + flags, check=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                with open(folder + "/out.json", encoding="utf-8") as file:
+                    report = json.load(file)["measured"]
+            if self.words:
+                said = json.loads(subprocess.run([JUDGE, folder] + self.words, stdout=subprocess.PIPE,
+                                                 check=True).stdout)
+                if "brief" in self.words:
+                    report = said["report"]
+        return report, said["tuned"] if "tune" in self.words else None
 
     def report(self):
         exam = figures.Exam(self.new, self.old, self.labels, self.texts)
@@ -330,10 +361,10 @@ def main():
     n_failed = 0
     for number, (name, make) in enumerate(CASES.items(), 1):
         case, checker = make(), Checker()
-        said = case.ask()
-        check_report(checker, case, said["report"])
-        if "tune" in case.words:
-            check_tuning(checker, case, said["tuned"])
+        ours, tuned = case.ask()
+        check_report(checker, case, ours)
+        if tuned:
+            check_tuning(checker, case, tuned)
         n_failed += bool(checker.wrong)
         print(f"{'not ok' if checker.wrong else 'ok'} {number} - {name}")
         print(f"# {checker.n} numbers, the farthest {checker.farthest:.1e} off")
