@@ -53,6 +53,18 @@ struct hl_rows hl_rows_of_pick(const struct hl_rows_pick *pick, uint64_t n_rows)
                             .name = pick->rows->name};
 }
 
+/* Which row it is to who sent it. */
+static uint64_t number_of(const struct hl_rows *rows, uint64_t row)
+{
+    while (rows->read == read_pick) {
+        const struct hl_rows_pick *pick = rows->self;
+
+        row = pick->numbers[row];
+        rows = pick->rows;
+    }
+    return row;
+}
+
 enum hl_code hl_rows_read_unit(const struct hl_rows *rows, uint64_t first, size_t n_rows,
                                float *values, struct hl_err *err)
 {
@@ -67,7 +79,7 @@ enum hl_code hl_rows_read_unit(const struct hl_rows *rows, uint64_t first, size_
         else
             code = hl_fail(err, HL_INVALID,
                            "row %llu of \"%s\" %s: a vector needs a direction",
-                           (unsigned long long)(first + row), rows->name,
+                           (unsigned long long)number_of(rows, first + row), rows->name,
                            square > 0 || !isfinite(square)
                                ? "holds a number that is not finite or too large"
                                : "is all zeros");

@@ -281,7 +281,11 @@ static enum hl_code furnish(struct learning *l, int64_t started_us, struct hl_er
     l->learnt.seconds =
         (double)(hl_clock_now(learn->errand.deadline->clock) - started_us) / 1e6;
     hl_buf_init(&json, most_json);
-    hl_learn_print(learn, &l->learnt, l->is_by_class, &json);
+    hl_learn_print(learn, &l->learnt,
+                   !l->split        ? NULL
+                   : l->is_by_class ? "class"
+                                    : "row",
+                   &json);
     code = hl_buf_check(&json, "a bridge's report", err);
     if (code == HL_OK)
         bridge->report = hl_buf_take(&json, &len);

@@ -85,6 +85,29 @@ static enum hl_code check_pairs(const struct hl_lesson *rows, const struct hl_le
     return HL_OK;
 }
 
+/* Labels by number and a head's by name, say: every row would be of an unknown class. */
+static enum hl_code check_labels(const struct hl_learn_source *source,
+                                 const struct hl_lesson *data, struct hl_err *err)
+{
+    const struct hl_head *head = source->head;
+    int32_t first = -1;
+
+    for (size_t i = 0; head && data->labels && i < data->n_rows; i++) {
+        if (data->labels[i] >= 0 && (size_t)data->labels[i] < head->n_rows)
+            return HL_OK;
+        if (first < 0)
+            first = data->labels[i];
+    }
+    if (first < 0)
+        return HL_OK; /* who looks at labels says so */
+    return hl_fail(
+        err, HL_INVALID,
+        "none of the rows' labels is a class of the head: there is \"%.64s\", and "
+        "the head knows \"%.64s\", \"%.64s\" …: its metadata \"classes\" must "
+        "call them the same",
+        hl_labels_name(source->labels, first), head->classes[0], head->classes[1]);
+}
+
 enum hl_code hl_learn_check(const struct hl_learn *learn, struct hl_err *err)
 {
     const struct hl_lesson *data = &learn->data;
@@ -101,6 +124,8 @@ enum hl_code hl_learn_check(const struct hl_learn *learn, struct hl_err *err)
     if (code == HL_OK)
         code = check_head(learn->source.head, learn->from, learn->to,
                           data->to.dim > 0 ? data : &learn->items, err);
+    if (code == HL_OK)
+        code = check_labels(&learn->source, data, err);
     if (code == HL_OK && is_pairs)
         code = check_not_same(data, err);
     if (code == HL_OK)
@@ -150,5 +175,7 @@ enum hl_code hl_learn_check_judging(const struct hl_judging *judging, struct hl_
     if (code == HL_OK)
         code = check_head(judging->source.head, judging->from, judging->to, &judging->data,
                           err);
+    if (code == HL_OK)
+        code = check_labels(&judging->source, &judging->data, err);
     return code == HL_OK ? check_not_same(&judging->data, err) : code;
 }

@@ -21,9 +21,9 @@ void hl_learn_part_done(struct hl_learn_part *part);
 enum hl_code hl_learn_check(const struct hl_learn *learn, struct hl_err *err);
 enum hl_code hl_learn_check_judging(const struct hl_judging *judging, struct hl_err *err);
 
-/* The report of a bridge: an object. */
+/* The report of a bridge: an object. `split_by` is NULL where no rows were split off. */
 void hl_learn_print(const struct hl_learn *learn, const struct hl_learnt *learnt,
-                    bool is_by_class, struct hl_buf *json);
+                    const char *split_by, struct hl_buf *json);
 void hl_learn_print_inputs(const struct hl_learn_source *source, struct hl_buf *json);
 
 #endif

@@ -91,15 +91,16 @@ static void print_choice(const struct hl_bridge *bridge, struct hl_buf *json)
 }
 
 void hl_learn_print(const struct hl_learn *learn, const struct hl_learnt *learnt,
-                    bool is_by_class, struct hl_buf *json)
+                    const char *split_by, struct hl_buf *json)
 {
     hl_buf_add_char(json, '{');
     print_story(learn, &learnt->story, json);
     print_choice(learnt->bridge, json);
     print_number(json, "seconds", learnt->seconds);
-    hl_buf_print(
-        json, ",\"rows\":{\"fit\":%zu,\"choose\":%zu,\"report\":%zu,\"split_by\":\"%s\"},",
-        learnt->n_fit, learnt->n_choose, learnt->n_report, is_by_class ? "class" : "row");
+    hl_buf_print(json, ",\"rows\":{\"fit\":%zu,\"choose\":%zu,\"report\":%zu,",
+                 learnt->n_fit, learnt->n_choose, learnt->n_report);
+    print_text(json, "split_by", split_by);
+    hl_buf_add_text(json, "},");
     hl_learn_print_inputs(&learn->source, json);
     hl_buf_add_char(json, ',');
     hl_encode_key(json, "measured");
