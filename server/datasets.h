@@ -53,6 +53,10 @@ enum hl_code hl_dataset_open(const struct hl_collection *collection,
                              struct hl_err *err);
 void hl_dataset_close(struct hl_dataset *dataset); /* NULL is accepted */
 
+/* Any such file: name and sum are empty. */
+enum hl_code hl_dataset_load(const char *path, struct hl_dataset **ret_dataset,
+                             struct hl_err *err);
+
 /* By name; what is not sound is left out. False ends it. */
 typedef bool hl_dataset_fn(void *self, const struct hl_dataset *dataset);
 enum hl_code hl_datasets_each(const struct hl_collection *collection, hl_dataset_fn *each,

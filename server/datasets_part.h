@@ -7,10 +7,6 @@
 
 /* What datasets.c asks of dataset_check.c; for it alone. */
 
-/* A file that need not be in its place yet; its name and sum are not known. */
-enum hl_code hl_dataset_load(const char *path, struct hl_dataset **ret_dataset,
-                             struct hl_err *err);
-
 /* Which tensors are labels and modalities, and how many rows there are. */
 void hl_dataset_note_tensors(struct hl_dataset *dataset);
 

@@ -49,7 +49,7 @@ struct hl_exchange {
     bool is_watched; /* known to the watch */
     const char *allow;
 
-    struct hl_task job;
+    struct hl_chore job;
     atomic_bool cancelled;
     atomic_bool is_spilling; /* a reader writes a block of the upload: no body is taken */
 

@@ -73,12 +73,12 @@ struct hl_reply *hl_request_reply(struct hl_request *request)
     return &request->exchange->reply;
 }
 
-static struct hl_exchange *exchange_of_job(struct hl_task *job)
+static struct hl_exchange *exchange_of_job(struct hl_chore *job)
 {
     return (struct hl_exchange *)((char *)job - offsetof(struct hl_exchange, job));
 }
 
-static void run_long(struct hl_task *job)
+static void run_long(struct hl_chore *job)
 {
     struct hl_exchange *exchange = exchange_of_job(job);
     struct hl_metrics *metrics = exchange->server->metrics;
@@ -102,7 +102,7 @@ static void answer_unrun(struct hl_exchange *exchange, const struct hl_err *why)
     answer_now(exchange);
 }
 
-static void refuse_long(struct hl_task *job, const struct hl_err *why)
+static void refuse_long(struct hl_chore *job, const struct hl_err *why)
 {
     struct hl_exchange *exchange = exchange_of_job(job);
     struct hl_metrics *metrics = exchange->server->metrics;
@@ -118,7 +118,7 @@ void hl_exchange_submit(struct hl_exchange *exchange)
     struct hl_metrics *metrics = exchange->server->metrics;
     struct hl_err err;
 
-    exchange->job = (struct hl_task){
+    exchange->job = (struct hl_chore){
         .deadline = &exchange->request.deadline, .run = run_long, .refuse = refuse_long};
     hl_conn_waits(&exchange->conn);
     if (exchange->request.park) {
@@ -145,7 +145,7 @@ static void receive_on(struct hl_exchange *exchange)
     exchange->resume(exchange->transport);
 }
 
-static void spill(struct hl_task *job)
+static void spill(struct hl_chore *job)
 {
     struct hl_exchange *exchange = exchange_of_job(job);
 
@@ -155,7 +155,7 @@ static void spill(struct hl_task *job)
     receive_on(exchange);
 }
 
-static void refuse_spill(struct hl_task *job, const struct hl_err *why)
+static void refuse_spill(struct hl_chore *job, const struct hl_err *why)
 {
     struct hl_exchange *exchange = exchange_of_job(job);
 
@@ -169,7 +169,7 @@ void hl_exchange_spill(struct hl_exchange *exchange)
 {
     struct hl_metrics *metrics = exchange->server->metrics;
 
-    exchange->job = (struct hl_task){
+    exchange->job = (struct hl_chore){
         .deadline = &exchange->request.deadline, .run = spill, .refuse = refuse_spill};
     hl_metrics_add(metrics, HL_METRIC_POOL_QUEUED, 1);
     if (hl_pool_submit(exchange->server->pool, &exchange->job, &exchange->err) == HL_OK)

@@ -15,16 +15,13 @@ enum { LARGEST_IN_MEMORY = 1 << 20, LONGEST_LIST = 16 << 20 };
 
 /* ---- looking ---- */
 
-enum hl_code hl_holdings_open(struct hl_server *server, const struct hl_span *collection,
+enum hl_code hl_holdings_look(struct hl_collection *collection,
                               struct hl_holdings *ret_holdings, struct hl_err *err)
 {
     const struct hl_look_wish wish = {.n_filters = 0};
-    struct hl_holdings holdings = {.collection = NULL};
-    enum hl_code code =
-        hl_collections_acquire(server->collections, collection, &holdings.collection, err);
+    struct hl_holdings holdings = {.collection = hl_collection_ref(collection)};
+    enum hl_code code = hl_look_open(collection, &wish, &holdings.look, err);
 
-    if (code == HL_OK)
-        code = hl_look_open(holdings.collection, &wish, &holdings.look, err);
     if (code == HL_OK)
         code = hl_look_reader(holdings.look, &holdings.reader, err);
     if (code != HL_OK) {
@@ -34,6 +31,19 @@ enum hl_code hl_holdings_open(struct hl_server *server, const struct hl_span *co
     holdings.layout = hl_look_layout(holdings.look);
     *ret_holdings = holdings;
     return HL_OK;
+}
+
+enum hl_code hl_holdings_open(struct hl_server *server, const struct hl_span *name,
+                              struct hl_holdings *ret_holdings, struct hl_err *err)
+{
+    struct hl_collection *collection = NULL;
+    enum hl_code code = hl_collections_acquire(server->collections, name, &collection, err);
+
+    if (code != HL_OK)
+        return code;
+    code = hl_holdings_look(collection, ret_holdings, err);
+    hl_collection_unref(collection);
+    return code;
 }
 
 void hl_holdings_close(struct hl_holdings *holdings)

@@ -42,7 +42,9 @@ struct hl_holdings {
     struct hl_reader *reader;
     const struct hl_layout *layout;
 };
-enum hl_code hl_holdings_open(struct hl_server *server, const struct hl_span *collection,
+enum hl_code hl_holdings_open(struct hl_server *server, const struct hl_span *name,
+                              struct hl_holdings *ret_holdings, struct hl_err *err);
+enum hl_code hl_holdings_look(struct hl_collection *collection,
                               struct hl_holdings *ret_holdings, struct hl_err *err);
 void hl_holdings_close(struct hl_holdings *holdings); /* zeros are accepted */
 

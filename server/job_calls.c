@@ -4,23 +4,20 @@
 #include "proto/encode.h"
 #include "proto/number.h"
 #include "server/body.h"
+#include "server/moment.h"
 #include "server/server.h"
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- how a job looks ---- */
 
 static void print_moment(struct hl_buf *buf, const char *name, int64_t ms)
 {
-    const time_t seconds = (time_t)(ms / 1000);
-    char text[32] = "";
-    struct tm utc;
+    char text[HL_MOMENT];
 
-    if (gmtime_r(&seconds, &utc))
-        (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    hl_buf_print(buf, ",\"%s\":\"%s.%03dZ\"", name, text, (int)(ms % 1000));
+    hl_moment_print(ms, text);
+    hl_buf_print(buf, ",\"%s\":\"%s\"", name, text);
 }
 
 static const char *state_name(enum hl_job_state state)

@@ -24,8 +24,8 @@
 struct hl_pool {
     pthread_mutex_t lock; /* guards what follows, to the blank line */
     pthread_cond_t has_work;
-    pthread_cond_t watch; /* the earliest deadline may have changed */
-    struct hl_task queue; /* a ring through this dummy; next is the oldest */
+    pthread_cond_t watch;  /* the earliest deadline may have changed */
+    struct hl_chore queue; /* a ring through this dummy; next is the oldest */
     size_t queued;
     size_t running;
     int64_t watch_at_us; /* when the watcher looks next if nobody wakes it */
@@ -40,7 +40,7 @@ struct hl_pool {
     pthread_t readers[];
 };
 
-static void unlink_job(struct hl_pool *pool, struct hl_task *job)
+static void unlink_job(struct hl_pool *pool, struct hl_chore *job)
 {
     job->prev->next = job->next;
     job->next->prev = job->prev;
@@ -48,9 +48,9 @@ static void unlink_job(struct hl_pool *pool, struct hl_task *job)
 }
 
 /* The oldest job, after waiting for one; NULL when the pool stops. Called with the lock. */
-static struct hl_task *take_job(struct hl_pool *pool)
+static struct hl_chore *take_job(struct hl_pool *pool)
 {
-    struct hl_task *job = NULL;
+    struct hl_chore *job = NULL;
 
     while (pool->queued == 0 && !pool->is_stopping)
         pthread_cond_wait(&pool->has_work, &pool->lock);
@@ -62,7 +62,7 @@ static struct hl_task *take_job(struct hl_pool *pool)
     return job;
 }
 
-static void run_job(struct hl_task *job)
+static void run_job(struct hl_chore *job)
 {
     struct hl_err err;
 
@@ -80,7 +80,7 @@ static void run_job(struct hl_task *job)
 static void *read_main(void *arg)
 {
     struct hl_pool *pool = arg;
-    struct hl_task *job;
+    struct hl_chore *job;
 
     if (pool->options.begin)
         pool->options.begin();
@@ -97,10 +97,10 @@ static void *read_main(void *arg)
 
 /* The first queued job that must not wait any longer, unlinked, with the reason; or NULL
  * and how long the others can wait. Called with the lock. */
-static struct hl_task *take_late_job(struct hl_pool *pool, int64_t *ret_wait_us,
-                                     struct hl_err *why)
+static struct hl_chore *take_late_job(struct hl_pool *pool, int64_t *ret_wait_us,
+                                      struct hl_err *why)
 {
-    struct hl_task *job;
+    struct hl_chore *job;
 
     *ret_wait_us = HL_DEADLINE_NEVER;
     pool->watch_at_us = HL_DEADLINE_NEVER;
@@ -143,7 +143,7 @@ static void *watch_main(void *arg)
     while (!pool->is_stopping) {
         struct hl_err why;
         int64_t us;
-        struct hl_task *late = take_late_job(pool, &us, &why);
+        struct hl_chore *late = take_late_job(pool, &us, &why);
 
         if (late) {
             pthread_mutex_unlock(&pool->lock);
@@ -199,7 +199,7 @@ enum hl_code hl_pool_new(const struct hl_pool_options *options, struct hl_pool *
     return HL_OK;
 }
 
-enum hl_code hl_pool_submit(struct hl_pool *pool, struct hl_task *job, struct hl_err *err)
+enum hl_code hl_pool_submit(struct hl_pool *pool, struct hl_chore *job, struct hl_err *err)
 {
     bool is_full, is_stopping;
 
@@ -257,7 +257,7 @@ static void refuse_queued(struct hl_pool *pool)
     pthread_cond_broadcast(&pool->has_work);
     pthread_cond_broadcast(&pool->watch);
     while (pool->queued > 0) {
-        struct hl_task *job = pool->queue.next;
+        struct hl_chore *job = pool->queue.next;
 
         unlink_job(pool, job);
         pthread_mutex_unlock(&pool->lock);

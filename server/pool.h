@@ -19,12 +19,12 @@ struct hl_pool;
 
 /* Storage of the caller, from hl_pool_submit until `run` or `refuse` is called; neither is
  * called under a lock, and both may free the job. */
-struct hl_task {
+struct hl_chore {
     const struct hl_deadline *deadline;
-    void (*run)(struct hl_task *job);
-    void (*refuse)(struct hl_task *job, const struct hl_err *why);
-    struct hl_task *next; /* the pool's */
-    struct hl_task *prev; /* the pool's */
+    void (*run)(struct hl_chore *job);
+    void (*refuse)(struct hl_chore *job, const struct hl_err *why);
+    struct hl_chore *next; /* the pool's */
+    struct hl_chore *prev; /* the pool's */
 };
 
 struct hl_pool_options {
@@ -46,7 +46,7 @@ enum hl_code hl_pool_new(const struct hl_pool_options *options, struct hl_pool *
 /* Queues the job, or refuses it by its return value alone (neither function of the job is
  * called): HL_TOO_MANY when the queue is full, HL_UNAVAILABLE when the pool stops. Any
  * thread; never waits for a job. */
-enum hl_code hl_pool_submit(struct hl_pool *pool, struct hl_task *job, struct hl_err *err);
+enum hl_code hl_pool_submit(struct hl_pool *pool, struct hl_chore *job, struct hl_err *err);
 
 /* Looks through the queue for jobs whose deadline says no; to be called after a deadline
  * was cancelled from outside. Any thread. */

@@ -2,6 +2,7 @@
 #include "server/routes.h"
 
 #include "proto/alloc.h"
+#include "server/bridge_calls.h"
 #include "server/collection_calls.h"
 #include "server/dataset_calls.h"
 #include "server/head_calls.h"
@@ -77,6 +78,25 @@ const struct hl_route hl_routes[] = {
      "/collections/{collection_name}/datasets/{dataset_name}", hl_dataset_call_put},
     {HL_METHOD_DELETE, HL_PLACE_READER, HL_DOOR_WRITE,
      "/collections/{collection_name}/datasets/{dataset_name}", hl_dataset_call_delete},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ, "/collections/{collection_name}/bridges",
+     hl_bridge_call_list},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
+     "/collections/{collection_name}/bridges/{from}/{to}", hl_bridge_call_get},
+    {HL_METHOD_PUT, HL_PLACE_UPLOAD, HL_DOOR_WRITE,
+     "/collections/{collection_name}/bridges/{from}/{to}", hl_bridge_call_put},
+    {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/bridges/{from}/{to}", hl_bridge_call_learn},
+    {HL_METHOD_DELETE, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/bridges/{from}/{to}", hl_bridge_call_delete},
+    {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/bridges/{from}/{to}/activate",
+     hl_bridge_call_activate},
+    {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/bridges/{from}/{to}/deactivate",
+     hl_bridge_call_deactivate},
+    {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/bridges/{from}/{to}/evaluate",
+     hl_bridge_call_evaluate},
     {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
      "/collections/{collection_name}/snapshots", hl_snapshots_list},
     {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE,

@@ -26,7 +26,7 @@ static const struct hl_clock wall = {.now_us = now_us};
 
 /* A job that says when it runs and how it ended, and runs until it is let go. */
 struct task {
-    struct hl_task job; /* first */
+    struct hl_chore job; /* first */
     struct hl_deadline deadline;
     atomic_bool cancelled;
     atomic_bool has_begun;
@@ -44,7 +44,7 @@ static void wait_for(atomic_bool *flag)
     assert_true(atomic_load(flag));
 }
 
-static void run(struct hl_task *job)
+static void run(struct hl_chore *job)
 {
     struct task *task = (struct task *)job;
     const struct timespec pause = {.tv_nsec = 1000000};
@@ -56,7 +56,7 @@ static void run(struct hl_task *job)
     atomic_fetch_add(&task->n_told, 1);
 }
 
-static void refuse(struct hl_task *job, const struct hl_err *why)
+static void refuse(struct hl_chore *job, const struct hl_err *why)
 {
     struct task *task = (struct task *)job;
 

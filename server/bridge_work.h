@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_SERVER_BRIDGE_WORK_H
+#define HL_SERVER_BRIDGE_WORK_H
+
+#include "server/bridges.h"
+#include "server/datasets.h"
+#include "server/jobs.h"
+#include "server/learn.h"
+
+/* What the jobs about bridges share: the models they are about, the body they were asked
+ * with, and at the job's beginning the heads and the numbers of classes. For
+ * bridge_learn.c and bridge_judge.c alone. */
+struct hl_bridge_work {
+    struct hl_work work; /* first */
+    struct hl_server *server;
+    struct hl_collection *collection;
+    struct hl_arena *arena; /* texts and the body */
+    struct hl_bridge_pair pair;
+    struct hl_tokens tokens; /* of the body's copy */
+    struct hl_field body;
+
+    /* hl_bridge_work_begin */
+    struct hl_labels *labels;
+    struct hl_head *head, *own_head; /* of `to` and of `from`; NULL */
+    struct hl_learn_source source;
+};
+
+/* On the request's thread: `holdings` is of the request's collection. What it keeps is
+ * copied. The caller has zeroed the work. */
+enum hl_code hl_bridge_work_init(struct hl_bridge_work *work, struct hl_server *server,
+                                 const struct hl_request *request,
+                                 const struct hl_holdings *holdings, struct hl_err *err);
+void hl_bridge_work_done(struct hl_bridge_work *work);
+
+/* On the job's thread. HL_CONFLICT when a model changed meanwhile. */
+enum hl_code hl_bridge_work_begin(struct hl_bridge_work *work, struct hl_err *err);
+
+/* A dataset by a name of the body, as an input of the report too. */
+enum hl_code hl_bridge_work_dataset(struct hl_bridge_work *work, const struct hl_text *name,
+                                    struct hl_dataset **ret_dataset, struct hl_err *err);
+
+/* HL_INVALID when the dataset has no vectors of the model. */
+enum hl_code hl_bridge_work_needs(const struct hl_dataset *dataset,
+                                  const struct hl_model *model, const char *why,
+                                  struct hl_err *err);
+void hl_bridge_work_note(struct hl_bridge_work *work, const char *name, const char *sha256);
+
+#endif
