@@ -2,6 +2,7 @@
 #include "compat/fit.h"
 
 #include "compat/fit_case.h"
+#include "compat/fit_ways.h"
 #include "compat/report.h"
 #include "proto/alloc.h"
 
@@ -134,11 +135,14 @@ static enum hl_code choose_faithful(struct choice *c, struct hl_err *err)
 {
     static const struct faithful_try tries[] = {{0, false}, {256, false}, {256, true}};
     const struct hl_fitting *f = c->fitting;
-    size_t n_tries = !f->has_pairs ? 1 : !f->fit->choose || !f->can_judge ? 2 : 3;
+    /* Without a holdout to compare on, a residual where there are rows enough for one. */
+    bool is_given = f->has_pairs && !f->fit->choose;
+    size_t first = is_given && f->n_rows >= 2000 ? 1 : 0;
+    size_t end = !f->has_pairs ? 1 : is_given ? first + 1 : f->can_judge ? 3 : 2;
     double best_self = 0, best_old = 0;
     enum hl_code code = HL_OK;
 
-    for (size_t i = 0; i < n_tries && code == HL_OK; i++) {
+    for (size_t i = first; i < end && code == HL_OK; i++) {
         next_step(c, "faithful map");
         code = try_faithful(c, &tries[i], &best_self, &best_old, err);
     }
@@ -368,6 +372,9 @@ enum hl_code hl_fit_bridge(const struct hl_fit *fit, struct hl_bridge **ret_brid
     if (code == HL_OK) {
         end_story(&choice);
         furnish(&choice);
+        code = hl_fit_ways(fit, choice.bridge, err);
+    }
+    if (code == HL_OK) {
         *ret_story = story;
         *ret_bridge = choice.bridge;
         choice.bridge = NULL;

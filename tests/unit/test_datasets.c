@@ -131,7 +131,7 @@ static bool add_name(void *self, const struct hl_dataset *dataset)
 {
     char *names = self;
 
-    snprintf(names + strlen(names), 64, "%s:%d ", dataset->name, (int)dataset->n_rows);
+    snprintf(names + strlen(names), 64, "%.40s:%d ", dataset->name, (int)dataset->n_rows);
     return true;
 }
 

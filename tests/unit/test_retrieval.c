@@ -101,7 +101,7 @@ static void a_label_below_zero_is_nobodys(void **state)
 static void the_eleventh_item_is_beyond_recall_at_ten(void **state)
 {
     static const float queries[] = {1};
-    float gallery[12];
+    float gallery[12] = {0};
     int32_t labels[12] = {0};
     static const int32_t asked[] = {1};
     struct hl_quiz quiz = {.scan = scan_of(queries, 1, gallery, 12),
