@@ -312,7 +312,7 @@ static void print_trials(const struct hl_fit_story *story)
         print_figure(trial->map);
         print_figure(trial->self1);
         print_figure(trial->self10);
-        printf("  %s\n", trial->why);
+        printf("%s%s\n", *trial->why ? "  " : "", trial->why);
     }
 }
 

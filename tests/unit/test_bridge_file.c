@@ -176,7 +176,7 @@ static void every_changed_byte_of_its_numbers_is_noticed(void **state)
     (void)state;
     hl_buf_init(&buf, 1 << 20);
     assert_int_equal(hl_bridge_print(bridge, &buf, &err), HL_OK);
-    for (size_t back = 1; back <= 4 * 54; back++) {
+    for (size_t back = 1; back <= (size_t)4 * 54; back++) {
         buf.data[buf.len - back] ^= 1;
         assert_int_equal(load_bytes(&buf, &wanted, &again, &err), HL_BAD_FILE);
         buf.data[buf.len - back] ^= 1;
