@@ -197,7 +197,14 @@ static int run_tool(const struct hl_cli *cli)
     struct hl_err err;
 
     (void)signal(SIGPIPE, SIG_IGN);
-    return cli->tool->run(&cli->words, &err) == HL_OK ? EXIT_SUCCESS : fail(&err);
+    hl_compat_hold_to_one_thread(); /* what a server learns is the same to the last bit */
+    if (cli->tool->run(&cli->words, &err) != HL_OK)
+        return fail(&err);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "heirloom: could not write to standard output\n");
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)

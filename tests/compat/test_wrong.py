@@ -136,14 +136,25 @@ def check(words, sentence):
     return f"left {left}" if left else None
 
 
+def check_full():
+    """A report that nobody can read is no success."""
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([HEIRLOOM, "evaluate", "new.npy", "old.npy"], stdout=full,
+                              stderr=subprocess.PIPE, text=True, timeout=240)
+    if done.returncode != 1 or "could not write to standard output" not in done.stderr:
+        return f"exit status {done.returncode}: {done.stderr}"
+    return None
+
+
 def main():
     n_failed = 0
-    print(f"1..{len(CASES)}")
+    print(f"1..{len(CASES) + 1}")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         make()
-        for i, (name, words, sentence) in enumerate(CASES):
-            wrong = check(words, sentence)
+        found = [(name, check(words, sentence)) for name, words, sentence in CASES]
+        found.append(("a full standard output", check_full()))
+        for i, (name, wrong) in enumerate(found):
             print(f"{'not ok' if wrong else 'ok'} {i + 1} - {name} is refused")
             if wrong:
                 n_failed += 1
