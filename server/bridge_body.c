@@ -87,8 +87,10 @@ static enum hl_code read_data(const struct hl_field *field, struct hl_bridge_dat
     if (data->has_pairs && (data->dataset.text || data->has_items))
         return hl_field_fail_value(field, &an_object, "\"pairs\" without anything else",
                                    err);
-    if (data->has_items != (data->label.n_steps > 0))
+    if (data->has_items && data->label.n_steps == 0)
         return hl_field_fail_value(field, &an_object, "both \"items\" and \"label\"", err);
+    if (data->label.n_steps > 0 && !data->has_items && !data->has_pairs)
+        return hl_field_fail_value(field, &an_object, "\"label\" beside points", err);
     return HL_OK;
 }
 

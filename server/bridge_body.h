@@ -14,7 +14,7 @@ struct hl_bridge_data {
     struct hl_text dataset; /* text NULL: none */
     bool has_pairs;         /* points that carry both vectors */
     bool has_items;         /* points with a label, the vectors of either model */
-    struct hl_path label;   /* of has_items: where in the payload */
+    struct hl_path label;   /* of points: where in the payload; n_steps 0: none */
     uint64_t limit;         /* of points: so many of them, chosen by the seed */
 };
 

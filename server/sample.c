@@ -101,7 +101,7 @@ static bool look_at(void *self, const struct hl_store_point *point)
 
     if (!has_vectors(sample->task, point))
         return true;
-    if (sample->task->label) {
+    if (sample->task->needs_label) {
         sample->code = find_label(sample, point, &label, &sample->err);
         if (sample->code != HL_OK)
             return false;
@@ -123,7 +123,7 @@ static enum hl_code find_all(struct sample *sample, struct hl_err *err)
     }
     if (code == HL_OK && sample->n == 0)
         return hl_fail(err, HL_INVALID,
-                       sample->task->label
+                       sample->task->needs_label
                            ? "no point has a vector of \"%.200s\" and a text or a whole "
                              "number as its label"
                            : "no point has vectors of both models, \"%.200s\" is one",
@@ -234,6 +234,7 @@ static enum hl_code copy_labels(struct sample *sample, struct hl_err *err)
             code = hl_reader_get(sample->reader, sample->numbers[i], &point, err);
         if (code == HL_OK)
             code = find_label(sample, &point, &label, err);
+        sample->labels[i] = -1;
         if (code == HL_OK && label)
             code = number_label(sample->task->labels, label, &sample->labels[i], err);
     }

@@ -7,6 +7,8 @@
 #include "index/collection.h"
 #include "proto/path.h"
 
+#include <stdbool.h>
+
 /* Points of a gallery as rows to learn from: those that have what is wanted, so many of
  * them, chosen by a seed, as they were at one commit.
  *
@@ -24,6 +26,7 @@ struct hl_sample_task {
     } models[HL_SAMPLE_MODELS];
     size_t n_models;
     const struct hl_path *label; /* in the payload: a text or a whole number; NULL: none */
+    bool needs_label;            /* else points without one are chosen too, as -1 */
     struct hl_labels *labels;    /* where they are numbered */
     uint64_t limit, seed;
     const char *path; /* of the file */
