@@ -38,6 +38,10 @@ struct hl_report_group {
     struct hl_figure self1, self10;
     struct hl_figure overlap10, old_overlap10; /* with the new model's own neighbours */
     bool meets_top1, meets_map;                /* the criterion: M(new,old) > M(old,old) */
+    struct hl_figure forward_top1_difference,
+        forward_map_difference; /* old_new - new_new */
+    bool meets_forward; /* queries of `to` find more among images than those of `from` do
+                           among their own, in top1 and mAP: `forward` serves better */
     struct hl_retrieval served; /* new_old at the bridge's own fidelity, as are flips */
     struct hl_figure served_negative_flips;
 };

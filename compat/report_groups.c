@@ -128,6 +128,26 @@ static void compare_retrieval(const struct crowd *crowd,
     group->meets_map = map.n > 0 && map.a > 0;
 }
 
+/* What `forward` would serve, queries of `to` among images of all that `from` has, against
+ * `from` as it is. */
+static void compare_forward(const struct crowd *crowd, struct hl_report_group *group)
+{
+    const struct hl_answer *images = crowd->sitting->old_new,
+                           *own = crowd->sitting->new_new;
+    struct hl_tally top1 = {0}, map = {0};
+
+    for (size_t query = 0; query < crowd->sitting->exam->n_queries; query++) {
+        if (!asks(crowd, query))
+            continue;
+        hl_tally_add(&top1, (double)images[query].top1 - (double)own[query].top1, 0, 0);
+        if (!isnan(own[query].ap))
+            hl_tally_add(&map, images[query].ap - own[query].ap, 0, 0);
+    }
+    group->forward_top1_difference = hl_figure_mean(&top1);
+    group->forward_map_difference = hl_figure_mean(&map);
+    group->meets_forward = top1.a > 0 && map.a > 0;
+}
+
 /* ---- without labels ---- */
 
 static struct hl_figure overlap_of(const struct crowd *crowd,
@@ -226,6 +246,7 @@ static void fill_group(const struct crowd *crowd, struct hl_report_group *group)
     group->new_old = retrieval_of(crowd, sitting->new_old);
     group->old_new = retrieval_of(crowd, sitting->old_new);
     group->old_mixed = retrieval_of(crowd, sitting->old_mixed);
+    compare_forward(crowd, group);
     group->overlap10 = overlap_of(crowd, sitting->new_old);
     group->self1 = self_of(crowd, 1);
     group->self10 = self_of(crowd, HL_TOP);

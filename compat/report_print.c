@@ -34,6 +34,8 @@ static const struct member group_retrievals[] = {
 static const struct member group_figures[] = {
     {AT(hl_report_group, top1_difference), "top1, new - old"},
     {AT(hl_report_group, map_difference), "mAP, new - old"},
+    {AT(hl_report_group, forward_top1_difference), "top1, forward"},
+    {AT(hl_report_group, forward_map_difference), "mAP, forward"},
     {AT(hl_report_group, top1_gain), "top1 gain"},
     {AT(hl_report_group, map_gain), "mAP gain"},
     {AT(hl_report_group, negative_flips), "negative flips"},
@@ -152,6 +154,8 @@ static void print_group(const struct hl_report_group *group, struct hl_buf *json
     print_criterion("meets_top1", group->meets_top1, &group->new_old.top1, json);
     hl_buf_add_char(json, ',');
     print_criterion("meets_map", group->meets_map, &group->new_old.map, json);
+    hl_buf_add_char(json, ',');
+    print_criterion("meets_forward", group->meets_forward, &group->old_new.map, json);
     hl_buf_add_char(json, '}');
 }
 
@@ -288,6 +292,8 @@ static void add_criterion(const struct hl_report_group *group, struct hl_buf *te
                  : group->meets_top1 ? "not met in mAP"
                  : group->meets_map  ? "not met in top1"
                                      : "not met, neither in top1 nor in mAP");
+    hl_buf_print(text, "  %-24s %s\n", "criterion, forward",
+                 group->meets_forward ? "met" : "not met");
 }
 
 static void add_retrievals(const struct hl_report_group *group, struct hl_buf *text)

@@ -279,6 +279,7 @@ class Report:
             g.update(new_old=found.retrieval(who), old_new=self.old_new.retrieval(who),
                      old_mixed=self.old_mixed.retrieval(who), self1=selves.share(1, items),
                      self10=selves.share(10, items), overlap10=overlap(found, self.new_new, who))
+            g.update(self.forward(who & self.old_old.asked))
             for figure in ("top1", "map"):
                 old, now = g["old_old"][figure], g["new_old"][figure]
                 g["meets_" + figure] = None if now is None else bool(now[0] > old[0])
@@ -298,6 +299,15 @@ class Report:
         g["negative_flips"], g["positive_flips"], g["relative_flips"] = flips(
             old.top1, new.top1, who, old.top1_close, new.top1_close)
         return g
+
+    def forward(self, who):
+        images, own = self.old_new, self.new_new
+        ranked = who & ~np.isnan(own.ap)
+        top1 = images.top1[who].astype(float) - own.top1[who]
+        ap = images.ap[ranked] - own.ap[ranked]
+        return {"forward_top1_difference": mean(top1, (images.top1_close | own.top1_close)[who].sum()),
+                "forward_map_difference": mean(ap),
+                "meets_forward": bool(top1.sum() > 0 and ap.sum() > 0) if len(ap) else None}
 
     def through_heads(self, mask, mapped):
         g, labels, old, own, new = {}, self.exam.labels, None, None, None

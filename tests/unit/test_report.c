@@ -166,6 +166,25 @@ static void old_queries_are_measured_among_new_items(void **state)
 
     assert_retrieval(all->old_new, .75, (3 * GOOD + BAD) / 4, 4);
     assert_retrieval(all->old_mixed, .75, (3 * GOOD + BAD) / 4, 4);
+    assert_figure(all->forward_top1_difference, -.25, 4);
+    assert_figure(all->forward_map_difference, (BAD - GOOD) / 4, 4);
+    assert_false(all->meets_forward);
+}
+
+/* New queries 15 and 108 put where they find another class first, as the old ones do not.
+ */
+static void forward_is_held_against_the_model_it_leaves(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_report_group *all;
+
+    put(f->from, 0, 50 + 30);
+    put(f->from, 3, 98 + 30);
+    all = make(f);
+    assert_retrieval(all->new_new, .5, (GOOD + BAD) / 2, 4);
+    assert_figure(all->forward_top1_difference, .25, 4);
+    assert_true(all->meets_forward);
+    assert_true(all->forward_map_difference.value > 0);
 }
 
 static void gains_are_of_what_the_new_model_could_bring(void **state)
@@ -463,6 +482,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         CASE(retrieval_is_measured_in_both_spaces_and_across),
         CASE(old_queries_are_measured_among_new_items),
+        CASE(forward_is_held_against_the_model_it_leaves),
         CASE(gains_are_of_what_the_new_model_could_bring),
         CASE(flips_are_counted_both_ways),
         CASE(photographs_find_themselves_or_do_not),
