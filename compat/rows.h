@@ -28,8 +28,8 @@ struct hl_rows_memory {
 struct hl_rows hl_rows_of_memory(const struct hl_rows_memory *memory, uint64_t n_rows,
                                  const char *name);
 
-/* Some of other rows, by rising numbers; both are borrowed. A number beyond the rows is
- * the caller's bug. */
+/* Some of other rows, by their numbers; both are borrowed. Rising ones are read faster. A
+ * number beyond the rows is the caller's bug. */
 struct hl_rows_pick {
     const struct hl_rows *rows;
     const uint32_t *numbers;

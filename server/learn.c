@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/learn_part.h"
 
-#include "compat/split.h"
 #include "proto/alloc.h"
 #include "proto/encode.h"
 
@@ -10,8 +9,6 @@
 
 /* A report is some 60 KB; with a fit's story it is little more. */
 static const size_t most_json = (size_t)4 << 20;
-
-enum { MIN_IDENTITIES = 50 /* classes that can be split whole */ };
 
 /* ---- labels ---- */
 
@@ -40,7 +37,7 @@ enum hl_code hl_learn_add_labels(struct hl_labels *labels, const int64_t *names,
     return code;
 }
 
-static size_t count_classes(const struct hl_learn_source *source)
+size_t hl_learn_count_classes(const struct hl_learn_source *source)
 {
     return source->labels ? hl_labels_count(source->labels) : 0;
 }
@@ -66,43 +63,6 @@ static enum hl_code find_own_classes(const struct hl_learn_source *source,
     else
         hl_free(classes);
     return code;
-}
-
-/* ---- parts of the rows ---- */
-
-enum hl_code hl_learn_part_init(struct hl_learn_part *part, const struct hl_lesson *of,
-                                const uint32_t *numbers, size_t n, struct hl_err *err)
-{
-    *part = (struct hl_learn_part){
-        .lesson = {.n_rows = n}, .from = {&of->from, numbers}, .to = {&of->to, numbers}};
-    if (of->from.dim > 0)
-        part->lesson.from = hl_rows_of_pick(&part->from, n);
-    if (of->to.dim > 0)
-        part->lesson.to = hl_rows_of_pick(&part->to, n);
-    if (of->labels)
-        part->labels = hl_alloc_zeroed(n, sizeof *part->labels);
-    if (of->modalities)
-        part->modalities = hl_alloc_zeroed(n, sizeof *part->modalities);
-    if ((of->labels && !part->labels) || (of->modalities && !part->modalities)) {
-        hl_learn_part_done(part);
-        return hl_fail(err, HL_NO_MEMORY, "no memory for the labels of %zu rows", n);
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (part->labels)
-            part->labels[i] = of->labels[numbers[i]];
-        if (part->modalities)
-            part->modalities[i] = of->modalities[numbers[i]];
-    }
-    part->lesson.labels = part->labels;
-    part->lesson.modalities = part->modalities;
-    return HL_OK;
-}
-
-void hl_learn_part_done(struct hl_learn_part *part)
-{
-    hl_free(part->labels);
-    hl_free(part->modalities);
-    *part = (struct hl_learn_part){0};
 }
 
 /* ---- stages ---- */
@@ -132,87 +92,24 @@ static struct hl_errand errand_of(struct stage *stage)
 
 struct learning {
     const struct hl_learn *learn;
-    bool is_pairs, is_by_class;
-    struct hl_split *split;
-    struct hl_learn_part parts[HL_N_SPLIT_PARTS];
-    struct hl_lesson fit, choose, report; /* n_rows 0: none */
+    struct hl_learn_rows rows;
     struct hl_exam *chooser, *judge;
     int32_t *own_classes;
     struct hl_learnt learnt;
 };
-
-/* Faces: a person is whole in one part. Rows of unknown class go each its own way. */
-static enum hl_code list_classes(const struct hl_lesson *data, int32_t **ret_classes,
-                                 struct hl_err *err)
-{
-    int32_t *classes = hl_alloc_zeroed((size_t)data->n_rows, sizeof *classes);
-
-    if (!classes)
-        return hl_fail(err, HL_NO_MEMORY, "no memory to split rows");
-    for (size_t i = 0; i < data->n_rows; i++)
-        classes[i] = data->labels[i] >= 0 ? data->labels[i] : (int32_t)(-1 - (int64_t)i);
-    *ret_classes = classes;
-    return HL_OK;
-}
-
-static enum hl_code make_split(struct learning *l, struct hl_err *err)
-{
-    const struct hl_lesson *data = &l->learn->data;
-    struct hl_split_task task = {.n_rows = (size_t)data->n_rows,
-                                 .needs_choose = l->choose.n_rows == 0,
-                                 .needs_report = l->report.n_rows == 0,
-                                 .seed = l->learn->seed};
-    int32_t *classes = NULL;
-    enum hl_code code = HL_OK;
-
-    l->is_by_class = l->learn->task == HL_TASK_SAME && data->labels &&
-                     count_classes(&l->learn->source) >= MIN_IDENTITIES;
-    if (l->is_by_class)
-        code = list_classes(data, &classes, err);
-    task.labels = classes;
-    if (code == HL_OK)
-        code = hl_split_make(&task, &l->split, err);
-    hl_free(classes);
-    for (int i = 0; i < HL_N_SPLIT_PARTS && code == HL_OK; i++)
-        code =
-            hl_learn_part_init(&l->parts[i], data, l->split->rows[i], l->split->n[i], err);
-    if (code != HL_OK)
-        return code;
-    l->fit = l->parts[HL_SPLIT_FIT].lesson;
-    if (task.needs_choose)
-        l->choose = l->parts[HL_SPLIT_CHOOSE].lesson;
-    if (task.needs_report)
-        l->report = l->parts[HL_SPLIT_REPORT].lesson;
-    return HL_OK;
-}
-
-/* Without pairs there is nothing to hold out: a photograph that both models saw is what
- * any of them is measured by. */
-static enum hl_code part_rows(struct learning *l, struct hl_err *err)
-{
-    const struct hl_learn *learn = l->learn;
-
-    l->fit = learn->data;
-    l->choose = learn->choose;
-    l->report = learn->report;
-    l->is_pairs = learn->data.from.dim > 0 && learn->data.to.dim > 0;
-    if (l->is_pairs && (l->choose.n_rows == 0 || l->report.n_rows == 0))
-        return make_split(l, err);
-    return HL_OK;
-}
 
 static enum hl_code load_exams(struct learning *l, struct hl_err *err)
 {
     uint64_t seed = l->learn->seed;
     enum hl_code code = HL_OK;
 
-    if (l->choose.n_rows > 0) {
-        code = hl_exam_load(&l->choose, HL_SPLIT_MAX, seed, &l->chooser, err);
+    if (l->rows.choose.n_rows > 0) {
+        code = hl_exam_load(&l->rows.choose, HL_SPLIT_MAX, seed, &l->chooser, err);
         if (code != HL_OK)
             return hl_fail_in(err, "the rows to choose by");
     }
-    if (l->report.n_rows > 0) {
-        code = hl_exam_load(&l->report, HL_SPLIT_MAX, seed, &l->judge, err);
+    if (l->rows.report.n_rows > 0) {
+        code = hl_exam_load(&l->rows.report, HL_SPLIT_MAX, seed, &l->judge, err);
         if (code != HL_OK)
             return hl_fail_in(err, "the rows to report on");
     }
@@ -225,11 +122,11 @@ static enum hl_code fit(struct learning *l, struct hl_err *err)
     struct stage stage = {.errand = &learn->errand, .done = 0, .share = .8};
     struct hl_fit task = {.from = learn->from,
                           .to = learn->to,
-                          .pairs = l->fit,
-                          .items = learn->items,
+                          .pairs = l->rows.fit,
+                          .items = l->rows.items,
                           .choose = l->chooser,
                           .head = learn->source.head,
-                          .n_classes = count_classes(&learn->source),
+                          .n_classes = hl_learn_count_classes(&learn->source),
                           .kind = learn->kind,
                           .task = learn->task,
                           .focal = learn->focal,
@@ -240,6 +137,17 @@ static enum hl_code fit(struct learning *l, struct hl_err *err)
                           .errand = errand_of(&stage)};
 
     return hl_fit_bridge(&task, &l->learnt.bridge, &l->learnt.story, err);
+}
+
+/* Where no row of the one model is the photograph of a row of the other, the dial stays
+ * where the most of the same kind is found: what it trades that for cannot be measured. */
+static void forget_pairs(struct learning *l)
+{
+    if (!l->rows.are_twins)
+        return;
+    l->learnt.bridge->fidelity = 0;
+    l->learnt.bridge->old_weight = 0;
+    hl_learn_forget_pairs(&l->learnt.story, l->learnt.report);
 }
 
 static enum hl_code tune_and_judge(struct learning *l, struct hl_err *err)
@@ -253,6 +161,8 @@ static enum hl_code tune_and_judge(struct learning *l, struct hl_err *err)
     if (l->chooser)
         code = hl_report_tune(&task, l->learnt.bridge, err);
     if (code == HL_OK)
+        forget_pairs(l); /* before the report: it looks at the dial */
+    if (code == HL_OK)
         code = find_own_classes(&l->learn->source, &l->own_classes, err);
     if (code != HL_OK || !l->judge)
         return code;
@@ -261,7 +171,10 @@ static enum hl_code tune_and_judge(struct learning *l, struct hl_err *err)
     task.own_head = l->learn->source.own_head;
     task.own_classes = l->own_classes;
     task.errand = errand_of(&judging);
-    return hl_report_make(&task, &l->learnt.report, err);
+    code = hl_report_make(&task, &l->learnt.report, err);
+    if (code == HL_OK)
+        forget_pairs(l);
+    return code;
 }
 
 /* What the bridge carries with it. */
@@ -275,17 +188,13 @@ static enum hl_code furnish(struct learning *l, int64_t started_us, struct hl_er
 
     snprintf(bridge->from_print, sizeof bridge->from_print, "%s", learn->from_print);
     snprintf(bridge->to_print, sizeof bridge->to_print, "%s", learn->to_print);
-    l->learnt.n_fit = (size_t)l->fit.n_rows;
+    l->learnt.n_fit = (size_t)l->rows.fit.n_rows;
     l->learnt.n_choose = l->chooser ? l->chooser->n_rows : 0;
     l->learnt.n_report = l->judge ? l->judge->n_rows : 0;
     l->learnt.seconds =
         (double)(hl_clock_now(learn->errand.deadline->clock) - started_us) / 1e6;
     hl_buf_init(&json, most_json);
-    hl_learn_print(learn, &l->learnt,
-                   !l->split        ? NULL
-                   : l->is_by_class ? "class"
-                                    : "row",
-                   &json);
+    hl_learn_print(learn, &l->learnt, l->rows.split_by, &json);
     code = hl_buf_check(&json, "a bridge's report", err);
     if (code == HL_OK)
         bridge->report = hl_buf_take(&json, &len);
@@ -301,7 +210,7 @@ enum hl_code hl_learn_bridge(const struct hl_learn *learn, struct hl_learnt *ret
     enum hl_code code = hl_learn_check(learn, err);
 
     if (code == HL_OK)
-        code = part_rows(&l, err);
+        code = hl_learn_rows_init(&l.rows, learn, err);
     if (code == HL_OK)
         code = load_exams(&l, err);
     if (code == HL_OK)
@@ -310,9 +219,7 @@ enum hl_code hl_learn_bridge(const struct hl_learn *learn, struct hl_learnt *ret
         code = tune_and_judge(&l, err);
     if (code == HL_OK)
         code = furnish(&l, started_us, err);
-    for (int i = 0; i < HL_N_SPLIT_PARTS; i++)
-        hl_learn_part_done(&l.parts[i]);
-    hl_split_free(l.split);
+    hl_learn_rows_done(&l.rows);
     hl_exam_free(l.chooser);
     hl_exam_free(l.judge);
     hl_free(l.own_classes);

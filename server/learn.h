@@ -48,7 +48,7 @@ struct hl_learn {
     struct hl_lesson data;             /* pairs, or labelled rows of `from` alone */
     struct hl_lesson items;            /* labelled rows of `to` alone; n_rows 0: none */
     struct hl_lesson choose, report; /* pairs; n_rows 0: a tenth of the data each, if those
-                                        are pairs */
+                                        are pairs, or labelled rows of both models */
     struct hl_learn_source source;
     enum hl_kind kind;
     enum hl_task task;
@@ -64,7 +64,7 @@ struct hl_learnt {
     struct hl_bridge *bridge; /* `report` is its JSON: story, seed, seconds, rows, inputs,
                                  measured */
     struct hl_fit_story story;
-    struct hl_report *report; /* NULL: there were no pairs to judge on */
+    struct hl_report *report; /* NULL: there was nothing to judge on */
     size_t n_fit, n_choose, n_report;
     double seconds;
 };

@@ -10,6 +10,7 @@
 #include "proto/fail.h"
 #include "server/learn.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,20 +192,47 @@ static void the_same_seed_makes_the_same_bridge_and_another_one_another(void **s
     assert_memory_not_equal(map->p, first, sizeof first);
 }
 
-static void without_pairs_nothing_is_split_off_and_nothing_measured(void **state)
+/* Labelled rows of either model alone. */
+static void give_strangers(struct fixture *f, size_t n_from, size_t n_to)
+{
+    f->learn.data = rows(f, n_from);
+    f->learn.data.to = (struct hl_rows){0};
+    f->learn.items = rows(f, n_to);
+    f->learn.items.from = (struct hl_rows){0};
+    f->learn.kind = HL_KIND_AUTO;
+}
+
+static void of_a_few_rows_that_are_no_pairs_nothing_is_measured(void **state)
 {
     struct fixture *f = *state;
 
-    f->learn.data = rows(f, 500);
-    f->learn.data.to = (struct hl_rows){0};
-    f->learn.items = rows(f, MAX_ROWS);
-    f->learn.items.from = (struct hl_rows){0};
-    f->learn.kind = HL_KIND_AUTO;
+    give_strangers(f, 400, MAX_ROWS);
     learn_well(f);
-    assert_int_equal(f->learnt.n_fit, 500);
+    assert_int_equal(f->learnt.n_fit, 400);
     assert_null(f->learnt.report);
     assert_told(f, "\"measured\":null");
     assert_told(f, "\"head\":\"learnt\"");
+}
+
+static void rows_that_are_no_pairs_are_judged_by_their_classes(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_report_group *all;
+
+    give_strangers(f, MAX_ROWS, 600);
+    learn_well(f);
+    assert_non_null(f->learnt.report);
+    assert_in_range(f->learnt.n_report, 30, 90); /* as many as there are of the fewer */
+    all = &f->learnt.report->groups[0];
+    assert_int_equal(all->new_old.map.of, f->learnt.n_report / 2);
+    assert_true(all->new_old.map.value > .5);
+    assert_int_equal(all->self10.of, 0);
+    assert_int_equal(all->negative_flips.of, 0);
+    assert_int_equal(f->learnt.report->sweep[3].overlap10.of, 0);
+    assert_true(fabsf(f->learnt.bridge->fidelity) < 1e-6F);
+    assert_true(fabsf(f->learnt.report->fidelity) < 1e-6F);
+    assert_true(isnan(f->learnt.story.trials[0].self10));
+    assert_told(f, "\"cannot_say\":\"self@k, flips, overlap: there are no pairs\"");
 }
 
 /* Fifty classes: people. */
@@ -310,7 +338,8 @@ int main(void)
         WITH_ROWS(rows_are_split_and_the_bridge_carries_its_report),
         WITH_ROWS(rows_to_choose_by_and_to_report_on_leave_all_others_to_learn_from),
         WITH_ROWS(the_same_seed_makes_the_same_bridge_and_another_one_another),
-        WITH_ROWS(without_pairs_nothing_is_split_off_and_nothing_measured),
+        WITH_ROWS(of_a_few_rows_that_are_no_pairs_nothing_is_measured),
+        WITH_ROWS(rows_that_are_no_pairs_are_judged_by_their_classes),
         WITH_ROWS(of_faces_a_person_is_whole_in_one_part),
         WITH_ROWS(labels_of_a_file_are_classes_and_below_zero_unknown),
         WITH_ROWS(whoever_cancels_gets_no_bridge),
