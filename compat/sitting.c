@@ -259,9 +259,14 @@ enum hl_code hl_sitting_find_selves(struct hl_sitting *sitting, struct hl_err *e
 
 /* ---- heads ---- */
 
+/* Logits that are worked out at most, of each head and kind of rows: of so many classes
+ * that every row would take longer than all else, the first rows are asked alone. */
+enum { MOST_LOGITS = 1 << 28 };
+
 /* A head and the rows it is shown, in blocks of scores. */
 struct judging {
     const struct hl_head *head;
+    size_t n_rows;
     const int32_t *classes; /* the label of each of its rows; NULL: its number */
     const struct hl_exam *exam;
     uint8_t asked, right; /* what is marked */
@@ -296,7 +301,7 @@ static void see_row(void *self, size_t row, const float *logits)
 
 static void mark_asked(const struct judging *judging)
 {
-    for (size_t row = 0; row < judging->exam->n_rows; row++) {
+    for (size_t row = 0; row < judging->n_rows; row++) {
         int32_t label = judging->exam->labels[row];
         bool is_known = false;
 
@@ -314,7 +319,7 @@ static enum hl_code judge_rows(const struct hl_sitting *sitting, struct judging 
 {
     struct hl_scan scan = {rows,
                            judging.head->weight,
-                           sitting->exam->n_rows,
+                           judging.n_rows,
                            judging.head->n_rows,
                            judging.head->dim,
                            &sitting->task->errand};
@@ -325,12 +330,24 @@ static enum hl_code judge_rows(const struct hl_sitting *sitting, struct judging 
     return hl_scan_each(&scan, see_row, &judging, err);
 }
 
+/* The same rows for both heads, so that they can be compared. */
+static size_t rows_to_judge(const struct hl_report_task *task)
+{
+    size_t old = task->head ? task->head->n_rows : 1;
+    size_t own = task->own_head ? task->own_head->n_rows : 1;
+    size_t most = MOST_LOGITS / max_of(old, own);
+
+    return task->exam->n_rows < most ? task->exam->n_rows : most;
+}
+
 enum hl_code hl_sitting_judge(struct hl_sitting *sitting, struct hl_err *err)
 {
     const struct hl_report_task *task = sitting->task;
     const struct hl_exam *exam = sitting->exam;
-    struct judging old = {.head = task->head, .asked = HL_ASKED_OLD};
+    size_t n_rows = rows_to_judge(task);
+    struct judging old = {.head = task->head, .n_rows = n_rows, .asked = HL_ASKED_OLD};
     struct judging own = {.head = task->own_head,
+                          .n_rows = n_rows,
                           .classes = task->own_classes,
                           .asked = HL_ASKED_OWN,
                           .right = HL_RIGHT_OWN};

@@ -122,6 +122,42 @@ static void accuracy_is_over_rows_of_known_classes(void **state)
     assert_figure(groups[0].head_relative_flips, 1, 4);
 }
 
+/* Of 100,000 classes 2,684 rows are 2^28 logits. The vectors are of one number, and the
+ * head's last row alone is positive. */
+enum { MANY_CLASSES = 100000, MANY_ROWS = 2800, ASKED_ROWS = (1 << 28) / MANY_CLASSES };
+
+static void of_very_many_classes_the_first_rows_are_asked(void **state)
+{
+    struct fixture *f = *state;
+    float *rows = calloc(MANY_ROWS, sizeof *rows);
+    float *weight = calloc(MANY_CLASSES, sizeof *weight);
+    int32_t *labels = calloc(MANY_ROWS, sizeof *labels);
+    uint8_t *modalities = calloc(MANY_ROWS, sizeof *modalities);
+
+    if (!rows || !weight || !labels || !modalities)
+        abort();
+    for (size_t row = 0; row < MANY_ROWS; row++) {
+        rows[row] = 1;
+        labels[row] = row % 4 == 0 ? MANY_CLASSES - 1 : 0;
+    }
+    weight[MANY_CLASSES - 1] = 1;
+    f->head = (struct hl_head){.n_rows = MANY_CLASSES, .dim = 1, .weight = weight};
+    f->exam = (struct hl_exam){.n_rows = MANY_ROWS,
+                               .n_queries = MANY_ROWS / 2,
+                               .dim_from = 1,
+                               .dim_to = 1,
+                               .from = rows,
+                               .to = rows,
+                               .labels = labels,
+                               .modalities = modalities};
+    f->task = (struct hl_report_task){.exam = &f->exam, .head = &f->head, .is_brief = true};
+    assert_figure(make(f)->old_accuracy, .25, ASKED_ROWS);
+    free(rows);
+    free(weight);
+    free(labels);
+    free(modalities);
+}
+
 static void text_and_images_are_groups(void **state)
 {
     struct fixture *f = *state;
@@ -159,6 +195,7 @@ int main(void)
         CASE(photographs_find_themselves_or_do_not),
         CASE(what_the_old_head_does_not_know_is_a_group),
         CASE(accuracy_is_over_rows_of_known_classes),
+        CASE(of_very_many_classes_the_first_rows_are_asked),
         CASE(text_and_images_are_groups),
         CASE(text_goes_its_own_way_where_it_has_one),
 #undef CASE
