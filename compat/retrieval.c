@@ -8,14 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Scores held at once, 4 MiB of them: what still fits in a core's share of the cache. */
-enum { BLOCK_SCORES = 1 << 20, BLOCK_QUERIES = 256 };
+/* Scores held at once: 4 MiB of them, what still fits in a core's share of the cache,
+ * unless that is too few queries for a product of matrices to be worth it: then up to 32
+ * MiB. */
+enum {
+    CACHED_SCORES = 1 << 20,
+    MOST_SCORES = 1 << 23,
+    FEW_QUERIES = 64,
+    MANY_QUERIES = 256
+};
 
 static size_t block_of(const struct hl_scan *scan)
 {
-    size_t n = BLOCK_SCORES / (scan->n_gallery ? scan->n_gallery : 1);
+    size_t n_gallery = scan->n_gallery ? scan->n_gallery : 1;
+    size_t n = CACHED_SCORES / n_gallery;
 
-    n = n < 8 ? 8 : n > BLOCK_QUERIES ? BLOCK_QUERIES : n;
+    if (n > MANY_QUERIES)
+        n = MANY_QUERIES;
+    if (n < FEW_QUERIES) {
+        size_t most = MOST_SCORES / n_gallery;
+
+        n = most > FEW_QUERIES ? FEW_QUERIES : most > 8 ? most : 8;
+    }
     return n < scan->n_queries ? n : scan->n_queries;
 }
 

@@ -314,16 +314,19 @@ static void mark_asked(const struct judging *judging)
     }
 }
 
+/* Where both the head and the rows are there. */
 static enum hl_code judge_rows(const struct hl_sitting *sitting, struct judging judging,
                                const float *rows, struct hl_err *err)
 {
-    struct hl_scan scan = {rows,
-                           judging.head->weight,
-                           judging.n_rows,
-                           judging.head->n_rows,
-                           judging.head->dim,
-                           &sitting->task->errand};
+    const struct hl_head *head = judging.head;
+    struct hl_scan scan = {.queries = rows, .errand = &sitting->task->errand};
 
+    if (!head || !rows)
+        return HL_OK;
+    scan.n_queries = judging.n_rows;
+    scan.gallery = head->weight;
+    scan.n_gallery = head->n_rows;
+    scan.dim = head->dim;
     judging.exam = sitting->exam;
     judging.rights = sitting->rights;
     mark_asked(&judging);
@@ -351,22 +354,19 @@ enum hl_code hl_sitting_judge(struct hl_sitting *sitting, struct hl_err *err)
                           .classes = task->own_classes,
                           .asked = HL_ASKED_OWN,
                           .right = HL_RIGHT_OWN};
-    enum hl_code code = HL_OK;
+    enum hl_code code;
 
     if (!exam->labels || (!task->head && !task->own_head))
         return HL_OK;
     sitting->rights = hl_alloc_zeroed(exam->n_rows, sizeof *sitting->rights);
     if (!sitting->rights)
         return hl_fail(err, HL_NO_MEMORY, "no memory to judge %zu rows", exam->n_rows);
-    if (task->head) {
-        old.right = HL_RIGHT_OLD;
-        code = judge_rows(sitting, old, exam->to, err);
-    }
-    if (task->head && sitting->mapped && code == HL_OK) {
-        old.right = HL_RIGHT_NEW;
+    old.right = HL_RIGHT_OLD;
+    code = judge_rows(sitting, old, exam->to, err);
+    old.right = HL_RIGHT_NEW;
+    if (code == HL_OK)
         code = judge_rows(sitting, old, sitting->mapped, err);
-    }
-    if (task->own_head && code == HL_OK)
+    if (code == HL_OK)
         code = judge_rows(sitting, own, exam->from, err);
     return code;
 }
