@@ -52,18 +52,16 @@ static enum hl_code check_head(const struct hl_head *head, const char *from, con
 {
     if (!head || data->to.dim == 0 || head->dim == data->to.dim)
         return HL_OK;
-    return hl_fail(
-        err, HL_DIMENSION_MISMATCH,
-        "the head is for vectors of %zu dimensions, those of \"%s\", where the "
-        "bridge leads, have %zu%s%s%s",
-        head->dim, shown(to), data->to.dim,
-        head->dim == data->from.dim ? " and those of \"" : "",
-        head->dim == data->from.dim ? shown(from) : "",
-        head->dim == data->from.dim
-            ? "\" have what it wants: are the two models swapped? A bridge leads "
-              "from the new model to the old one and is judged by the old one's "
-              "head"
-            : "");
+    return hl_fail(err, HL_DIMENSION_MISMATCH,
+                   "the head is for vectors of %zu dimensions, those of \"%s\", where the "
+                   "bridge leads, have %zu%s%s%s",
+                   head->dim, shown(to), data->to.dim,
+                   head->dim == data->from.dim ? " and those of \"" : "",
+                   head->dim == data->from.dim ? shown(from) : "",
+                   head->dim == data->from.dim
+                       ? "\" have so many: are the two models swapped? The head wanted is "
+                         "that of the model a bridge leads to"
+                       : "");
 }
 
 static enum hl_code check_pairs(const struct hl_lesson *rows, const struct hl_lesson *data,

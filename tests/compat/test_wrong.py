@@ -74,7 +74,7 @@ CASES = [
     ("one model twice", ["fit", "new.npy", "old.npy", "--from", "v1", "--to", "v1"],
      "both models are \"v1\": a bridge joins two models"),
     ("swapped models", ["fit", "old.npy", "new.npy", "--head", "head.safetensors", "--labels", "labels.npy"],
-     "are the two models swapped? A bridge leads from the new model to the old one"),
+     "are the two models swapped? The head wanted is that of the model a bridge leads to"),
     ("the head of the other model", [*FIT, "--head", "new_head.safetensors", "--labels", "labels.npy"],
      "the head is for vectors of 12 dimensions, those of \"old\", where the bridge leads, have 8"),
     ("a kind that needs more", ["fit", "new.npy", "old.npy", "--kind", "residual"],
