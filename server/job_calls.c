@@ -38,7 +38,8 @@ static void print_raw(struct hl_buf *buf, const char *name, const char *json)
     hl_buf_add_text(buf, json[0] ? json : "null");
 }
 
-static void print_job(struct hl_buf *buf, const struct hl_job *job)
+/* A result holds a report of many kilobytes: lists leave it out. */
+static void print_job(struct hl_buf *buf, const struct hl_job *job, bool has_result)
 {
     const bool is_done = job->state == HL_JOB_DONE;
 
@@ -53,7 +54,8 @@ static void print_job(struct hl_buf *buf, const struct hl_job *job)
     print_moment(buf, "created_at", job->created_ms);
     print_moment(buf, "changed_at", job->changed_ms);
     print_raw(buf, "request", job->request);
-    print_raw(buf, "result", is_done ? job->outcome : "");
+    if (has_result)
+        print_raw(buf, "result", is_done ? job->outcome : "");
     print_raw(buf, "error", is_done ? "" : job->outcome);
     hl_buf_add_char(buf, '}');
 }
@@ -63,6 +65,7 @@ static void print_job(struct hl_buf *buf, const struct hl_job *job)
 struct page {
     struct hl_buf *buf;
     size_t n;
+    bool is_list;
 };
 
 static bool add_to_page(void *self, const struct hl_job *job)
@@ -70,14 +73,14 @@ static bool add_to_page(void *self, const struct hl_job *job)
     struct page *page = self;
 
     hl_buf_add_text(page->buf, page->n++ > 0 ? "," : "");
-    print_job(page->buf, job);
+    print_job(page->buf, job, !page->is_list);
     return true;
 }
 
 enum hl_code hl_job_call_list(struct hl_server *server, struct hl_request *request,
                               struct hl_reply *reply, struct hl_err *err)
 {
-    struct page page = {.buf = &reply->body};
+    struct page page = {.buf = &reply->body, .is_list = true};
     enum hl_code code;
 
     hl_reply_begin(reply);
@@ -156,7 +159,7 @@ static void answer(struct hl_job_waiter *waiter, const struct hl_job *job,
         return;
     }
     hl_reply_begin(reply);
-    print_job(&reply->body, job);
+    print_job(&reply->body, job, true);
     code = hl_reply_end(reply, request, &err);
     if (!hl_job_is_over(job))
         reply->status = 202;

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The calls that begin learning and judging, on a real folder: what they begin, and that
+ * nothing is left of them wherever memory runs out. The mathematics is played over the
+ * wire. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "proto/dir.h"
+#include "proto/fail.h"
+#include "server/bridge_calls.h"
+#include "server/bridges.h"
+#include "server/change.h"
+#include "server/server.h"
+#include "tests/support/still.h"
+
+#include <math.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 300 };
+
+struct rig {
+    char folder[48], offer[80];
+    struct hl_config config;
+    struct hl_server server;
+    struct hl_request request;
+    struct hl_reply reply;
+    struct hl_err err;
+    /* One job that holds the runner up, so that others wait. */
+    struct hl_work gate;
+    sem_t begun, may_end;
+    bool is_shut;
+};
+
+/* ---- the gate ---- */
+
+static struct rig *rig_of(struct hl_work *work)
+{
+    return (struct rig *)((char *)work - offsetof(struct rig, gate));
+}
+
+static enum hl_code wait_at_gate(struct hl_work *work, const struct hl_errand *errand,
+                                 struct hl_buf *result, struct hl_err *err)
+{
+    struct rig *rig = rig_of(work);
+
+    (void)errand, (void)err;
+    sem_post(&rig->begun);
+    while (sem_wait(&rig->may_end) != 0)
+        continue;
+    hl_buf_add_text(result, "{}");
+    return HL_OK;
+}
+
+static void leave_gate(struct hl_work *work)
+{
+    (void)work;
+}
+
+static void shut_gate(struct rig *rig)
+{
+    const struct hl_job_order order = {"gate", "c", "", false};
+    uint64_t id;
+
+    rig->gate = (struct hl_work){wait_at_gate, leave_gate};
+    assert_int_equal(hl_jobs_add(rig->server.jobs, &order, &rig->gate, &id, &rig->err),
+                     HL_OK);
+    while (sem_wait(&rig->begun) != 0)
+        continue;
+    rig->is_shut = true;
+}
+
+/* ---- the rig ---- */
+
+static enum hl_code make_spaces(void *self, struct hl_writing *writing, struct hl_err *err)
+{
+    static const struct hl_vector_config configs[] = {
+        {.name = {"", 0},
+         .size = 3,
+         .distance = HL_COSINE,
+         .text = {"{\"size\":3,\"distance\":\"Cosine\"}", 30}},
+        {.name = {"v2", 2},
+         .size = 4,
+         .distance = HL_COSINE,
+         .text = {"{\"size\":4,\"distance\":\"Cosine\"}", 30}}};
+    enum hl_code code = hl_writing_add_space(writing, &configs[0], err);
+
+    (void)self;
+    return code == HL_OK ? hl_writing_add_space(writing, &configs[1], err) : code;
+}
+
+static enum hl_code fill(void *self, struct hl_collection *collection, struct hl_err *err)
+{
+    return hl_pending_run_now(collection, make_spaces, self, err);
+}
+
+static void write_rows(struct rig *rig)
+{
+    const struct hl_tensor tensors[] = {
+        {.name = "@default", .type = HL_DTYPE_F32, .n_dims = 2, .shape = {ROWS, 3}},
+        {.name = "v2", .type = HL_DTYPE_F32, .n_dims = 2, .shape = {ROWS, 4}},
+        {.name = "labels", .type = HL_DTYPE_I64, .n_dims = 1, .shape = {ROWS}}};
+    const struct hl_tensors_plan plan = {.tensors = tensors, .n_tensors = 3};
+    struct hl_tensors_writer *writer;
+    float row[4];
+
+    assert_int_equal(hl_tensors_writer_open(rig->offer, &plan, &writer, &rig->err), HL_OK);
+    for (int side = 3; side <= 4; side++)
+        for (int i = 0; i < ROWS; i++) {
+            row[0] = cosf((float)(i % 3) * 2 + (float)(i % 7) / 20);
+            row[1] = sinf((float)(i % 3) * 2 + (float)(i % 7) / 20);
+            row[2] = (float)(i % 11) / 30;
+            row[3] = row[0] + row[1];
+            assert_int_equal(
+                hl_tensors_writer_add_floats(writer, row, (size_t)side, &rig->err), HL_OK);
+        }
+    for (int64_t i = 0; i < ROWS; i++) {
+        const int64_t label = i % 3;
+
+        assert_int_equal(hl_tensors_writer_add_i64(writer, &label, 1, &rig->err), HL_OK);
+    }
+    assert_int_equal(hl_tensors_writer_commit(writer, &rig->err), HL_OK);
+}
+
+static void put_dataset(struct rig *rig)
+{
+    static const struct hl_span cats = {"c", 1}, name = {"d", 1};
+    struct hl_collection *collection = NULL;
+    struct hl_collection_info info;
+    struct hl_dataset_offer offer = {.path = rig->offer, .name = &name, .deadline = &never};
+
+    write_rows(rig);
+    assert_int_equal(
+        hl_collections_acquire(rig->server.collections, &cats, &collection, &rig->err),
+        HL_OK);
+    assert_int_equal(hl_collection_info(collection, rig->request.arena, &info, &rig->err),
+                     HL_OK);
+    offer.layout = info.layout;
+    if (hl_dataset_put(&rig->server.datasets, collection, &offer, &rig->err) != HL_OK)
+        fail_msg("%s", rig->err.msg);
+    hl_layout_unref(info.layout);
+    hl_collection_unref(collection);
+}
+
+static void open_server(struct rig *rig)
+{
+    static const struct hl_metrics_build build = {"0", "0", "0", "portable"};
+    const struct hl_engine_options engine = {.clock = &hl_still,
+                                             .n_writers = 1,
+                                             .seal_rows = 64,
+                                             .max_unindexed_bytes = 64 << 20,
+                                             .n_links = 8,
+                                             .ef_construction = 40,
+                                             .beam = 64};
+    struct hl_collections_options collections = {.folder = rig->folder, .clock = &hl_still};
+    struct hl_jobs_options jobs = {.clock = &hl_still};
+    struct hl_server *server = &rig->server;
+
+    server->config = &rig->config;
+    server->clock = hl_still;
+    assert_int_equal(hl_metrics_new(NULL, 0, &build, &server->metrics, &rig->err), HL_OK);
+    assert_int_equal(hl_engine_new(&engine, &server->engine, &rig->err), HL_OK);
+    collections.engine = server->engine;
+    assert_int_equal(hl_collections_open(&collections, &server->collections, &rig->err),
+                     HL_OK);
+    jobs.collections = server->collections;
+    jobs.metrics = server->metrics;
+    assert_int_equal(hl_jobs_open(&jobs, &server->jobs, &rig->err), HL_OK);
+    hl_datasets_init(&server->datasets);
+}
+
+static int set_up(void **state)
+{
+    static const struct hl_span cats = {"c", 1};
+    const struct hl_collections_filler filler = {fill, NULL};
+    struct rig *rig = calloc(1, sizeof *rig);
+
+    *state = rig;
+    snprintf(rig->folder, sizeof rig->folder, "/tmp/heirloom-bridge-jobs-XXXXXX");
+    assert_non_null(mkdtemp(rig->folder));
+    snprintf(rig->offer, sizeof rig->offer, "%s/offer", rig->folder);
+    snprintf(rig->config.storage.path, sizeof rig->config.storage.path, "%s", rig->folder);
+    sem_init(&rig->begun, 0, 0);
+    sem_init(&rig->may_end, 0, 0);
+    rig->request.arena = hl_arena_new(16 << 20);
+    rig->request.deadline = never;
+    hl_buf_init(&rig->reply.body, 1 << 20);
+    open_server(rig);
+    assert_int_equal(
+        hl_collections_create(rig->server.collections, &cats, &filler, &rig->err), HL_OK);
+    put_dataset(rig);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct rig *rig = *state;
+
+    if (rig->is_shut)
+        sem_post(&rig->may_end);
+    hl_jobs_close(rig->server.jobs);
+    hl_buf_done(&rig->reply.body);
+    hl_arena_free(rig->request.arena);
+    hl_engine_stop(rig->server.engine);
+    hl_collections_close(rig->server.collections);
+    hl_engine_free(rig->server.engine);
+    hl_metrics_free(rig->server.metrics);
+    hl_datasets_done(&rig->server.datasets);
+    assert_int_equal(hl_dir_remove(rig->folder, &rig->err), HL_OK);
+    free(rig);
+    return 0;
+}
+
+#define HANDLER(name)                                                                      \
+    enum hl_code (*(name))(struct hl_server *, struct hl_request *, struct hl_reply *,     \
+                           struct hl_err *)
+
+static enum hl_code ask(struct rig *rig, HANDLER(handler), const char *from, const char *to,
+                        const char *body)
+{
+    rig->request.params[0] = (struct hl_span){"c", 1};
+    rig->request.params[1] = (struct hl_span){from, strlen(from)};
+    rig->request.params[2] = (struct hl_span){to, strlen(to)};
+    rig->request.body = (struct hl_span){body, strlen(body)};
+    hl_arena_reset(rig->request.arena);
+    hl_buf_done(&rig->reply.body);
+    rig->reply.status = 0;
+    return handler(&rig->server, &rig->request, &rig->reply, &rig->err);
+}
+
+/* ---- jobs as they are ---- */
+
+struct seen {
+    size_t n;
+    enum hl_job_state state;
+    char outcome[4096];
+};
+
+static bool see(void *self, const struct hl_job *job)
+{
+    struct seen *seen = self;
+
+    if (seen->n++ == 0) { /* the newest */
+        seen->state = job->state;
+        snprintf(seen->outcome, sizeof seen->outcome, "%s", job->outcome);
+    }
+    return true;
+}
+
+static struct seen look(struct rig *rig)
+{
+    struct seen seen = {0};
+
+    assert_int_equal(hl_jobs_each(rig->server.jobs, 0, see, &seen, &rig->err), HL_OK);
+    return seen;
+}
+
+static struct seen await_newest(struct rig *rig)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct seen seen = look(rig);
+
+    for (int ms = 0;
+         ms < 60000 && (seen.state == HL_JOB_QUEUED || seen.state == HL_JOB_RUNNING);
+         ms++) {
+        nanosleep(&pause, NULL);
+        seen = look(rig);
+    }
+    return seen;
+}
+
+/* ---- the tests ---- */
+
+static const char ridge[] = "{\"data\":{\"dataset\":\"d\"},\"kind\":\"ridge\"}";
+
+static void a_call_begins_a_job_that_makes_a_bridge(void **state)
+{
+    struct rig *rig = *state;
+    struct seen seen;
+
+    assert_int_equal(ask(rig, hl_bridge_call_learn, "v2", "@default", ridge), HL_OK);
+    assert_int_equal(rig->reply.status, 202);
+    assert_non_null(strstr(rig->reply.body.data, "\"kind\":\"fit\""));
+    seen = await_newest(rig);
+    if (seen.state != HL_JOB_DONE)
+        fail_msg("%s", seen.outcome);
+    assert_non_null(strstr(seen.outcome, "\"to\":\"@default\",\"revision\":1"));
+    assert_int_equal(
+        ask(rig, hl_bridge_call_evaluate, "v2", "@default", "{\"dataset\":\"d\"}"), HL_OK);
+    seen = await_newest(rig);
+    assert_int_equal(seen.state, HL_JOB_DONE);
+    assert_non_null(strstr(seen.outcome, "\"revisions\":[1],\"report\":{"));
+}
+
+static enum hl_code drop_v2(void *self, struct hl_writing *writing, struct hl_err *err)
+{
+    static const struct hl_text name = {"v2", 2};
+
+    (void)self;
+    return hl_writing_drop_space(writing, &name, err);
+}
+
+static void a_model_that_goes_while_its_job_waits_fails_it(void **state)
+{
+    static const struct hl_span cats = {"c", 1};
+    struct rig *rig = *state;
+    struct hl_collection *collection = NULL;
+
+    shut_gate(rig);
+    assert_int_equal(ask(rig, hl_bridge_call_learn, "v2", "@default", ridge), HL_OK);
+    assert_int_equal(
+        hl_collections_acquire(rig->server.collections, &cats, &collection, &rig->err),
+        HL_OK);
+    assert_int_equal(hl_pending_run_now(collection, drop_v2, NULL, &rig->err), HL_OK);
+    hl_collection_unref(collection);
+    sem_post(&rig->may_end);
+    rig->is_shut = false;
+    assert_string_equal(await_newest(rig).outcome,
+                        "{\"error\":\"the vector \\\"v2\\\" was deleted meanwhile\","
+                        "\"code\":\"conflict\"}");
+}
+
+static void a_collection_that_goes_while_its_job_waits_fails_it(void **state)
+{
+    static const struct hl_span cats = {"c", 1};
+    struct rig *rig = *state;
+    bool existed = false;
+
+    shut_gate(rig);
+    assert_int_equal(ask(rig, hl_bridge_call_learn, "v2", "@default", ridge), HL_OK);
+    assert_int_equal(
+        hl_collections_delete(rig->server.collections, &cats, &existed, &rig->err), HL_OK);
+    sem_post(&rig->may_end);
+    rig->is_shut = false;
+    assert_int_equal(await_newest(rig).state, HL_JOB_FAILED);
+}
+
+static void wherever_memory_runs_out_no_job_is_begun_by_halves(void **state)
+{
+    static const struct {
+        HANDLER(handler);
+        const char *body;
+    } cases[] = {{hl_bridge_call_learn, ridge},
+                 {hl_bridge_call_evaluate, "{\"dataset\":\"d\",\"bare\":true}"}};
+    struct rig *rig = *state;
+
+    shut_gate(rig);
+    for (size_t i = 0; i < 2; i++) {
+        enum hl_code code = HL_NO_MEMORY;
+
+        for (int n = 1; code != HL_OK; n++) {
+            const size_t n_before = look(rig).n;
+            char rule[32];
+
+            assert_true(n < 2000);
+            snprintf(rule, sizeof rule, "alloc=%d:fail", n);
+            assert_int_equal(hl_failpoint_arm(rule, &rig->err), HL_OK);
+            code = ask(rig, cases[i].handler, "v2", "@default", cases[i].body);
+            hl_failpoint_disarm();
+            /* Behind the job's row only showing it can fail. */
+            assert_true(look(rig).n == n_before || look(rig).n == n_before + 1);
+            assert_true(code != HL_OK || look(rig).n == n_before + 1);
+        }
+    }
+}
+
+#define RIGGED(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RIGGED(a_call_begins_a_job_that_makes_a_bridge),
+        RIGGED(a_model_that_goes_while_its_job_waits_fails_it),
+        RIGGED(a_collection_that_goes_while_its_job_waits_fails_it),
+        RIGGED(wherever_memory_runs_out_no_job_is_begun_by_halves),
+    };
+
+    return cmocka_run_group_tests_name("bridge_jobs", tests, NULL, NULL);
+}
