@@ -190,6 +190,19 @@ static void of_rows_dealt_out_every_class_is_ranked(void **state)
     assert_int_equal(row_of(f, 3000), 1);
 }
 
+/* Three of five find their label in the other half; every one would, if rows were dealt. */
+static void halves_that_share_most_labels_stay_halves(void **state)
+{
+    static const int32_t labels[] = {0, 0, 1, 1, 0, 0, 0, 2, 2, 0};
+    struct fixture *f = *state;
+
+    give(f, 10);
+    memcpy(f->labels, labels, sizeof labels);
+    f->lesson.labels = f->labels;
+    load_well(f, 100, 1);
+    assert_false(f->exam->is_dealt);
+}
+
 static void labels_that_come_once_each_are_not_dealt_in_vain(void **state)
 {
     struct fixture *f = *state;
@@ -321,6 +334,7 @@ int main(void)
         CASE(labels_go_with_their_rows),
         CASE(rows_sorted_by_label_are_dealt_out),
         CASE(of_rows_dealt_out_every_class_is_ranked),
+        CASE(halves_that_share_most_labels_stay_halves),
         CASE(labels_that_come_once_each_are_not_dealt_in_vain),
         CASE(labels_none_of_which_is_known_are_none),
         CASE(text_asks_and_is_never_in_the_gallery),

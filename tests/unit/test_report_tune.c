@@ -171,6 +171,26 @@ static void where_nothing_is_lost_the_old_vector_weighs_nothing(void **state)
     assert_near(f->bridge->old_weight, 0);
 }
 
+/* The first query is 100 degrees astray and comes home at .6; there two others, whose old
+ * vectors find another class, are lost. */
+static void a_weight_that_finds_less_is_not_taken(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_bridge_way *way = &f->bridge->ways[0];
+
+    hl_map_free(way->judged);
+    hl_map_free(way->faithful);
+    way->judged = NULL;
+    way->faithful = straight();
+    send_to(way->faithful, 0, place_of(0) + 100);
+    for (size_t row = 2; row < HALF; row++) {
+        f->to[DIM * row] = (float)cos((place_of(row) + 85) * M_PI / 180);
+        f->to[DIM * row + 1] = (float)sin((place_of(row) + 85) * M_PI / 180);
+    }
+    tune(f);
+    assert_near(f->bridge->old_weight, 0);
+}
+
 static void the_very_photograph_is_served_faithfully(void **state)
 {
     struct fixture *f = *state;
@@ -266,6 +286,7 @@ int main(void)
         CASE(what_keeps_enough_of_itself_may_go_further),
         CASE(the_old_vector_weighs_what_saves_most),
         CASE(where_nothing_is_lost_the_old_vector_weighs_nothing),
+        CASE(a_weight_that_finds_less_is_not_taken),
         CASE(the_very_photograph_is_served_faithfully),
         CASE(one_map_is_served_at_any_fidelity),
         CASE(scales_are_those_of_the_scores),
