@@ -136,6 +136,22 @@ static enum hl_code check_map(const struct file *file, const struct hl_tensor *w
                        : "");
 }
 
+/* Before memory is taken for all three: two long and narrow ones would ask for a third one
+ * that is both. */
+static enum hl_code check_residual(const struct file *file, struct hl_bridge_place place,
+                                   const struct hl_tensor *weight,
+                                   const struct hl_tensor *down, struct hl_err *err)
+{
+    const struct hl_tensor wanted = {.n_dims = 2,
+                                     .shape = {weight->shape[0], down->shape[0]}};
+    const struct hl_tensor *up;
+    char name[HL_BRIDGE_NAME];
+
+    hl_bridge_name_piece(place, HL_PIECE_UP_WEIGHT, name);
+    up = hl_tensors_find(file->tensors, name);
+    return up && has_shape(up, &wanted) ? HL_OK : fail_shape(up, name, &wanted, err);
+}
+
 static enum hl_code read_map(struct file *file, struct hl_bridge_place place,
                              struct hl_map **ret_map, struct hl_err *err)
 {
@@ -154,6 +170,8 @@ static enum hl_code read_map(struct file *file, struct hl_bridge_place place,
         code = check_size(down, err);
     if (code == HL_OK)
         code = check_map(file, weight, err);
+    if (code == HL_OK && down)
+        code = check_residual(file, place, weight, down, err);
     if (code == HL_OK)
         code = hl_map_new((size_t)weight->shape[1], (size_t)weight->shape[0],
                           down ? (size_t)down->shape[0] : 0, ret_map, err);
