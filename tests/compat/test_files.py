@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The layouts of compat/FILES.md in both directions: numpy writes what heirloom reads, and reads what
-heirloom writes, down to the figures of a report. Usage: test_files.py HEIRLOOM MODELS"""
+heirloom writes, down to the figures of a report. Usage: test_files.py HEIRLOOM MODELS DOCUMENT"""
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ import numpy as np
 
 import files
 
-HEIRLOOM, MODELS = map(os.path.abspath, sys.argv[1:3])
+HEIRLOOM, MODELS, DOCUMENT = map(os.path.abspath, sys.argv[1:4])
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 
@@ -137,8 +138,29 @@ def two_models_are_compared_without_a_bridge():
     assert group["new_old"]["top1"] is None
 
 
+def the_lines_in_the_document_do_what_they_say():
+    """In two parts: heirloom's own file is written between them."""
+    with open(DOCUMENT, encoding="utf-8") as file:
+        (lines,) = re.findall(r"```python\n(.*?)```", file.read(), re.DOTALL)
+    writing, reading = lines.split("# And what `")
+    weight, bias, _ = files.load_head(f"{MODELS}/fashion/v1_head.safetensors")
+    names = {"new": vectors("v3", "fit").astype("f4"), "old": vectors("v1", "fit").astype("f4"),
+             "labels": labels("fit"), "weight": weight, "bias": bias}
+    exec(writing, names)
+    words, out = re.search(r"heirloom (fit .*?) --out (\S+)`", lines).groups()
+    run(*words.split(), "--out", out, "--kind", "residual", "--hidden", "32")
+    exec("# " + reading, names)
+    mapped = files.map_items(files.load_tensors(out), names["new"])
+    assert np.abs(mapped - names["items"]).max() < 1e-5
+    assert names["report"]["kind"] == "residual"
+    run("evaluate", "photos.safetensors", "--bridge", "own.safetensors", "--head", "head.safetensors",
+        "--json", "own.json")
+    measured = report("own.json")["measured"]["groups"]["all"]
+    assert measured["self10"]["value"] > .5 and measured["old_accuracy"]["value"] > .8, measured
+
+
 def main():
-    tests = [a_bridge_is_what_the_layout_says, a_bridge_learnt_elsewhere_is_judged,
+    tests = [the_lines_in_the_document_do_what_they_say, a_bridge_is_what_the_layout_says, a_bridge_learnt_elsewhere_is_judged,
              a_data_set_is_read_as_it_was_written, a_chain_is_judged_beside_the_direct_bridge,
              two_models_are_compared_without_a_bridge]
     failed = 0
