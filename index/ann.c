@@ -79,6 +79,7 @@ static enum hl_code check_options(const struct hl_batch *rows,
 }
 
 static enum hl_code add_rows(FaissIndex *index, const struct hl_batch *rows,
+                             const struct hl_pause *pause,
                              const struct hl_deadline *deadline, struct hl_err *err)
 {
     for (size_t row = 0; row < rows->n_rows; row += BUILD_STEP) {
@@ -87,6 +88,10 @@ static enum hl_code add_rows(FaissIndex *index, const struct hl_batch *rows,
         enum hl_code code = hl_deadline_check(deadline, "building a graph", err);
         int faiss_code = OK;
 
+        if (code == HL_OK && pause) {
+            pause->rest(pause->self);
+            code = hl_deadline_check(deadline, "building a graph", err);
+        }
         if (code != HL_OK)
             return code;
         faiss_code = faiss_Index_add(index, (idx_t)n, hl_batch_row(rows, row));
@@ -115,7 +120,7 @@ enum hl_code hl_ann_build(const struct hl_batch *rows, const struct hl_ann_optio
     if (faiss_code != OK)
         return fail_faiss(err, faiss_code, "make a graph");
     hl_gap_set_beam(index, (int)options->ef_construction, 0);
-    code = add_rows(index, rows, deadline, err);
+    code = add_rows(index, rows, options->pause, deadline, err);
     if (code != HL_OK) {
         faiss_Index_free(index);
         return code;

@@ -19,10 +19,17 @@
  * alone. */
 struct hl_ann;
 
+/* What long work does between two pieces of itself: more urgent work of its thread. */
+struct hl_pause {
+    void (*rest)(void *self);
+    void *self;
+};
+
 struct hl_ann_options {
     enum hl_metric metric;
-    unsigned n_links;         /* 2 to 128 per row and level, twice that on the lowest */
-    unsigned ef_construction; /* 1 to 65535 rows kept in sight while a row is placed */
+    unsigned n_links;             /* 2 to 128 per row and level, twice that on the lowest */
+    unsigned ef_construction;     /* 1 to 65535 rows kept in sight while a row is placed */
+    const struct hl_pause *pause; /* taken where the deadline is asked; may be NULL */
 };
 
 /* A graph of all `rows`, which are copied. The deadline is asked about every thousand rows.

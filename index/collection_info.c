@@ -16,25 +16,31 @@ static uint64_t count_sealed(const struct hl_space *space)
     return n;
 }
 
-/* Tails that nothing is added to any more. */
+/* A tail that nothing is added to any more. */
+static bool is_full_tail(const struct hl_shelf *shelf, size_t at)
+{
+    const struct hl_part *part = shelf->parts[at];
+
+    return hl_part_tail(part) &&
+           (at + 1 < shelf->n_parts || hl_part_count(part) == hl_part_capacity(part));
+}
+
 static size_t count_full_tails(const struct hl_space *space)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < space->shelf.n_parts; i++)
-        n += hl_part_tail(space->shelf.parts[i]) &&
-             (i + 1 < space->shelf.n_parts || hl_part_count(space->shelf.parts[i]) ==
-                                                  hl_part_capacity(space->shelf.parts[i]));
+        n += is_full_tail(&space->shelf, i);
     return n;
 }
 
-/* Floats, sketches and what is beside them. */
-static uint64_t count_tail_bytes(const struct hl_space *space)
+/* Of full tails: floats, sketches and what is beside them. */
+static uint64_t count_waiting_bytes(const struct hl_space *space)
 {
     uint64_t n_rows = 0;
 
     for (size_t i = 0; i < space->shelf.n_parts; i++)
-        if (hl_part_tail(space->shelf.parts[i]))
+        if (is_full_tail(&space->shelf, i))
             n_rows += hl_part_count(space->shelf.parts[i]);
     return n_rows * (space->dim * sizeof(float) + hl_sketch_stride(space->dim) + 32);
 }
@@ -46,7 +52,7 @@ void hl_collection_account(struct hl_collection *collection, const struct hl_lay
     size_t seals = 0;
 
     for (size_t i = 0; i < layout->n_spaces; i++) {
-        bytes += count_tail_bytes(&layout->spaces[i]);
+        bytes += count_waiting_bytes(&layout->spaces[i]);
         seals += count_full_tails(&layout->spaces[i]);
     }
     atomic_fetch_add(&counts->unindexed_bytes, bytes - collection->unindexed_bytes);
@@ -146,7 +152,7 @@ enum hl_code hl_collection_info(struct hl_collection *collection, struct hl_aren
     if (code != HL_OK)
         return code;
     pthread_mutex_lock(&collection->desk);
-    info.is_busy |= collection->is_kept;
+    info.is_busy |= collection->n_kept_at > 0;
     pthread_mutex_unlock(&collection->desk);
     *ret_info = info;
     return HL_OK;

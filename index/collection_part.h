@@ -73,7 +73,7 @@ struct hl_collection {
     bool is_with_writer; /* a writer thread has it or it waits for one */
     bool needs_keeper;
     bool is_retired;
-    bool is_kept; /* the keeper is at it */
+    unsigned n_kept_at; /* pieces the keeper is at: one, and what it pauses that one for */
     struct hl_collection
         *next_ready; /* the engine's list of those that wait for a writer */
     struct hl_collection *next_tended; /* the engine's list of all */
@@ -95,7 +95,7 @@ enum hl_code hl_collection_load(struct hl_collection *collection, struct hl_err 
 /* Closes what nobody has a reference to, and removes the folder of what was retired. */
 void hl_collection_close(struct hl_collection *collection);
 
-/* Tells the engine how many bytes of `layout` are not in segments. By the writer. */
+/* Tells the engine how much of `layout` waits to be sealed. By the writer. */
 void hl_collection_account(struct hl_collection *collection,
                            const struct hl_layout *layout);
 

@@ -267,6 +267,27 @@ static enum hl_tending tend_all(struct hl_engine *engine)
     return all;
 }
 
+bool hl_engine_seal_waiting(struct hl_engine *engine)
+{
+    struct hl_collection *collection;
+
+    if (atomic_load(&engine->counts.seals_waiting) == 0)
+        return true;
+    for (size_t n = 0;
+         !hl_engine_is_stopping(engine) && (collection = nth_tended(engine, n)) != NULL;
+         n++) {
+        enum hl_tending tending;
+
+        do
+            tending = hl_keeper_seal(collection);
+        while (tending == HL_TENDING_DONE && !hl_engine_is_stopping(engine));
+        hl_collection_unref(collection);
+        if (tending == HL_TENDING_FAILED)
+            return false;
+    }
+    return true;
+}
+
 static void pause_keeper(const struct hl_engine *engine)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};

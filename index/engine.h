@@ -37,14 +37,15 @@ typedef void hl_engine_tell_fn(void *self, const struct hl_engine_event *event);
 
 struct hl_engine_options {
     const struct hl_clock *clock;
-    size_t n_writers; /* threads that commit: 1 or more */
-    size_t seal_rows; /* a tail of so many rows is sealed: 64 or more */
-    size_t
-        max_unindexed_bytes;  /* of all tails that are not sealed; beyond it upserts wait */
-    unsigned n_links;         /* of graphs */
-    unsigned ef_construction; /* likewise */
-    size_t beam;              /* of a search that does not say */
-    hl_engine_tell_fn *tell;  /* from the engine's threads, under no lock; may be NULL */
+    size_t n_writers;           /* threads that commit: 1 or more */
+    size_t seal_rows;           /* a tail of so many rows is sealed: 64 or more */
+    size_t max_unindexed_bytes; /* of full tails that wait to be sealed; beyond it upserts
+                                   are refused. Tails with room do not count: nothing will
+                                   ever seal those of collections that stay small */
+    unsigned n_links;           /* of graphs */
+    unsigned ef_construction;   /* likewise */
+    size_t beam;                /* of a search that does not say */
+    hl_engine_tell_fn *tell;    /* from the engine's threads, under no lock; may be NULL */
     void *self;
 };
 

@@ -50,4 +50,11 @@ void hl_group_run(struct hl_collection *collection);
 enum hl_tending { HL_TENDING_NOTHING, HL_TENDING_DONE, HL_TENDING_FAILED };
 enum hl_tending hl_keeper_tend(struct hl_collection *collection);
 
+/* Seals a full tail of it, if there is any, and does nothing else. */
+enum hl_tending hl_keeper_seal(struct hl_collection *collection);
+
+/* For the keeper amid long work: seals what is full in any collection, until nothing is or
+ * something fails. False: it failed. */
+bool hl_engine_seal_waiting(struct hl_engine *engine);
+
 #endif

@@ -72,6 +72,8 @@ struct job {
     const struct hl_space *space;
     uint64_t commit;
     struct hl_upkeep_choice choice;
+    bool is_urgent;  /* seals and does nothing else */
+    bool has_failed; /* a seal amid it: no other is tried until this is through */
     char path[PATH_MAX];
 };
 
@@ -114,6 +116,8 @@ static bool choose(struct job *job)
         parts[i] = describe(shelf, i, job->commit);
     job->choice = hl_upkeep_choose(parts, shelf->n_parts,
                                    hl_engine_options(job->collection->engine)->seal_rows);
+    if (job->is_urgent && job->choice.n > 0 && !parts[job->choice.first].is_tail)
+        job->choice.n = 0;
     hl_free(parts);
     return job->choice.n > 0;
 }
@@ -146,10 +150,26 @@ static enum hl_code swap_parts(struct hl_change *change, struct hl_writing *writ
     return hl_writing_swap(writing, &errand->swap, err);
 }
 
+/* A merge is long, and tails fill up meanwhile: they are sealed between its batches, or
+ * upserts would be refused because of work that nobody waits for. */
+static void seal_between(void *self)
+{
+    struct job *job = self;
+
+    if (!job->has_failed)
+        job->has_failed = !hl_engine_seal_waiting(job->collection->engine);
+}
+
+static bool is_seal(const struct job *job)
+{
+    return hl_part_tail(job->space->shelf.parts[job->choice.first]) != NULL;
+}
+
 static enum hl_code build_and_swap(struct job *job, size_t *ret_n_rows, struct hl_err *err)
 {
     const struct hl_engine_options *options = hl_engine_options(job->collection->engine);
     const struct hl_shelf *shelf = &job->space->shelf;
+    const struct hl_pause pause = {seal_between, job};
     const struct hl_merge merge = {.parts = &shelf->parts[job->choice.first],
                                    .n_parts = job->choice.n,
                                    .commit = job->commit,
@@ -158,7 +178,8 @@ static enum hl_code build_and_swap(struct job *job, size_t *ret_n_rows, struct h
                                    .n_links = options->n_links,
                                    .ef_construction = options->ef_construction,
                                    .path = job->path,
-                                   .deadline = hl_engine_patience(job->collection->engine)};
+                                   .deadline = hl_engine_patience(job->collection->engine),
+                                   .pause = is_seal(job) ? NULL : &pause};
     struct errand errand = {.change.run = swap_parts,
                             .collection = job->collection,
                             .swap = {.merge = &merge, .space = job->space->id}};
@@ -180,9 +201,8 @@ static enum hl_code build_and_swap(struct job *job, size_t *ret_n_rows, struct h
 
 static void tell_built(const struct job *job, size_t n_rows, int64_t took_us)
 {
-    const bool was_tail = hl_part_tail(job->space->shelf.parts[job->choice.first]) != NULL;
-    const struct hl_engine_event event = {.kind = was_tail ? HL_ENGINE_SEALED
-                                                           : HL_ENGINE_MERGED,
+    const struct hl_engine_event event = {.kind = is_seal(job) ? HL_ENGINE_SEALED
+                                                               : HL_ENGINE_MERGED,
                                           .collection = job->collection->label,
                                           .file = job->path,
                                           .n_rows = n_rows,
@@ -194,7 +214,7 @@ static void tell_built(const struct job *job, size_t n_rows, int64_t took_us)
 static void say_kept(struct hl_collection *collection, bool is_kept)
 {
     pthread_mutex_lock(&collection->desk);
-    collection->is_kept = is_kept;
+    collection->n_kept_at += is_kept ? 1U : -1U;
     pthread_mutex_unlock(&collection->desk);
 }
 
@@ -291,21 +311,21 @@ static enum hl_tending tend(struct hl_collection *collection, struct job *job)
         job->space = &job->layout->spaces[i];
         if (!job->space->sparse && choose(job))
             return outcome(collection, do_job(job, &err), &err);
-        if (needs_compacting(job->space)) {
+        if (!job->is_urgent && needs_compacting(job->space)) {
             errand.space = job->space->id;
             errand.change.run = compact;
             return outcome(collection, run_errand(&errand, &err), &err);
         }
     }
-    if (!can_clean(job))
+    if (job->is_urgent || !can_clean(job))
         return HL_TENDING_NOTHING;
     errand.change.run = clean;
     return outcome(collection, run_errand(&errand, &err), &err);
 }
 
-enum hl_tending hl_keeper_tend(struct hl_collection *collection)
+static enum hl_tending look_after(struct hl_collection *collection, bool is_urgent)
 {
-    struct job job = {.collection = collection};
+    struct job job = {.collection = collection, .is_urgent = is_urgent};
     enum hl_tending tending;
 
     if (atomic_load(&collection->is_broken))
@@ -317,4 +337,14 @@ enum hl_tending hl_keeper_tend(struct hl_collection *collection)
     tending = tend(collection, &job);
     hl_layout_unref(job.layout);
     return tending;
+}
+
+enum hl_tending hl_keeper_tend(struct hl_collection *collection)
+{
+    return look_after(collection, false);
+}
+
+enum hl_tending hl_keeper_seal(struct hl_collection *collection)
+{
+    return look_after(collection, true);
 }

@@ -84,7 +84,8 @@ static enum hl_code build(const struct hl_merge *merge, const struct harvest *ha
                                                .numbers = harvest->numbers,
                                                .metric = metric,
                                                .n_links = merge->n_links,
-                                               .ef_construction = merge->ef_construction};
+                                               .ef_construction = merge->ef_construction,
+                                               .pause = merge->pause};
     struct hl_segment *segment;
     enum hl_code code = hl_segment_build(&content, merge->path, merge->deadline, err);
 

@@ -24,6 +24,7 @@ struct hl_merge {
     unsigned ef_construction;
     const char *path; /* of the new segment's file */
     const struct hl_deadline *deadline;
+    const struct hl_pause *pause; /* taken after every thousand rows; may be NULL */
 };
 
 /* Builds, writes and opens. *ret_part is NULL, and there is no file, when nothing lives.

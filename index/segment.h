@@ -2,6 +2,7 @@
 #ifndef HL_INDEX_SEGMENT_H
 #define HL_INDEX_SEGMENT_H
 
+#include "index/ann.h"
 #include "index/sketch.h"
 #include "proto/batch.h"
 #include "proto/deadline.h"
@@ -64,8 +65,9 @@ struct hl_segment_content {
     const uint64_t *rows;
     const uint32_t *numbers;
     enum hl_metric metric;
-    unsigned n_links;         /* as hl_ann_options has it */
-    unsigned ef_construction; /* likewise */
+    unsigned n_links;             /* as hl_ann_options has it */
+    unsigned ef_construction;     /* likewise */
+    const struct hl_pause *pause; /* likewise */
 };
 
 /* Builds the graph and writes the file. HL_CANCELLED or HL_TIMEOUT as the deadline says. */

@@ -121,7 +121,7 @@ static enum hl_code draft_content(struct draft *draft,
                                   const struct hl_deadline *deadline, struct hl_err *err)
 {
     const struct hl_ann_options options = {content->metric, content->n_links,
-                                           content->ef_construction};
+                                           content->ef_construction, content->pause};
     const size_t stride = hl_sketch_stride(content->values->dim);
     const struct hl_graph_view *graph;
     struct hl_ann *ann;

@@ -98,7 +98,7 @@ static void print_engine(struct hl_engine *engine, struct hl_buf *buf)
     print_one(buf, "heirloom_changes_queued", "gauge", "Changes that wait for a writer.",
               (double)state.n_queued);
     print_one(buf, "heirloom_unindexed_bytes", "gauge",
-              "Rows that are scanned because no graph has them yet.",
+              "Rows of full tails that wait for their graph.",
               (double)state.unindexed_bytes);
     print_one(buf, "heirloom_unindexed_limit_bytes", "gauge",
               "Beyond so many of them upserts are answered with 429.",

@@ -140,7 +140,7 @@ static void build(struct bench *b)
 {
     char path[] = "/tmp/heirloom-bench-XXXXXX";
     struct hl_batch batch = {b->values, b->n_rows, b->dim};
-    const struct hl_ann_options options = {HL_METRIC_L2, 32, 100};
+    const struct hl_ann_options options = {HL_METRIC_L2, 32, 100, NULL};
     uint64_t *rows = malloc(b->n_rows * sizeof *rows);
     uint32_t *numbers = malloc(b->n_rows * sizeof *numbers);
     struct hl_segment_content content = {&batch, rows, numbers, HL_METRIC_L2, 32, 100};

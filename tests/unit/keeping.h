@@ -16,7 +16,8 @@ struct keeping {
     struct stand s; /* first: cmocka's state is a stand as well */
     pthread_mutex_t lock;
     pthread_cond_t heard;
-    size_t told[N_EVENT_KINDS]; /* since the last reopening */
+    size_t told[N_EVENT_KINDS];   /* since the last reopening */
+    size_t n_sealed_before_merge; /* when the first merge was through */
     char last_error[HL_ERR_MSG_SIZE];
 };
 
@@ -26,6 +27,8 @@ static inline void hear(void *self, const struct hl_engine_event *event)
 
     pthread_mutex_lock(&k->lock);
     k->told[event->kind]++;
+    if (event->kind == HL_ENGINE_MERGED && k->told[HL_ENGINE_MERGED] == 1)
+        k->n_sealed_before_merge = k->told[HL_ENGINE_SEALED];
     if (event->err)
         snprintf(k->last_error, sizeof k->last_error, "%s", event->err->msg);
     pthread_cond_broadcast(&k->heard);

@@ -100,6 +100,42 @@ static void segments_of_which_nothing_lives_go(void **state)
     assert_int_equal(info_of(k).n_segments, 0);
 }
 
+/* A clock that fills a tail when it is asked how late it is at the beginning of the merge.
+ */
+struct filling_clock {
+    struct hl_clock clock;
+    struct keeping *k;
+    bool is_done;
+};
+
+static int64_t fill_a_tail(void *self)
+{
+    struct filling_clock *filling = self;
+
+    if (!filling->is_done && told(filling->k, HL_ENGINE_SEALED) == 4) {
+        filling->is_done = true;
+        (void)put_points(filling->k, 257, 320);
+    }
+    return 0;
+}
+
+static void a_merge_lets_a_full_tail_go_first(void **state)
+{
+    struct keeping *k = *state;
+    struct filling_clock filling = {.clock = {fill_a_tail, &filling}, .k = k};
+
+    k->s.options.clock = &filling.clock;
+    reopen(k);
+    put_tails(k, 4);
+    await(k, HL_ENGINE_MERGED, 1);
+    assert_true(filling.is_done);
+    assert_int_equal(k->n_sealed_before_merge, 5);
+    assert_found(k, 1, 320);
+    reopen(k);
+    assert_int_equal(told(k, HL_ENGINE_REBUILDING), 0);
+    assert_found(k, 1, 320);
+}
+
 /* What fails is told, what was written is there all the same, and it is tried again. */
 static void fail_upkeep(struct keeping *k, const char *rule)
 {
@@ -145,6 +181,7 @@ int main(void)
         TEST(a_look_keeps_the_segments_it_began_with),
         TEST(what_dies_during_a_merge_stays_dead),
         TEST(segments_of_which_nothing_lives_go),
+        TEST(a_merge_lets_a_full_tail_go_first),
         TEST(a_seal_that_cannot_be_put_in_place_is_tried_again),
         TEST(a_seal_that_cannot_be_mapped_is_tried_again),
         TEST(the_end_comes_before_a_seal_is_through),

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define DIM      ((size_t)8)
-#define PER_PART ((size_t)200)
+#define PER_PART ((size_t)500)
 #define N_PARTS  ((size_t)3)
 #define N_ROWS   (N_PARTS * PER_PART)
 
@@ -177,6 +177,22 @@ static void nothing_alive_makes_no_part_and_no_file(void **state)
     assert_int_not_equal(access(f->path, F_OK), 0);
 }
 
+static void count_pause(void *self)
+{
+    ++*(int *)self;
+}
+
+static void a_merge_pauses_before_every_thousand_rows(void **state)
+{
+    struct fixture *f = *state;
+    int n_pauses = 0;
+    const struct hl_pause pause = {count_pause, &n_pauses};
+
+    f->merge.pause = &pause;
+    build(f);
+    assert_int_equal(n_pauses, (N_ROWS + 1023) / 1024);
+}
+
 static void a_merge_that_fails_changes_nothing(void **state)
 {
     static const char *const places[] = {"alloc", "file.write", "file.rename", "file.map"};
@@ -212,6 +228,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(segments_are_merged_as_tails_are, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(nothing_alive_makes_no_part_and_no_file, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_merge_pauses_before_every_thousand_rows, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_merge_that_fails_changes_nothing, set_up,
                                         tear_down),
