@@ -137,7 +137,7 @@ def write_head(path, head, classes=None):
 class Case:
     """Of the test rows, the first `size` queries and as many of the gallery."""
 
-    def __init__(self, data, new, old, bridges=(), labels=True, texts=False, heads=False, words=(), size=400, is_same=False):
+    def __init__(self, data, new, old, bridges=(), labels=True, texts=False, heads=False, words=(), size=250, is_same=False):
         labels_of_all = labels_of(data, "test")
         half = len(labels_of_all) // 2
         rows = np.r_[0:min(size, half), half:half + min(size, half)]
