@@ -3,9 +3,11 @@
 #include "proto/sha256.h"
 #include "proto/tensors.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_SIZE = 65535, SHAPE = 192 };
@@ -281,33 +283,59 @@ static enum hl_code read_way(struct file *file, enum hl_modality modality,
     return HL_OK;
 }
 
-/* What the file says its bytes sum up to, if it says so. */
+static int compare_names(const void *a, const void *b)
+{
+    const struct hl_tensor *const *one = a, *const *other = b;
+
+    return strcmp((*one)->name, (*other)->name);
+}
+
+static enum hl_code add_bytes(const struct file *file, const struct hl_tensor *tensor,
+                              uint64_t data_size, struct hl_sha256 *sha, struct hl_err *err)
+{
+    uint64_t at = file->source->size - data_size + tensor->begin;
+    uint64_t end = at + (tensor->end - tensor->begin);
+    unsigned char bytes[4096];
+    enum hl_code code = HL_OK;
+
+    for (size_t n; at < end && code == HL_OK; at += n) {
+        n = end - at < sizeof bytes ? (size_t)(end - at) : sizeof bytes;
+        code = hl_source_read(file->source, bytes, n, at, err);
+        if (code == HL_OK)
+            hl_sha256_add(sha, bytes, n);
+    }
+    return code;
+}
+
+/* What the file says its numbers sum up to, if it says so. Names were looked at before:
+ * there are no more of them than ours. */
 static enum hl_code check_sum(const struct file *file, struct hl_err *err)
 {
     const char *wanted = hl_tensors_metadata(file->tensors, "sha256");
-    size_t n_tensors = hl_tensors_count(file->tensors);
-    const uint64_t size = file->source->size;
-    unsigned char bytes[4096];
+    size_t n = hl_tensors_count(file->tensors);
+    const struct hl_tensor *tensors[HL_BRIDGE_MAX_TENSORS];
+    uint64_t data_size = 0;
     char sum[HL_SHA256_TEXT_SIZE];
     struct hl_sha256 sha;
     enum hl_code code = HL_OK;
 
-    if (!wanted || n_tensors == 0)
+    if (!wanted)
         return HL_OK;
-    hl_sha256_init(&sha);
-    for (uint64_t left = hl_tensors_at(file->tensors, n_tensors - 1)->end;
-         left > 0 && code == HL_OK;) {
-        size_t n = left < sizeof bytes ? (size_t)left : sizeof bytes;
-
-        code = hl_source_read(file->source, bytes, n, size - left, err);
-        hl_sha256_add(&sha, bytes, n);
-        left -= n;
+    assert(n <= HL_BRIDGE_MAX_TENSORS);
+    for (size_t i = 0; i < n; i++) {
+        tensors[i] = hl_tensors_at(file->tensors, i);
+        data_size = tensors[i]->end > data_size ? tensors[i]->end : data_size;
     }
+    qsort(tensors, n, sizeof(const struct hl_tensor *), compare_names);
+    hl_sha256_init(&sha);
+    for (size_t i = 0; i < n && code == HL_OK; i++)
+        code = add_bytes(file, tensors[i], data_size, &sha, err);
     hl_sha256_finish_text(&sha, sum);
     if (code == HL_OK && strcmp(sum, wanted) != 0)
         return hl_fail(err, HL_BAD_FILE,
                        "it is damaged: its numbers sum up to sha-256 %.12s…, not %.12s… as "
-                       "it says: copy it anew",
+                       "metadata \"sha256\" says: copy it anew; if they were changed on "
+                       "purpose, leave that out",
                        sum, wanted);
     return code;
 }
@@ -318,9 +346,9 @@ static enum hl_code read_bridge(struct file *file, struct hl_err *err)
         hl_bridge_read_words(file->tensors, file->wanted, &file->bridge, err);
 
     if (code == HL_OK)
-        code = check_sum(file, err);
-    if (code == HL_OK)
         code = check_names(file, err);
+    if (code == HL_OK)
+        code = check_sum(file, err);
     if (code == HL_OK)
         code = read_way(file, HL_MODALITY_IMAGE, err);
     if (code == HL_OK)

@@ -20,16 +20,29 @@ struct layout {
     size_t n;
 };
 
+/* In the order of names: whatever copies tensors one by one keeps it, and the sum. */
+static size_t make_place(struct layout *layout, const char *name)
+{
+    size_t i = layout->n++;
+
+    for (; i > 0 && strcmp(layout->names[i - 1], name) > 0; i--) {
+        memcpy(layout->names[i], layout->names[i - 1], HL_BRIDGE_NAME);
+        layout->tensors[i] = layout->tensors[i - 1];
+        layout->values[i] = layout->values[i - 1];
+        layout->sizes[i] = layout->sizes[i - 1];
+    }
+    return i;
+}
+
 static void add(struct layout *layout, const char *name, const struct hl_tensor *shape,
                 const float *values)
 {
-    size_t size = 1, i = layout->n++;
+    size_t size = 1, i = make_place(layout, name);
 
     for (unsigned dim = 0; dim < shape->n_dims; dim++)
         size *= (size_t)shape->shape[dim];
     snprintf(layout->names[i], HL_BRIDGE_NAME, "%s", name);
     layout->tensors[i] = *shape;
-    layout->tensors[i].name = layout->names[i];
     layout->values[i] = values;
     layout->sizes[i] = size;
 }
@@ -80,6 +93,8 @@ static void lay_out(const struct hl_bridge *bridge, struct layout *layout)
     }
     for (size_t i = 0; i < HL_N_BRIDGE_SCALES; i++)
         add_scales(layout, i);
+    for (size_t i = 0; i < layout->n; i++)
+        layout->tensors[i].name = layout->names[i];
 }
 
 /* The sum of the bytes that will follow the header. */

@@ -30,11 +30,12 @@ def load_tensors(path):
         (size,) = struct.unpack("<Q", file.read(8))
         header, data = json.loads(file.read(size)), file.read()
     metadata = header.pop("__metadata__", {})
-    tensors = {}
-    for name, entry in header.items():
+    tensors, sum_ = {}, hashlib.sha256()
+    for name, entry in sorted(header.items()):
         begin, end = entry["data_offsets"]
+        sum_.update(data[begin:end])
         tensors[name] = np.frombuffer(data[begin:end], TYPES[entry["dtype"]]).reshape(entry["shape"])
-    if "sha256" in metadata and hashlib.sha256(data).hexdigest() != metadata["sha256"]:
+    if metadata.get("sha256", sum_.hexdigest()) != sum_.hexdigest():
         raise ValueError(f"{path} is damaged")
     return tensors, metadata
 

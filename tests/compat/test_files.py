@@ -85,6 +85,13 @@ def a_bridge_is_what_the_layout_says():
     close(float((said == labels("test")).mean()), told["measured"]["groups"]["all"]["old_accuracy"]["value"])
 
 
+def a_bridge_stays_sound_when_its_tensors_are_put_in_another_order():
+    tensors, metadata = files.load_tensors("b.safetensors")
+    files.save_tensors("order.safetensors", dict(reversed(list(tensors.items()))), metadata)
+    run("evaluate", "test.safetensors", "--bridge", "order.safetensors", "--json", "order.json")
+    figures_of((tensors, metadata), report("order.json")["measured"])
+
+
 def a_bridge_learnt_elsewhere_is_judged():
     x, t = files.unit(vectors("v3", "fit")), files.unit(vectors("v1", "fit"))
     ones = np.hstack([x, np.ones((len(x), 1), "f4")]).astype("f8")
@@ -160,7 +167,8 @@ def the_lines_in_the_document_do_what_they_say():
 
 
 def main():
-    tests = [the_lines_in_the_document_do_what_they_say, a_bridge_is_what_the_layout_says, a_bridge_learnt_elsewhere_is_judged,
+    tests = [the_lines_in_the_document_do_what_they_say, a_bridge_is_what_the_layout_says,
+             a_bridge_stays_sound_when_its_tensors_are_put_in_another_order, a_bridge_learnt_elsewhere_is_judged,
              a_data_set_is_read_as_it_was_written, a_chain_is_judged_beside_the_direct_bridge,
              two_models_are_compared_without_a_bridge]
     failed = 0
