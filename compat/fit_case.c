@@ -134,6 +134,7 @@ static enum hl_code find_centres(struct hl_fitting *f, struct hl_err *err)
 
     if (f->has_items)
         return hl_fit_centres(&f->old, n, &f->centres, err);
+    n = n > f->fit->head->n_rows ? n : f->fit->head->n_rows;
     f->centres = hl_alloc_zeroed(n, dim * sizeof(float));
     if (!f->centres)
         return hl_fail(err, HL_NO_MEMORY, "no memory for %zu classes", n);
@@ -173,7 +174,7 @@ static enum hl_code load_old(struct hl_fitting *f, size_t bytes, struct hl_err *
 {
     struct hl_lesson old = f->fit->items;
 
-    if (f->has_pairs) {
+    if (f->has_pairs && f->has_labels) {
         old = f->fit->pairs;
         old.from = (struct hl_rows){0};
     } else if (!f->has_items) {
@@ -223,6 +224,8 @@ static enum hl_code take_statistics(struct hl_fitting *f, struct hl_err *err)
 
     if (code == HL_OK && !(f->stats.spread_t > 1e-9))
         code = hl_fail(err, HL_INVALID, "all vectors of \"%s\" are the same", f->fit->to);
+    if (code == HL_OK && !(f->stats.spread_x > 1e-9))
+        code = hl_fail(err, HL_INVALID, "all vectors of \"%s\" are the same", f->fit->from);
     if (code == HL_OK)
         code = hl_fit_factor(&f->stats, 1e-3, &f->factor, err);
     if (code == HL_OK)
@@ -261,6 +264,7 @@ enum hl_code hl_fitting_init(struct hl_fitting *f, const struct hl_fit *fit,
         code = join_by_class(f, err);
     if (code == HL_OK)
         code = learn_head(f, err);
+    hl_fit_data_done(&f->old); /* nothing else asks for it */
     if (code == HL_OK)
         code = load_rows(f, bytes, err);
     if (code == HL_OK)

@@ -21,7 +21,7 @@ static bool has_focal(const struct hl_goal *goal)
 enum hl_code hl_goal_room_init(struct hl_goal_room *room, const struct hl_goal *goal,
                                size_t n, struct hl_err *err)
 {
-    size_t width = goal->hard ? HL_GOAL_HARD + 1 : rows_in_use(goal);
+    size_t width = goal->hard ? HL_GOAL_HARD + 1 : goal->head ? goal->head->n_rows : 0;
 
     *room = (struct hl_goal_room){.n = n};
     room->logits = hl_alloc_zeroed(n, (width + 1) * sizeof(float));
@@ -58,7 +58,7 @@ static float soften(float *logits, size_t n)
     }
     for (size_t i = 0; i < n; i++)
         logits[i] /= sum;
-    return most + logf(sum);
+    return sum > 0 ? most + logf(sum) : most; /* that of `most` itself is 1 */
 }
 
 /* tau · (u·W^T + b), n x n_rows. */
@@ -146,44 +146,88 @@ static double judge_block(const struct hl_goal *goal, const struct hl_fit_block 
 
 /* ---- against the hardest rows alone ---- */
 
-/* One row: its own class first, then those it is most easily taken for. */
-static double judge_hard_row(const struct hl_goal *goal, const uint32_t *hard,
-                             int32_t right, const float *u, float *room, float *gradient)
+/* Rows of the head that one row of data meets: its own class first, if it has one, then
+ * those it is most easily taken for. */
+struct few {
+    size_t n;
+    bool has_own;
+    uint32_t rows[HL_GOAL_HARD + 1];
+};
+
+static struct few few_of(const uint32_t *hard, int32_t right, size_t n_rows)
 {
-    const struct hl_fit_head *head = goal->head;
-    size_t dim = head->dim, n = 1;
-    uint32_t rows[HL_GOAL_HARD + 1] = {(uint32_t)right};
-    double loss;
+    struct few few = {.n = right >= 0, .has_own = right >= 0, .rows = {(uint32_t)right}};
 
     for (size_t i = 0; i < HL_GOAL_HARD; i++)
-        if (hard[i] != (uint32_t)right)
-            rows[n++] = hard[i];
-    for (size_t i = 0; i < n; i++)
-        room[i] = goal->tau * (hl_linalg_dot(u, head->weight + rows[i] * dim, dim) +
-                               head->bias[rows[i]]);
-    loss = -(double)room[0];
-    loss += (double)soften(room, n);
-    room[0] -= 1;
-    for (size_t i = 0; i < n; i++)
-        hl_linalg_add(gradient, goal->tau * room[i], head->weight + rows[i] * dim, dim);
+        if (hard[i] < n_rows && (right < 0 || hard[i] != (uint32_t)right))
+            few.rows[few.n++] = hard[i];
+    return few;
+}
+
+/* judge() for one row and few rows of the head. */
+static void judge_few(const struct hl_fit_head *head, const struct few *few, float tau,
+                      const float *u, float *logits)
+{
+    for (size_t i = 0; i < few->n; i++)
+        logits[i] =
+            tau * (hl_linalg_dot(u, head->weight + few->rows[i] * head->dim, head->dim) +
+                   head->bias[few->rows[i]]);
+}
+
+static void push_back_few(const struct hl_fit_head *head, const struct few *few,
+                          float factor, const float *errors, float *gradient)
+{
+    for (size_t i = 0; i < few->n; i++)
+        hl_linalg_add(gradient, factor * errors[i], head->weight + few->rows[i] * head->dim,
+                      head->dim);
+}
+
+/* By the label, or else, by `e`, of the old head's opinion. */
+static double judge_hard_row(const struct hl_goal *goal, const struct few *few,
+                             const float *u, const float *e, struct hl_goal_room *room,
+                             float *gradient)
+{
+    float *own = room->logits, *wanted = room->opinion;
+    double loss;
+
+    judge_few(goal->head, few, goal->tau, u, own);
+    if (few->has_own) {
+        loss = -(double)own[0];
+        loss += (double)soften(own, few->n);
+        own[0] -= 1;
+    } else {
+        judge_few(goal->head, few, 1, e, wanted);
+        soften(wanted, few->n);
+        loss = -(double)hl_linalg_dot(wanted, own, few->n);
+        loss += (double)soften(own, few->n);
+        hl_linalg_add(own, -1, wanted, few->n);
+    }
+    push_back_few(goal->head, few, goal->tau, own, gradient);
     return loss;
+}
+
+static const uint32_t *hard_of(const struct hl_goal *goal, const struct hl_fit_block *block,
+                               const uint32_t *numbers, size_t row)
+{
+    return goal->hard + (numbers ? numbers[row] : block->first + row) * HL_GOAL_HARD;
 }
 
 static double judge_hard(const struct hl_goal *goal, const struct hl_fit_block *block,
                          const uint32_t *numbers, const float *u, float *gradient,
                          struct hl_goal_room *room)
 {
-    size_t dim = goal->head->dim;
+    size_t dim = goal->head->dim, n_rows = rows_in_use(goal);
     double loss = 0;
 
     for (size_t row = 0; row < block->n; row++) {
-        size_t number = numbers ? numbers[row] : block->first + row;
-        int32_t right =
-            row_of(goal->head, rows_in_use(goal), block->labels ? block->labels[row] : -1);
+        int32_t right = row_of(goal->head, n_rows, block->labels ? block->labels[row] : -1);
+        struct few few = few_of(hard_of(goal, block, numbers, row), right, n_rows);
+        bool is_judged = right >= 0 || (!block->labels && block->e);
 
-        if (right >= 0)
-            loss += judge_hard_row(goal, goal->hard + number * HL_GOAL_HARD, right,
-                                   u + row * dim, room->logits, gradient + row * dim);
+        if (is_judged && few.n > 0)
+            loss += judge_hard_row(goal, &few, u + row * dim,
+                                   block->e ? block->e + row * dim : NULL, room,
+                                   gradient + row * dim);
     }
     return loss;
 }
@@ -207,42 +251,83 @@ static double draw_near(const float *u, const float *t, float weight, size_t n,
 
 /* ---- focal distillation ---- */
 
-static bool was_right(const struct hl_fit_head *head, int32_t label, const float *opinion)
+/* The rows that the old model is asked by: its own, or, where it came without a head, those
+ * that were learnt on its vectors. */
+static size_t old_rows(const struct hl_fit_head *head)
 {
-    int32_t right = row_of(head, head->n_known, label);
-
-    for (size_t i = 0; i < head->n_known && right >= 0; i++)
-        if (opinion[i] > opinion[right])
-            return false;
-    return right >= 0;
+    return head->n_known > 0 ? head->n_known : head->n_rows;
 }
 
-/* weight · KL(old opinion || new one) at the head's own temperature; the weight is alpha,
- * and beta more where the old model was right. */
+static bool is_highest(const float *opinion, size_t n, size_t right)
+{
+    for (size_t i = 0; i < n; i++)
+        if (opinion[i] > opinion[right])
+            return false;
+    return true;
+}
+
+/* weight · KL(wanted || own) of one row; `own` becomes its gradient. */
+static double part_from(float *wanted, float *own, size_t n, float weight)
+{
+    double loss = 0;
+
+    soften(wanted, n);
+    for (size_t i = 0; i < n; i++)
+        if (wanted[i] > 0)
+            loss += (double)(weight * wanted[i]) * (double)(logf(wanted[i]) - own[i]);
+    loss += (double)(weight * soften(own, n));
+    for (size_t i = 0; i < n; i++)
+        own[i] = weight * (own[i] - wanted[i]);
+    return loss;
+}
+
+/* At the head's own temperature; the weight is alpha, and beta more where the old model was
+ * right. */
 static double hold_to_old(const struct hl_goal *goal, const struct hl_fit_block *block,
                           const float *u, float *gradient, struct hl_goal_room *room)
 {
     const struct hl_fit_head *head = goal->head;
-    size_t n_rows = head->n_known;
+    size_t n_rows = old_rows(head);
     double loss = 0;
 
     judge(head, n_rows, 1, u, block->n, room->logits);
     judge(head, n_rows, 1, block->e, block->n, room->opinion);
     for (size_t row = 0; row < block->n; row++) {
         float *own = room->logits + row * n_rows, *wanted = room->opinion + row * n_rows;
+        int32_t right = row_of(head, n_rows, block->labels ? block->labels[row] : -1);
         float weight = (float)goal->focal.alpha;
 
-        if (block->labels && was_right(head, block->labels[row], wanted))
+        if (right >= 0 && is_highest(wanted, n_rows, (size_t)right))
             weight += (float)goal->focal.beta;
-        soften(wanted, n_rows);
-        for (size_t i = 0; i < n_rows; i++)
-            if (wanted[i] > 0)
-                loss += (double)(weight * wanted[i]) * (double)(logf(wanted[i]) - own[i]);
-        loss += (double)(weight * soften(own, n_rows));
-        for (size_t i = 0; i < n_rows; i++)
-            own[i] = weight * (own[i] - wanted[i]);
+        loss += part_from(wanted, own, n_rows, weight);
     }
     push_back(head, n_rows, 1, room->logits, block->n, gradient);
+    return loss;
+}
+
+/* The same of a large head: over the hardest rows alone. */
+static double hold_to_old_hard(const struct hl_goal *goal, const struct hl_fit_block *block,
+                               const uint32_t *numbers, const float *u, float *gradient,
+                               struct hl_goal_room *room)
+{
+    const struct hl_fit_head *head = goal->head;
+    size_t dim = head->dim, n_rows = old_rows(head);
+    double loss = 0;
+
+    for (size_t row = 0; row < block->n; row++) {
+        int32_t right = row_of(head, n_rows, block->labels ? block->labels[row] : -1);
+        struct few few = few_of(hard_of(goal, block, numbers, row), right, n_rows);
+        float weight = (float)goal->focal.alpha;
+
+        if (few.n == 0)
+            continue;
+        judge_few(head, &few, 1, u + row * dim, room->logits);
+        judge_few(head, &few, 1, block->e + row * dim, room->opinion);
+        if (few.has_own && is_highest(room->opinion, few.n, 0))
+            weight += (float)goal->focal.beta;
+        loss += part_from(room->opinion, room->logits, few.n, weight);
+        push_back_few(head, &few, 1, room->logits, gradient + row * dim);
+    }
     return loss;
 }
 
@@ -265,7 +350,8 @@ double hl_goal_block(const struct hl_goal *goal, const struct hl_fit_block *bloc
     if (goal->pair_weight > 0 && block->e)
         loss += draw_near(u, block->e, goal->pair_weight, block->n * dim, gradient);
     if (has_focal(goal) && block->e)
-        loss += hold_to_old(goal, block, u, gradient, room);
+        loss += goal->hard ? hold_to_old_hard(goal, block, numbers, u, gradient, room)
+                           : hold_to_old(goal, block, u, gradient, room);
     return loss;
 }
 

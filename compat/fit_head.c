@@ -13,6 +13,8 @@
  * they were measured to do harm. */
 
 enum { ROUNDS = 25 };
+static const size_t MAX_LOGITS = (size_t)32
+                                 << 20; /* of a block: of a large head, fewer rows */
 static const double length_without_head = 16;
 
 /* ---- centres ---- */
@@ -268,10 +270,12 @@ static enum hl_code learn_rows(struct hl_fit_head *head, struct hl_fit_data *old
                                const float *centres, struct hl_err *err)
 {
     struct lesson l = {.head = head, .old = old};
-    size_t n = n_new(&l) * head->dim;
+    size_t n = n_new(&l) * head->dim, block = old->block;
     double *room = hl_alloc_zeroed(2 * n + head->dim + n_new(&l), sizeof *room);
     enum hl_code code = HL_OK;
 
+    if (block > MAX_LOGITS / head->n_rows)
+        old->block = MAX_LOGITS / head->n_rows + 1;
     l.logits = hl_alloc_zeroed(old->block, head->n_rows * sizeof(float));
     l.turn = hl_alloc_zeroed(head->n_rows, head->dim * sizeof(float));
     if (!room || !l.logits || !l.turn) {
@@ -286,6 +290,7 @@ static enum hl_code learn_rows(struct hl_fit_head *head, struct hl_fit_data *old
         code = hl_lbfgs_run(&lbfgs, room, err);
         place_rows(&l, room);
     }
+    old->block = block;
     hl_free(room);
     hl_free(l.logits);
     hl_free(l.turn);

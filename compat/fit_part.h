@@ -71,9 +71,9 @@ struct hl_fit_stats {
     size_t dim_from, dim_to;
     double n;
     double *mean_x, *mean_t;
-    double *xx;      /* dim_from x dim_from: covariance of x, by n */
-    double *tx;      /* dim_to x dim_from: covariance of t with x, by n */
-    double spread_t; /* mean |t - mean_t|² */
+    double *xx;                /* dim_from x dim_from: covariance of x, by n */
+    double *tx;                /* dim_to x dim_from: covariance of t with x, by n */
+    double spread_x, spread_t; /* mean |x - mean_x|², and of t */
 };
 
 /* `targets` gives row i's target: its pair's vector, or, with `centres` (class by class,

@@ -12,7 +12,7 @@ struct pass {
     float *targets; /* of a block, where they are centres */
     float *xx, *tx; /* of a block */
     double *sum_xx, *sum_tx, *sum_x, *sum_t;
-    double squares; /* of targets */
+    double squares_x, squares_t;
 };
 
 static const float *targets_of(struct pass *pass, const struct hl_fit_block *block)
@@ -33,6 +33,16 @@ static void add_up(double *sum, const float *values, size_t n)
         sum[i] += (double)values[i];
 }
 
+/* In double: where all rows are the same, nothing but rounding would be left of them. */
+static double square_of(const float *values, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)values[i] * (double)values[i];
+    return sum;
+}
+
 static void add_block(struct pass *pass, const struct hl_fit_block *block)
 {
     size_t dim_from = pass->stats->dim_from, dim_to = pass->stats->dim_to;
@@ -51,7 +61,8 @@ static void add_block(struct pass *pass, const struct hl_fit_block *block)
     for (size_t row = 0; row < block->n; row++) {
         add_up(pass->sum_x, block->x + row * dim_from, dim_from);
         add_up(pass->sum_t, t + row * dim_to, dim_to);
-        pass->squares += (double)hl_linalg_dot(t + row * dim_to, t + row * dim_to, dim_to);
+        pass->squares_x += square_of(block->x + row * dim_from, dim_from);
+        pass->squares_t += square_of(t + row * dim_to, dim_to);
     }
     pass->stats->n += (double)block->n;
 }
@@ -61,9 +72,12 @@ static void centre(struct pass *pass)
 {
     struct hl_fit_stats *s = pass->stats;
 
-    for (size_t i = 0; i < s->dim_from; i++)
+    s->spread_x = pass->squares_x / s->n;
+    for (size_t i = 0; i < s->dim_from; i++) {
         s->mean_x[i] = pass->sum_x[i] / s->n;
-    s->spread_t = pass->squares / s->n;
+        s->spread_x -= s->mean_x[i] * s->mean_x[i];
+    }
+    s->spread_t = pass->squares_t / s->n;
     for (size_t i = 0; i < s->dim_to; i++) {
         s->mean_t[i] = pass->sum_t[i] / s->n;
         s->spread_t -= s->mean_t[i] * s->mean_t[i];

@@ -29,7 +29,7 @@ static double *ring(double *rows, const struct descent *d, size_t i)
 static void choose_way(struct descent *d)
 {
     size_t n = d->task->n;
-    double shares[MEMORY];
+    double shares[MEMORY] = {0};
 
     for (size_t i = 0; i < n; i++)
         d->way[i] = -d->gradient[i];

@@ -87,7 +87,13 @@ void hl_linalg_normalise(float *rows, size_t n, size_t dim, float *norms)
 
 enum hl_code hl_linalg_cholesky(double *a, size_t n, const char *what, struct hl_err *err)
 {
-    if (LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'U', (lapack_int)n, a, (lapack_int)n) != 0)
+    bool is_good =
+        LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'U', (lapack_int)n, a, (lapack_int)n) == 0;
+
+    /* OpenBLAS lets what is not a number pass; it reaches the diagonal. */
+    for (size_t row = 0; row < n; row++)
+        is_good = is_good && isfinite(a[row * n + row]) && a[row * n + row] > 0;
+    if (!is_good)
         return hl_fail(err, HL_INVALID, "%s is not positive definite", what);
     /* The upper triangle by columns is the lower one by rows. */
     for (size_t row = 0; row < n; row++)
