@@ -67,19 +67,22 @@ static enum hl_code find_own_classes(const struct hl_learn_source *source,
 
 /* ---- stages ---- */
 
-/* A share of the whole that tells as if it were the whole. */
+/* A share of the whole that tells as if it were the whole. A step of a fit that starts from
+ * another's end tells its way twice: what was told once is not taken back. */
 struct stage {
     const struct hl_errand *errand;
-    double done, share;
+    double done, share, most;
 };
 
 static void tell_stage(void *self, const char *phase, double progress)
 {
-    const struct stage *stage = self;
+    struct stage *stage = self;
 
+    if (progress > stage->most)
+        stage->most = progress;
     if (stage->errand->tell)
         stage->errand->tell(stage->errand->self, phase,
-                            stage->done + stage->share * progress);
+                            stage->done + stage->share * stage->most);
 }
 
 static struct hl_errand errand_of(struct stage *stage)

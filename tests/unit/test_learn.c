@@ -160,6 +160,17 @@ static void rows_are_split_and_the_bridge_carries_its_report(void **state)
     assert_true(f->told > .9);
 }
 
+static void what_was_told_of_the_way_is_never_taken_back(void **state)
+{
+    struct fixture *f = *state;
+
+    f->learn.data = rows(f, MAX_ROWS);
+    f->learn.kind = HL_KIND_RESIDUAL;
+    learn_well(f);
+    assert_false(f->fell_back);
+    assert_true(f->told > .9);
+}
+
 static void rows_to_choose_by_and_to_report_on_leave_all_others_to_learn_from(void **state)
 {
     struct fixture *f = *state;
@@ -336,6 +347,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_ROWS(rows_are_split_and_the_bridge_carries_its_report),
+        WITH_ROWS(what_was_told_of_the_way_is_never_taken_back),
         WITH_ROWS(rows_to_choose_by_and_to_report_on_leave_all_others_to_learn_from),
         WITH_ROWS(the_same_seed_makes_the_same_bridge_and_another_one_another),
         WITH_ROWS(of_a_few_rows_that_are_no_pairs_nothing_is_measured),
