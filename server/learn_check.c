@@ -83,6 +83,46 @@ static enum hl_code check_pairs(const struct hl_lesson *rows, const struct hl_le
     return HL_OK;
 }
 
+/* Two lessons that begin with the same rows: figures of rows that taught the bridge, or
+ * that it was chosen by, praise it. */
+static enum hl_code check_others(const struct hl_lesson *rows, const struct hl_lesson *used,
+                                 const char *what, struct hl_err *err)
+{
+    size_t most = rows->n_rows < used->n_rows ? (size_t)rows->n_rows : (size_t)used->n_rows;
+    size_t n = most < ROWS_LOOKED_AT ? most : ROWS_LOOKED_AT, dim = rows->from.dim;
+    float *values;
+    enum hl_code code;
+
+    if (n == 0 || dim != used->from.dim)
+        return HL_OK;
+    values = hl_alloc_zeroed(2 * n, dim * sizeof *values);
+    if (!values)
+        return hl_fail(err, HL_NO_MEMORY, "no memory to look at %zu rows", n);
+    code = rows->from.read(rows->from.self, 0, n, values, err);
+    if (code == HL_OK)
+        code = used->from.read(used->from.self, 0, n, values + n * dim, err);
+    if (code == HL_OK && memcmp(values, values + n * dim, n * dim * sizeof *values) == 0)
+        code = hl_fail(err, HL_INVALID,
+                       "the rows %s: a bridge must be measured on rows that it has not "
+                       "seen; send others, or leave them out and some are set aside",
+                       what);
+    hl_free(values);
+    return code;
+}
+
+static enum hl_code check_unseen(const struct hl_learn *learn, struct hl_err *err)
+{
+    enum hl_code code = check_others(&learn->choose, &learn->data,
+                                     "to choose by are those to learn from", err);
+
+    if (code == HL_OK)
+        code = check_others(&learn->report, &learn->data,
+                            "to report on are those to learn from", err);
+    return code == HL_OK ? check_others(&learn->report, &learn->choose,
+                                        "to report on are those to choose by", err)
+                         : code;
+}
+
 /* Labels by number and a head's by name, say: every row would be of an unknown class. */
 static enum hl_code check_labels(const struct hl_learn_source *source,
                                  const struct hl_lesson *data, struct hl_err *err)
@@ -128,7 +168,9 @@ enum hl_code hl_learn_check(const struct hl_learn *learn, struct hl_err *err)
         code = check_not_same(data, err);
     if (code == HL_OK)
         code = check_pairs(&learn->choose, data, "choose by", err);
-    return code == HL_OK ? check_pairs(&learn->report, data, "report on", err) : code;
+    if (code == HL_OK)
+        code = check_pairs(&learn->report, data, "report on", err);
+    return code == HL_OK ? check_unseen(learn, err) : code;
 }
 
 static enum hl_code check_way(const struct hl_judging *judging, size_t dim_from,

@@ -23,7 +23,8 @@ def make():
     saved = {"new": new, "old": old, "labels": marks, "one_class": marks * 0, "unknown": marks * 0 - 1,
              "others": marks + 100, "short": marks[:-1], "halves": marks / 2, "few": new[:10],
              "few_old": old[:10], "none": new[:0], "none_old": old[:0], "shorter": old[:-1],
-             "eleven": new[:, :11], "alike": old * 0 + 1}
+             "eleven": new[:, :11], "alike": old * 0 + 1, "new_alike": new[:1] + new * 0,
+             "other": new[100:], "other_old": old[100:], "last": new[200:], "last_old": old[200:]}
     for name, row, value in (("nan", 17, np.nan), ("inf", 17, np.inf), ("zeros", 17, 0)):
         saved[name] = new.copy()
         saved[name][row] = value
@@ -56,7 +57,7 @@ CASES = [
     ("fewer rows than dimensions", ["fit", "few.npy", "few_old.npy"],
      "10 rows are too few to learn from, to choose by and to report on: send more"),
     ("fewer rows to learn from than dimensions",
-     ["fit", "few.npy", "few_old.npy", "--choose", "new.npy,old.npy", "--report", "new.npy,old.npy"],
+     ["fit", "few.npy", "few_old.npy", "--choose", "other.npy,other_old.npy", "--report", "last.npy,last_old.npy"],
      "10 rows cannot say where 12 dimensions of \"few\" lead: send at least 12"),
     ("no pairs", ["fit", "none.npy", "none_old.npy"], "there are 0 rows to learn from: photographs are wanted"),
     ("rows of other photographs", ["fit", "new.npy", "shorter.npy"],
@@ -69,6 +70,8 @@ CASES = [
      "row 17 of \"zeros.npy\" is all zeros: a vector needs a direction"),
     ("vectors that are all the same", ["fit", "new.npy", "alike.npy", "--kind", "ridge"],
      "all vectors of \"alike\" are the same"),
+    ("new vectors that are all the same", ["fit", "new_alike.npy", "old.npy", "--kind", "ridge"],
+     "all vectors of \"new_alike\" are the same"),
     ("one file twice", ["fit", "new.npy", "new.npy", "--to", "v1"],
      "are the same numbers: was one model's file given for both?"),
     ("one model twice", ["fit", "new.npy", "old.npy", "--from", "v1", "--to", "v1"],
@@ -84,6 +87,13 @@ CASES = [
      "\"magic\""),
     ("rows to choose by of another size", [*FIT, "--choose", "eleven.npy,old.npy"],
      "the rows to choose by have 11 and 8 dimensions, those to learn from 12 and 8"),
+    ("rows to choose by that are learnt from", [*FIT, "--choose", "new.npy,old.npy"],
+     "the rows to choose by are those to learn from: a bridge must be measured on rows that it has not seen"),
+    ("rows to report on that are learnt from", [*FIT, "--report", "new.npy,old.npy"],
+     "the rows to report on are those to learn from: a bridge must be measured on rows that it has not seen"),
+    ("rows to report on that are chosen by",
+     [*FIT, "--choose", "other.npy,other_old.npy", "--report", "other.npy,other_old.npy"],
+     "the rows to report on are those to choose by: a bridge must be measured on rows that it has not seen"),
     ("rows to report on of one model alone", [*FIT, "--report", "new.npy"],
      "the rows to report on must be pairs: vectors of both models of the same photographs"),
     ("neither pairs nor labels", ["fit", "new.npy", "--head", "head.safetensors"],

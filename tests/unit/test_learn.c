@@ -120,6 +120,20 @@ static struct hl_lesson rows(struct fixture *f, size_t n)
                               .labels = f->labels};
 }
 
+/* The last `n` rows. */
+static struct hl_lesson last_rows(struct fixture *f, struct hl_rows_memory memories[2],
+                                  size_t n)
+{
+    const size_t first = MAX_ROWS - n;
+
+    memories[0] = (struct hl_rows_memory){f->from + first * FROM, FROM};
+    memories[1] = (struct hl_rows_memory){f->to + first * TO, TO};
+    return (struct hl_lesson){.n_rows = n,
+                              .from = hl_rows_of_memory(&memories[0], n, "v2"),
+                              .to = hl_rows_of_memory(&memories[1], n, "v1"),
+                              .labels = f->labels + first};
+}
+
 static void learn_well(struct fixture *f)
 {
     hl_learnt_done(&f->learnt);
@@ -173,16 +187,39 @@ static void what_was_told_of_the_way_is_never_taken_back(void **state)
 
 static void rows_to_choose_by_and_to_report_on_leave_all_others_to_learn_from(void **state)
 {
+    struct hl_rows_memory choose[2], report[2];
     struct fixture *f = *state;
 
     f->learn.data = rows(f, 500);
-    f->learn.choose = rows(f, 100);
-    f->learn.report = rows(f, 80);
+    f->learn.choose = last_rows(f, choose, 100);
+    f->learn.report = last_rows(f, report, 80);
     learn_well(f);
     assert_int_equal(f->learnt.n_fit, 500);
     assert_int_equal(f->learnt.n_choose, 100);
     assert_int_equal(f->learnt.n_report, 80);
     assert_told(f, "\"rows\":{\"fit\":500,\"choose\":100,\"report\":80,\"split_by\":null}");
+}
+
+static void assert_refused(struct fixture *f, const char *piece)
+{
+    assert_int_equal(hl_learn_bridge(&f->learn, &f->learnt, &f->err), HL_INVALID);
+    if (!strstr(f->err.msg, piece))
+        fail_msg("%s is not in %s", piece, f->err.msg);
+}
+
+static void rows_that_taught_a_bridge_cannot_measure_it(void **state)
+{
+    struct hl_rows_memory choose[2], report[2];
+    struct fixture *f = *state;
+
+    f->learn.data = rows(f, 500);
+    f->learn.choose = rows(f, 100);
+    assert_refused(f, "the rows to choose by are those to learn from");
+    f->learn.choose = last_rows(f, choose, 100);
+    f->learn.report = rows(f, 80);
+    assert_refused(f, "the rows to report on are those to learn from");
+    f->learn.report = last_rows(f, report, 100);
+    assert_refused(f, "the rows to report on are those to choose by");
 }
 
 static void the_same_seed_makes_the_same_bridge_and_another_one_another(void **state)
@@ -349,6 +386,7 @@ int main(void)
         WITH_ROWS(rows_are_split_and_the_bridge_carries_its_report),
         WITH_ROWS(what_was_told_of_the_way_is_never_taken_back),
         WITH_ROWS(rows_to_choose_by_and_to_report_on_leave_all_others_to_learn_from),
+        WITH_ROWS(rows_that_taught_a_bridge_cannot_measure_it),
         WITH_ROWS(the_same_seed_makes_the_same_bridge_and_another_one_another),
         WITH_ROWS(of_a_few_rows_that_are_no_pairs_nothing_is_measured),
         WITH_ROWS(rows_that_are_no_pairs_are_judged_by_their_classes),
