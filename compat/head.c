@@ -209,6 +209,20 @@ static enum hl_code check_bias(const struct hl_tensor *bias, size_t n_rows,
     return HL_OK;
 }
 
+/* Beyond these, squares of lengths are no floats any more, and a fit makes nothing of them.
+ */
+static enum hl_code check_scale(const struct hl_head *head, struct hl_err *err)
+{
+    double norm = hl_head_mean_norm(head);
+
+    if (norm > 1e-9 && norm < 1e9)
+        return HL_OK;
+    return hl_fail(err, HL_INVALID,
+                   "rows of \"weight\" have a length of %g in the mean, 1e-9 to 1e9 was "
+                   "wanted: scale them",
+                   norm);
+}
+
 static enum hl_code check_values(const struct hl_head *head, struct hl_err *err)
 {
     for (size_t row = 0; row < head->n_rows; row++) {
@@ -232,7 +246,7 @@ static enum hl_code check_values(const struct hl_head *head, struct hl_err *err)
             return hl_fail(err, HL_INVALID, "\"bias\" of row %zu is not a finite number",
                            row);
     }
-    return HL_OK;
+    return check_scale(head, err);
 }
 
 static enum hl_code fill(const struct hl_tensors *tensors, struct hl_head *head,

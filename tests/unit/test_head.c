@@ -267,6 +267,26 @@ static void numbers_that_judge_nothing_are_refused(void **state)
     assert_refused(w, 2, HL_INVALID, IN "\"bias\" of row 2 is not a finite number");
 }
 
+static struct wanted scaled(float factor)
+{
+    struct wanted w = good;
+
+    for (size_t i = 0; i < sizeof w.weight / sizeof *w.weight; i++)
+        w.weight[i] *= factor;
+    return w;
+}
+
+static void a_head_of_a_size_that_no_fit_can_square_is_refused(void **state)
+{
+    (void)state;
+    assert_refused(scaled(1e-30F), 2, HL_INVALID,
+                   IN "rows of \"weight\" have a length of 0 in the mean, 1e-9 to 1e9 was "
+                      "wanted: scale them");
+    assert_refused(scaled(1e30F), 2, HL_INVALID,
+                   IN "rows of \"weight\" have a length of inf in the mean, 1e-9 to 1e9 "
+                      "was wanted: scale them");
+}
+
 static void a_refusal_at_any_step_leaks_nothing(void **state)
 {
     struct hl_memory memory;
@@ -309,6 +329,7 @@ int main(void)
         cmocka_unit_test(a_weight_that_is_none_is_refused),
         cmocka_unit_test(labels_that_are_none_are_refused),
         cmocka_unit_test(numbers_that_judge_nothing_are_refused),
+        cmocka_unit_test(a_head_of_a_size_that_no_fit_can_square_is_refused),
         IN_FOLDER(a_refusal_at_any_step_leaks_nothing),
     };
 
