@@ -11,13 +11,15 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Judging a bridge as a job: on rows it was not learnt from, which the caller knows. */
+/* Judging a bridge as a job. Whether it was learnt from the very dataset is said with it.
+ */
 
 struct judging {
     struct hl_bridge_work base; /* first */
     struct hl_evaluation order;
     uint64_t revision, then_revision; /* 0: none */
     struct hl_bridge *bridge, *then;
+    bool has_seen; /* one of them was learnt from this very dataset */
     struct hl_dataset *data;
     struct hl_lesson_rows rows;
 };
@@ -39,7 +41,8 @@ static void print_result(const struct judging *judging, const struct hl_buf *rep
         hl_buf_print(result, "%" PRIu64, judging->revision);
     if (judging->then)
         hl_buf_print(result, ",%" PRIu64, judging->then_revision);
-    hl_buf_add_text(result, "],\"report\":");
+    hl_buf_print(result, "],\"was_learnt_from\":%s,\"report\":",
+                 judging->has_seen ? "true" : "false");
     hl_buf_add(result, report->data, report->len);
     hl_buf_add_char(result, '}');
 }
@@ -108,6 +111,18 @@ static enum hl_code load_one(const struct hl_holdings *holdings,
                          : code;
 }
 
+static enum hl_code note_seen(struct judging *judging, const struct hl_holdings *holdings,
+                              const struct hl_bridge_pair *pair, uint64_t revision,
+                              struct hl_err *err)
+{
+    bool has_seen = false;
+    enum hl_code code =
+        hl_bridges_saw(holdings, pair, revision, judging->data->sha256, &has_seen, err);
+
+    judging->has_seen = judging->has_seen || has_seen;
+    return code;
+}
+
 /* The latest of both. */
 static enum hl_code load_chain(struct judging *judging, const struct hl_holdings *holdings,
                                const struct hl_request *request, struct hl_err *err)
@@ -127,20 +142,29 @@ static enum hl_code load_chain(struct judging *judging, const struct hl_holdings
         code = load_one(holdings, &first, &judging->revision, &judging->bridge, err);
     if (code == HL_OK)
         code = load_one(holdings, &second, &judging->then_revision, &judging->then, err);
-    return code;
+    if (code == HL_OK)
+        code = note_seen(judging, holdings, &first, judging->revision, err);
+    return code == HL_OK
+               ? note_seen(judging, holdings, &second, judging->then_revision, err)
+               : code;
 }
 
 static enum hl_code load_bridges(struct judging *judging,
                                  const struct hl_holdings *holdings,
                                  const struct hl_request *request, struct hl_err *err)
 {
+    enum hl_code code;
+
     if (judging->order.is_bare)
         return HL_OK;
     if (judging->order.through.text)
         return load_chain(judging, holdings, request, err);
     judging->revision = judging->order.revision;
-    return load_one(holdings, &judging->base.pair, &judging->revision, &judging->bridge,
-                    err);
+    code =
+        load_one(holdings, &judging->base.pair, &judging->revision, &judging->bridge, err);
+    return code == HL_OK
+               ? note_seen(judging, holdings, &judging->base.pair, judging->revision, err)
+               : code;
 }
 
 static enum hl_code prepare(struct judging *judging, const struct hl_holdings *holdings,
@@ -153,9 +177,9 @@ static enum hl_code prepare(struct judging *judging, const struct hl_holdings *h
     if (code == HL_OK)
         code = hl_tokens_finish(&base->tokens, err);
     if (code == HL_OK)
-        code = load_bridges(judging, holdings, request, err);
-    if (code == HL_OK)
         code = hl_bridge_work_dataset(base, &judging->order.dataset, &judging->data, err);
+    if (code == HL_OK)
+        code = load_bridges(judging, holdings, request, err);
     if (code == HL_OK)
         code = hl_bridge_work_needs(judging->data, &base->pair.from, why, err);
     return code == HL_OK ? hl_bridge_work_needs(judging->data, &base->pair.to, why, err)

@@ -137,10 +137,13 @@ static enum hl_code add_bridge(void *self, struct hl_writing *writing, struct hl
 {
     struct learning *learning = self;
     const struct hl_holdings inside = hl_holdings_inside(writing);
-    const struct hl_bridge_entry entry = {.pair = &learning->base.pair,
-                                          .bridge = learning->learnt.bridge,
-                                          .file = {learning->file.data, learning->file.len},
-                                          .is_learnt_here = true};
+    const struct hl_dataset *data = learning->rows.dataset;
+    const struct hl_bridge_entry entry = {
+        .pair = &learning->base.pair,
+        .bridge = learning->learnt.bridge,
+        .file = {learning->file.data, learning->file.len},
+        .is_learnt_here = true,
+        .data_sha256 = data && data->sha256[0] ? data->sha256 : NULL};
     enum hl_code code = hl_bridges_add(writing, &entry, &learning->revision, err);
 
     hl_buf_clear(&learning->shown, 0);

@@ -109,6 +109,23 @@ enum hl_code hl_bridges_load(const struct hl_holdings *holdings,
     return hl_bridge_load(&source, &wanted, ret_bridge, err);
 }
 
+enum hl_code hl_bridges_saw(const struct hl_holdings *holdings,
+                            const struct hl_bridge_pair *pair, uint64_t revision,
+                            const char *sha256, bool *ret_saw, struct hl_err *err)
+{
+    struct hl_store_record record;
+    char key[HL_HOLDING_KEY], wanted[HL_SHA256_TEXT_SIZE + 32];
+    enum hl_code code;
+
+    hl_holding_bridge_key(pair->from.space, pair->to.space, revision, key);
+    code = hl_reader_record(holdings->reader, HL_HOLDING_BRIDGE_INFO, key, &record, err);
+    if (code != HL_OK)
+        return code;
+    (void)snprintf(wanted, sizeof wanted, "\"data_sha256\":\"%s\"", sha256);
+    *ret_saw = memmem(record.body, record.size, wanted, strlen(wanted)) != NULL;
+    return HL_OK;
+}
+
 /* ---- activations ---- */
 
 /* Two lines, each a JSON object that begins with its revision, or null. */
@@ -301,6 +318,11 @@ static void print_info(const struct hl_bridge_entry *entry, struct hl_buf *info)
                  bridge->dim_from, bridge->dim_to, entry->pair->from.print,
                  entry->pair->to.print, entry->is_learnt_here ? "here" : "elsewhere",
                  moment, entry->file.len, sum);
+    hl_buf_add_text(info, ",\"data_sha256\":");
+    if (entry->data_sha256)
+        hl_encode_string(info, entry->data_sha256);
+    else
+        hl_encode_null(info);
 }
 
 /* The three records of a revision. */

@@ -44,12 +44,18 @@ enum hl_code hl_bridges_load(const struct hl_holdings *holdings,
                              const struct hl_bridge_pair *pair, uint64_t revision,
                              struct hl_bridge **ret_bridge, struct hl_err *err);
 
+/* Whether it was learnt from the dataset with that sum: a judgement on it is no news. */
+enum hl_code hl_bridges_saw(const struct hl_holdings *holdings,
+                            const struct hl_bridge_pair *pair, uint64_t revision,
+                            const char *sha256, bool *ret_saw, struct hl_err *err);
+
 /* In a change: a new revision. `file` is its safetensors form. */
 struct hl_bridge_entry {
     const struct hl_bridge_pair *pair;
     const struct hl_bridge *bridge;
     struct hl_span file;
     bool is_learnt_here;
+    const char *data_sha256; /* of the dataset it was learnt from; NULL: another way */
 };
 enum hl_code hl_bridges_add(struct hl_writing *writing, const struct hl_bridge_entry *entry,
                             uint64_t *ret_revision, struct hl_err *err);

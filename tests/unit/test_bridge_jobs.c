@@ -295,7 +295,8 @@ static void a_call_begins_a_job_that_makes_a_bridge(void **state)
         ask(rig, hl_bridge_call_evaluate, "v2", "@default", "{\"dataset\":\"d\"}"), HL_OK);
     seen = await_newest(rig);
     assert_int_equal(seen.state, HL_JOB_DONE);
-    assert_non_null(strstr(seen.outcome, "\"revisions\":[1],\"report\":{"));
+    assert_non_null(
+        strstr(seen.outcome, "\"revisions\":[1],\"was_learnt_from\":true,\"report\":{"));
 }
 
 static enum hl_code drop_v2(void *self, struct hl_writing *writing, struct hl_err *err)

@@ -145,9 +145,12 @@ def learn(server):
     judged = server.result("POST", "/collections/c/bridges/v3/v1/evaluate?wait=true&timeout=200",
                            {"dataset": "test", "revision": 1})["result"]
     yield "judged again on the same rows it is as good as its report says", (
-        judged["revisions"] == [1] and
+        judged["revisions"] == [1] and not judged["was_learnt_from"] and
         value(judged["report"], "groups", "all", "new_old", "map") ==
         value(report, "groups", "all", "new_old", "map"))
+    judged = server.result("POST", "/collections/c/bridges/v3/v1/evaluate?wait=true&timeout=200",
+                           {"dataset": "fit", "revision": 1})["result"]
+    yield "judged on what it was learnt from it says so", judged["was_learnt_from"]
     server.learn("v3/v2", {"data": {"dataset": "fit"}, "kind": "ridge"})
     server.learn("v2/v1", {"data": {"dataset": "fit"}, "kind": "ridge"})
     chain = server.result("POST", "/collections/c/bridges/v3/v1/evaluate?wait=true&timeout=200",
