@@ -140,6 +140,18 @@ struct load {
     struct hl_err err;
 };
 
+static void tell_rebuilding(const struct load *load, const struct hl_manifest *manifest,
+                            const struct hl_err *why)
+{
+    const struct hl_engine_event event = {.kind = HL_ENGINE_REBUILDING,
+                                          .collection = load->collection->label,
+                                          .file = manifest->file,
+                                          .n_rows = manifest->n_rows,
+                                          .err = why};
+
+    hl_engine_tell(load->collection->engine, &event);
+}
+
 static bool take_record(void *self, const struct hl_store_record *record)
 {
     struct load *load = self;
@@ -158,19 +170,13 @@ static bool take_record(void *self, const struct hl_store_record *record)
     load->code =
         hl_manifest_decode(record->body, record->size, &load->all[load->n], &load->err);
     load->n += load->code == HL_OK;
+    if (load->code == HL_DAMAGED) { /* derived, as the segment is */
+        const struct hl_manifest lost = {0};
+
+        tell_rebuilding(load, &lost, &load->err);
+        load->code = HL_OK;
+    }
     return load->code == HL_OK;
-}
-
-static void tell_rebuilding(const struct load *load, const struct hl_manifest *manifest,
-                            const struct hl_err *why)
-{
-    const struct hl_engine_event event = {.kind = HL_ENGINE_REBUILDING,
-                                          .collection = load->collection->label,
-                                          .file = manifest->file,
-                                          .n_rows = manifest->n_rows,
-                                          .err = why};
-
-    hl_engine_tell(load->collection->engine, &event);
 }
 
 static enum hl_code check_view(const struct hl_segment_view *view,
@@ -317,6 +323,22 @@ static bool is_named(const struct load *load, const char *file)
     return false;
 }
 
+/* What cannot be removed is in nobody's way. */
+static bool pass_over(struct sweep *sweep, const char *file, const struct hl_err *why)
+{
+    const struct hl_collection *collection = sweep->load->collection;
+    const struct hl_engine_event event = {.kind = HL_ENGINE_UPKEEP_FAILED,
+                                          .collection = collection->label,
+                                          .file = file,
+                                          .err = why};
+
+    if (sweep->code != HL_NO_MEMORY) {
+        hl_engine_tell(collection->engine, &event);
+        sweep->code = HL_OK;
+    }
+    return sweep->code == HL_OK;
+}
+
 static bool sweep_entry(void *self, const char *name)
 {
     struct sweep *sweep = self, inner = *sweep;
@@ -333,7 +355,7 @@ static bool sweep_entry(void *self, const char *name)
     if (sweep->shelf) {
         if (!is_named(sweep->load, file))
             sweep->code = hl_file_remove(path, &sweep->err);
-        return sweep->code == HL_OK;
+        return sweep->code == HL_OK || pass_over(sweep, file, &sweep->err);
     }
     inner.shelf = name;
     sweep->code = hl_dir_walk(path, sweep_entry, &inner, &sweep->err);
@@ -341,7 +363,7 @@ static bool sweep_entry(void *self, const char *name)
         sweep->code = inner.code;
         sweep->err = inner.err;
     }
-    return sweep->code == HL_OK;
+    return sweep->code == HL_OK || pass_over(sweep, file, &sweep->err);
 }
 
 static enum hl_code sweep_files(const struct load *load, struct hl_err *err)

@@ -36,7 +36,8 @@ const char *hl_manifest_file(const char *path);
 
 /* At start, while nobody else knows the collection: the parts of every dense space of
  * `layout`, the rows no segment has in tails, the rows of sparse ones, and the deaths. What
- * is not sound is told, and its rows stand in full tails, to be sealed again. `reader` sees
+ * is not sound, segment or record, is told, and its rows stand in full tails, to be sealed
+ * again; what lies about and cannot be removed is told and left. `reader` sees
  * the newest commit. */
 enum hl_code hl_manifest_load(struct hl_collection *collection, struct hl_layout *layout,
                               struct hl_reader *reader, struct hl_err *err);

@@ -91,15 +91,27 @@ struct record_keys {
     bool has_failed;
 };
 
+/* One that cannot be read says nothing, so it goes with the next of its shelf. */
+static bool is_replaced(const struct record_keys *found,
+                        const struct hl_store_record *record)
+{
+    const struct hl_manifest of_shelf = {.space = found->space, .source = found->space};
+    struct hl_manifest manifest;
+    char key[HL_MANIFEST_KEY];
+    struct hl_err ignored;
+
+    if (hl_manifest_decode(record->body, record->size, &manifest, &ignored) == HL_OK)
+        return manifest.space == found->space && found->first <= manifest.last &&
+               manifest.first <= found->last;
+    hl_manifest_key(&of_shelf, key);
+    return strncmp(record->key, key, strcspn(key, "/") + 1) == 0;
+}
+
 static bool take_key(void *self, const struct hl_store_record *record)
 {
     struct record_keys *found = self;
-    struct hl_manifest manifest;
-    struct hl_err ignored;
 
-    if (hl_manifest_decode(record->body, record->size, &manifest, &ignored) != HL_OK ||
-        manifest.space != found->space || manifest.last < found->first ||
-        found->last < manifest.first)
+    if (!is_replaced(found, record))
         return true;
     found->has_failed =
         !hl_writing_make_room(&found->keys, &found->room, found->n, sizeof *found->keys);

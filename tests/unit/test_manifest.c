@@ -174,6 +174,59 @@ static void what_no_record_names_is_removed(void **state)
     assert_found(k, 1, 64);
 }
 
+static void what_cannot_be_removed_is_told_and_left(void **state)
+{
+    struct keeping *k = *state;
+    char path[160];
+
+    assert_true(put_points(k, 1, 64) > 0);
+    await(k, HL_ENGINE_SEALED, 1);
+    close_stand(&k->s);
+    put_file(k, "notes.txt"); /* no folder of a shelf */
+    snprintf(path, sizeof path, "%s/segments/1-1/old", k->s.folder);
+    assert_int_equal(mkdir(path, 0700), 0); /* no file of one */
+    reopen(k);
+    assert_int_equal(told(k, HL_ENGINE_UPKEEP_FAILED), 2);
+    assert_int_equal(told(k, HL_ENGINE_REBUILDING), 0);
+    assert_found(k, 1, 64);
+}
+
+static void write_record(struct keeping *k, const char *key, const char *body)
+{
+    struct hl_store *store;
+    uint64_t commit;
+    char path[96];
+
+    snprintf(path, sizeof path, "%s/points.db", k->s.folder);
+    assert_int_equal(hl_store_open(path, &store, &k->s.err), HL_OK);
+    assert_int_equal(hl_store_begin(store, &commit, &k->s.err), HL_OK);
+    assert_int_equal(
+        hl_store_put_record(store, HL_MANIFEST_KIND, key, body, strlen(body), &k->s.err),
+        HL_OK);
+    assert_int_equal(hl_store_commit(store, &commit, &k->s.err), HL_OK);
+    hl_store_close(store);
+}
+
+static void a_record_that_cannot_be_read_costs_a_segment_and_no_more(void **state)
+{
+    struct hl_manifest first = {.space = 1, .source = 1, .first = 1};
+    char key[HL_MANIFEST_KEY];
+    struct keeping *k = *state;
+
+    assert_true(put_points(k, 1, 64) > 0);
+    await(k, HL_ENGINE_SEALED, 1);
+    close_stand(&k->s);
+    hl_manifest_key(&first, key);
+    write_record(k, key, "{\"space\":1,");
+    reopen(k);
+    assert_int_equal(told(k, HL_ENGINE_REBUILDING), 1);
+    assert_found(k, 1, 64);
+    await(k, HL_ENGINE_SEALED, 1);
+    reopen(k); /* the record went when the rows were sealed again */
+    assert_int_equal(told(k, HL_ENGINE_REBUILDING), 0);
+    assert_found(k, 1, 64);
+}
+
 static void every_allocation_of_a_start_may_fail(void **state)
 {
     struct keeping *k = *state;
@@ -276,6 +329,8 @@ int main(void)
         TEST(what_is_not_sound_is_told_and_built_again),
         TEST(what_died_stays_dead),
         TEST(what_no_record_names_is_removed),
+        TEST(what_cannot_be_removed_is_told_and_left),
+        TEST(a_record_that_cannot_be_read_costs_a_segment_and_no_more),
         TEST(every_allocation_of_a_start_may_fail),
         TEST(a_kill_at_any_moment_loses_nothing),
     };
