@@ -2,7 +2,6 @@
 #include "server/caller.h"
 
 #include "proto/alloc.h"
-#include "proto/field.h"
 #include "proto/number.h"
 
 #include <ctype.h>
@@ -330,14 +329,47 @@ static enum hl_code read_chunks(struct hl_caller *caller, size_t at, int patienc
     return code == HL_OK ? hl_buf_check(&caller->words, "the reply", err) : code;
 }
 
-static enum hl_code read_reply(struct hl_caller *caller, int patience_s,
+/* The body, handed on as it comes. */
+static enum hl_code pass_on(struct hl_caller *caller, const struct hl_call *call,
+                            const struct head *head, struct hl_err *err)
+{
+    size_t begin = head->len, left = head->body_len;
+    enum hl_code code = HL_OK;
+
+    if (left == SIZE_MAX)
+        return hl_fail(err, HL_NOT_SUPPORTED,
+                       "the server at %s port %s does not say how long the reply is",
+                       caller->host, caller->port);
+    while (code == HL_OK && left > 0) {
+        size_t n = caller->in.len - begin;
+
+        n = n < left ? n : left;
+        code = call->take(call->self, caller->in.data + begin, n, err);
+        left -= n;
+        begin = 0;
+        hl_buf_clear(&caller->in, READ_AT_ONCE);
+        if (code == HL_OK && left > 0)
+            code = receive(caller, call->patience_s, err);
+    }
+    return code;
+}
+
+static enum hl_code read_reply(struct hl_caller *caller, const struct hl_call *call,
                                struct hl_called *ret_called, struct hl_err *err)
 {
+    const int patience_s = call->patience_s;
     struct head head = {0};
     enum hl_code code;
 
     hl_buf_clear(&caller->in, READ_AT_ONCE);
     code = read_head(caller, patience_s, &head, err);
+    if (code == HL_OK && call->take && head.called.status / 100 == 2) {
+        code = pass_on(caller, call, &head, err);
+        hang_up(caller);
+        if (code == HL_OK)
+            *ret_called = head.called;
+        return code;
+    }
     if (code == HL_OK && head.body_len > LARGEST_REPLY && head.body_len != SIZE_MAX)
         return hl_fail(err, HL_TOO_LARGE, "the reply has %zu bytes", head.body_len);
     if (code == HL_OK && head.body_len == SIZE_MAX) {
@@ -382,7 +414,7 @@ static enum hl_code try_once(struct hl_caller *caller, const struct hl_call *cal
     /* A server may answer and close before it has taken all: what counts is the reply. */
     (void)(send_bytes(caller, caller->out.data, caller->out.len) &&
            send_bytes(caller, call->body.data, call->body.len));
-    code = read_reply(caller, call->patience_s, ret_called, err);
+    code = read_reply(caller, call, ret_called, err);
     if (code != HL_OK)
         hang_up(caller);
     return code;
@@ -401,63 +433,6 @@ enum hl_code hl_caller_ask(struct hl_caller *caller, const struct hl_call *call,
     if (code == HL_UNAVAILABLE && was_open && caller->in.len == 0)
         code = try_once(caller, call, ret_called, err);
     return code;
-}
-
-/* ---- what came back ---- */
-
-/* `{"status":{"error":"sentence",…}}`; false when it is something else. */
-static bool find_sentence(const struct hl_span *body, struct hl_arena *arena,
-                          const char **ret_text, size_t *ret_len)
-{
-    static const char *const outer[] = {"status"}, *const inner[] = {"error"};
-    struct hl_tokens tokens;
-    struct hl_object object;
-    struct hl_object status;
-    const struct hl_field *member = NULL;
-    struct hl_field root;
-    struct hl_err err;
-
-    hl_tokens_init(&tokens, body->data, body->len, arena);
-    root = hl_field_root(&tokens);
-    if (hl_object_begin(&root, outer, 1, &object, &err) != HL_OK)
-        return false;
-    do {
-        if (hl_object_next(&object, &member, &err) != HL_OK || !member)
-            return false;
-    } while (object.which != 0);
-    if (hl_object_begin(member, inner, 1, &status, &err) != HL_OK)
-        return false;
-    do {
-        if (hl_object_next(&status, &member, &err) != HL_OK || !member)
-            return false;
-    } while (status.which != 0);
-    return hl_field_string(member, ret_text, ret_len, &err) == HL_OK;
-}
-
-static enum hl_code code_of(int status)
-{
-    for (int code = HL_OK + 1; code < HL_N_CODES; code++)
-        if (hl_code_status((enum hl_code)code) == status)
-            return (enum hl_code)code;
-    return HL_INTERNAL;
-}
-
-enum hl_code hl_called_check(const struct hl_called *called, struct hl_err *err)
-{
-    struct hl_arena *arena;
-    const char *text = "";
-    size_t len = 0;
-
-    if (called->status >= 200 && called->status < 300)
-        return HL_OK;
-    arena = hl_arena_new((size_t)1 << 20);
-    if (arena && find_sentence(&called->body, arena, &text, &len))
-        hl_err_set(err, code_of(called->status), "the server says %d: %.*s", called->status,
-                   (int)(len < 400 ? len : 400), text);
-    else
-        hl_err_set(err, code_of(called->status), "the server says %d", called->status);
-    hl_arena_free(arena);
-    return hl_err_code(err);
 }
 
 void hl_caller_escape(const char *text, struct hl_buf *buf)

@@ -18,11 +18,18 @@ enum hl_code hl_caller_new(const char *url, const char *key, struct hl_caller **
                            struct hl_err *err);
 void hl_caller_free(struct hl_caller *caller); /* NULL is accepted */
 
+/* Takes a piece of a body; its error ends the call and is the call's. */
+typedef enum hl_code hl_call_take_fn(void *self, const void *bytes, size_t n,
+                                     struct hl_err *err);
+
 struct hl_call {
     const char *method;
     const char *path; /* escaped already: hl_caller_escape */
     struct hl_span body;
     int patience_s; /* for the reply to begin and between two pieces of it */
+    hl_call_take_fn
+        *take; /* of a 2xx reply, as it comes and however long; NULL: gathered */
+    void *self;
 };
 
 struct hl_called {
@@ -32,7 +39,8 @@ struct hl_called {
 };
 
 /* HL_OK: there is a reply, whatever its status. HL_UNAVAILABLE: nobody answered, and
- * whether the request was done is not known. HL_TIMEOUT, HL_TOO_LARGE, HL_NO_MEMORY. */
+ * whether the request was done is not known; what is taken piece by piece must say its
+ * length, else HL_NOT_SUPPORTED. HL_TIMEOUT, HL_TOO_LARGE, HL_NO_MEMORY. */
 enum hl_code hl_caller_ask(struct hl_caller *caller, const struct hl_call *call,
                            struct hl_called *ret_called, struct hl_err *err);
 

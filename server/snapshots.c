@@ -8,6 +8,7 @@
 #include "proto/multipart.h"
 #include "proto/recover.h"
 #include "server/collections.h"
+#include "server/fetch.h"
 #include "server/server.h"
 #include "server/snapshot_folder.h"
 #include "server/upload.h"
@@ -128,6 +129,9 @@ enum hl_code hl_snapshots_delete(struct hl_server *server, struct hl_request *re
 
 struct recovery {
     const char *path;
+    const char *url; /* it is fetched from there; NULL: it is at `path` */
+    const char *key;
+    uint64_t max_bytes; /* of what is fetched */
     const char *sha256;
     const struct hl_deadline *deadline;
 };
@@ -140,22 +144,38 @@ static enum hl_code fill_folder(void *self, const char *folder, struct hl_err *e
                             err);
 }
 
-/* The path that the URL of a file has, its escapes resolved. */
-static enum hl_code read_location(const struct hl_text *location, struct hl_arena *arena,
-                                  const char **ret_path, struct hl_err *err)
+/* What is fetched goes into the folder that is filled from it: after an error or a crash it
+ * goes with the folder. */
+static enum hl_code fill_from_afar(void *self, const char *folder, struct hl_err *err)
 {
-    static const char scheme[] = "file://";
-    const size_t begin = sizeof scheme - 1;
+    const struct recovery *recovery = self;
+    struct recovery fetched = *recovery;
+    char path[PATH_MAX];
+    const struct hl_fetch fetch = {.url = recovery->url,
+                                   .key = recovery->key,
+                                   .path = path,
+                                   .max_bytes = recovery->max_bytes,
+                                   .deadline = recovery->deadline};
+    enum hl_code code = hl_snapshot_folder_join(folder, "fetched.snapshot", path, err);
+
+    if (code == HL_OK)
+        code = hl_fetch_save(&fetch, err);
+    fetched.path = path;
+    if (code == HL_OK)
+        code = fill_folder(&fetched, folder, err);
+    return code == HL_OK ? hl_file_remove(path, err) : code;
+}
+
+/* The path that the URL of a file has, its escapes resolved. */
+static enum hl_code read_path(const struct hl_text *location, size_t begin,
+                              struct hl_arena *arena, const char **ret_path,
+                              struct hl_err *err)
+{
     char *path = hl_arena_alloc(arena, location->len + 1);
     size_t n = 0;
 
     if (!path)
         return hl_arena_fail(arena, err, "the location of a snapshot");
-    if (location->len <= begin || memcmp(location->text, scheme, begin) != 0)
-        return hl_fail(err, HL_NOT_SUPPORTED,
-                       "a snapshot is recovered from file:///PATH alone, not from "
-                       "\"%.*s\"",
-                       (int)(location->len < 200 ? location->len : 200), location->text);
     for (size_t i = begin; i < location->len; i++) {
         int high = i + 2 < location->len ? hl_hex_digit(location->text[i + 1]) : -1;
         int low = i + 2 < location->len ? hl_hex_digit(location->text[i + 2]) : -1;
@@ -173,6 +193,33 @@ static enum hl_code read_location(const struct hl_text *location, struct hl_aren
     return HL_OK;
 }
 
+static enum hl_code copy_text(const struct hl_text *text, struct hl_arena *arena,
+                              const char **ret_copy, struct hl_err *err)
+{
+    if (!text->text)
+        return HL_OK;
+    *ret_copy = hl_arena_copy(arena, text->text, text->len);
+    if (!*ret_copy)
+        return hl_arena_fail(arena, err, "what a collection is recovered from");
+    if (strlen(*ret_copy) != text->len)
+        return hl_fail(err, HL_INVALID, "the location of a snapshot has a zero byte in it");
+    return HL_OK;
+}
+
+static enum hl_code read_location(const struct hl_recover *recover, struct hl_arena *arena,
+                                  struct recovery *recovery, struct hl_err *err)
+{
+    static const char scheme[] = "file://";
+    const size_t begin = sizeof scheme - 1;
+    const struct hl_text *location = &recover->location;
+    enum hl_code code;
+
+    if (location->len > begin && memcmp(location->text, scheme, begin) == 0)
+        return read_path(location, begin, arena, &recovery->path, err);
+    code = copy_text(location, arena, &recovery->url, err);
+    return code == HL_OK ? copy_text(&recover->api_key, arena, &recovery->key, err) : code;
+}
+
 static enum hl_code read_body(struct hl_request *request, struct recovery *recovery,
                               struct hl_err *err)
 {
@@ -187,22 +234,23 @@ static enum hl_code read_body(struct hl_request *request, struct recovery *recov
     if (code == HL_OK)
         code = hl_tokens_finish(&tokens, err);
     if (code == HL_OK)
-        code = read_location(&recover.location, request->arena, &recovery->path, err);
-    if (code != HL_OK || !recover.checksum.text)
-        return code;
-    recovery->sha256 =
-        hl_arena_copy(request->arena, recover.checksum.text, recover.checksum.len);
-    return recovery->sha256 ? HL_OK : hl_arena_fail(request->arena, err, "the checksum");
+        code = read_location(&recover, request->arena, recovery, err);
+    return code == HL_OK
+               ? copy_text(&recover.checksum, request->arena, &recovery->sha256, err)
+               : code;
 }
 
 enum hl_code hl_snapshots_recover(struct hl_server *server, struct hl_request *request,
                                   struct hl_reply *reply, struct hl_err *err)
 {
     const struct hl_deadline deadline = hl_snapshot_patience(request);
-    struct recovery recovery = {.deadline = &deadline};
-    const struct hl_collections_folder folder = {fill_folder, &recovery};
+    struct recovery recovery = {.max_bytes = server->config->service.max_upload_gb << 30,
+                                .deadline = &deadline};
+    struct hl_collections_folder folder = {fill_folder, &recovery};
     enum hl_code code = read_body(request, &recovery, err);
 
+    if (recovery.url)
+        folder.fill = fill_from_afar;
     if (code == HL_OK)
         code =
             hl_collections_recover(server->collections, &request->params[0], &folder, err);

@@ -251,16 +251,27 @@ static void the_time_that_requests_have_does_not_end_a_snapshot(void **state)
     assert_int_equal(count_listed(rig), 1);
 }
 
-static void a_location_that_is_no_file_is_refused(void **state)
+static void a_location_that_is_neither_a_file_nor_an_address_is_refused(void **state)
 {
     struct rig *rig = *state;
 
+    assert_refused(
+        rig,
+        ask(rig, hl_snapshots_recover, "cats",
+            "{\"location\":\"s3://example.org/a.snapshot\"}"),
+        HL_NOT_SUPPORTED,
+        "a snapshot is recovered from file:///PATH or http://HOST/PATH, not from "
+        "\"s3://example.org/a.snapshot\"");
     assert_refused(rig,
                    ask(rig, hl_snapshots_recover, "cats",
-                       "{\"location\":\"http://example.org/a.snapshot\"}"),
-                   HL_NOT_SUPPORTED,
-                   "a snapshot is recovered from file:///PATH alone, not from "
-                   "\"http://example.org/a.snapshot\"");
+                       "{\"location\":\"http://a/b\",\"api_key\":\"k\\r\\nx: y\"}"),
+                   HL_INVALID, "the api_key of a snapshot has blanks in it");
+    assert_refused(
+        rig, ask(rig, hl_snapshots_recover, "cats", "{\"location\":\"http://a/b c\"}"),
+        HL_INVALID,
+        "\"http://a/b c\" is no address of a snapshot, it must be http://HOST[:PORT]/PATH");
+    assert_int_equal(ask(rig, hl_snapshots_recover, "cats", "{\"location\":\"http://a\"}"),
+                     HL_INVALID);
     assert_refused(
         rig, ask(rig, hl_snapshots_recover, "cats", "{\"location\":\"file://a.snapshot\"}"),
         HL_INVALID, "the path of a snapshot begins with a slash");
@@ -487,8 +498,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_an_upload_says_in_its_url_is_checked, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(a_location_that_is_no_file_is_refused, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_location_that_is_neither_a_file_nor_an_address_is_refused, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Snapshots there and back over the wire: what is downloaded is what the checksum is of, and what is
 recovered from it has the points that were saved, in the order that a search gave then."""
+import functools
 import hashlib
+import http.server
 import io
 import json
 import signal
 import sys
 import tarfile
 import tempfile
+import threading
 import urllib.error
 import urllib.request
 
@@ -60,6 +63,48 @@ def fill(server):
     server.ask("POST", "/collections/aliases", aliases)
 
 
+class Shelf(http.server.BaseHTTPRequestHandler):
+    """Another server that has a snapshot: whole, cut off, too long for what it says, for who has the key."""
+    content = b""
+
+    def do_GET(self):
+        if self.path != "/a%20b.snapshot" or self.headers.get("api-key") != "sesame":
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content) + self.server.missing))
+        self.end_headers()
+        self.wfile.write(self.content)
+
+    def log_message(self, *_):
+        pass
+
+
+def fetch(server, one, seen):
+    """A snapshot that another server has."""
+    Shelf.content = one
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shelf) as other:
+        other.missing = 0
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{other.server_address[1]}"
+        whole = {"location": f"{address}/a%20b.snapshot", "api_key": "sesame",
+                 "checksum": hashlib.sha256(one).hexdigest()}
+        recover = functools.partial(server.status, "PUT", "/collections/afar/snapshots/recover")
+        yield "what another server refuses is refused and makes none", (
+            recover({**whole, "api_key": "x"}) == 400 and
+            server.status("GET", "/collections/afar") == 404)
+        yield "a server that is not there is said to be unavailable", (
+            recover({"location": "http://127.0.0.1:1/a.snapshot"}) == 503)
+        other.missing = 1
+        yield "what breaks off is refused and makes none", (
+            recover(whole) == 503 and server.status("GET", "/collections/afar") == 404)
+        other.missing = 0
+        yield "a snapshot is fetched from another server", (
+            recover(whole) == 200 and server.seen("afar") == seen)
+        other.shutdown()
+    server.ask("DELETE", "/collections/afar")
+
+
 def play(server, directory):
     fill(server)
     seen = server.seen("cats")
@@ -88,6 +133,8 @@ def play(server, directory):
 
     yield "an upload is read to its end though no memory would be given for it", (
         server.upload("more", bytes(40 << 20)) == 400 and server.seen("more") == seen)
+
+    yield from fetch(server, one, seen)
 
     made = server.result("POST", "/snapshots")
     full = server.ask("GET", f"/snapshots/{made['name']}")
