@@ -18,17 +18,15 @@ enum hl_code hl_caller_new(const char *url, const char *key, struct hl_caller **
                            struct hl_err *err);
 void hl_caller_free(struct hl_caller *caller); /* NULL is accepted */
 
-/* Takes a piece of a body; its error ends the call and is the call's. */
-typedef enum hl_code hl_call_take_fn(void *self, const void *bytes, size_t n,
-                                     struct hl_err *err);
-
 struct hl_call {
     const char *method;
     const char *path; /* escaped already: hl_caller_escape */
     struct hl_span body;
     int patience_s; /* for the reply to begin and between two pieces of it */
-    hl_call_take_fn
-        *take; /* of a 2xx reply, as it comes and however long; NULL: gathered */
+
+    /* Takes the body of a 2xx reply piece by piece, however long it is; its error ends the
+     * call and is the call's. NULL: the body is gathered. */
+    enum hl_code (*take)(void *self, const void *bytes, size_t n, struct hl_err *err);
     void *self;
 };
 

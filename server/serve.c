@@ -10,6 +10,7 @@
 #include "server/reload.h"
 #include "server/server.h"
 #include "server/service.h"
+#include "server/snapshots.h"
 #include "server/upload.h"
 #include "server/version.h"
 
@@ -244,6 +245,8 @@ static enum hl_code start(struct life *life, struct hl_err *err)
         code = lock_storage(life, err);
     if (code == HL_OK)
         code = sweep_uploads(config, err);
+    if (code == HL_OK)
+        code = hl_snapshots_full_sweep(server, err);
     if (code == HL_OK)
         code = name_this_run(server, err);
     if (code == HL_OK)

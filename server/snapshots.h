@@ -45,4 +45,7 @@ enum hl_code hl_snapshots_full_download(struct hl_server *server,
 enum hl_code hl_snapshots_full_delete(struct hl_server *server, struct hl_request *request,
                                       struct hl_reply *reply, struct hl_err *err);
 
+/* At start: the parts of full snapshots that a crash cut off. */
+enum hl_code hl_snapshots_full_sweep(const struct hl_server *server, struct hl_err *err);
+
 #endif

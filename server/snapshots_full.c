@@ -248,6 +248,46 @@ enum hl_code hl_snapshots_full_create(struct hl_server *server, struct hl_reques
     return code == HL_OK ? hl_reply_end(reply, request, err) : code;
 }
 
+/* ---- what a crash left ---- */
+
+struct sweep {
+    const char *folder;
+    enum hl_code code;
+    struct hl_err *err;
+};
+
+static bool sweep_entry(void *self, const char *name)
+{
+    static const char end[] = ".snapshot.parts";
+    const size_t len = strlen(name), end_len = sizeof end - 1;
+    struct sweep *sweep = self;
+    char path[PATH_MAX];
+
+    if (len <= end_len || strcmp(name + len - end_len, end) != 0)
+        return true;
+    sweep->code = hl_snapshot_folder_join(sweep->folder, name, path, sweep->err);
+    if (sweep->code == HL_OK)
+        sweep->code = hl_dir_remove(path, sweep->err);
+    return sweep->code == HL_OK;
+}
+
+enum hl_code hl_snapshots_full_sweep(const struct hl_server *server, struct hl_err *err)
+{
+    char folder[PATH_MAX];
+    struct sweep sweep = {.folder = folder, .err = err};
+    struct hl_err why;
+    enum hl_code code = hl_snapshot_folder_path(server, NULL, folder, err);
+
+    if (code != HL_OK)
+        return code;
+    code = hl_dir_walk(folder, sweep_entry, &sweep, &why);
+    if (code == HL_NOT_FOUND)
+        return HL_OK;
+    if (code != HL_OK)
+        *err = why;
+    return code == HL_OK ? sweep.code : code;
+}
+
 /* ---- what was made ---- */
 
 enum hl_code hl_snapshots_full_list(struct hl_server *server, struct hl_request *request,

@@ -253,28 +253,21 @@ static void the_time_that_requests_have_does_not_end_a_snapshot(void **state)
 
 static void a_location_that_is_neither_a_file_nor_an_address_is_refused(void **state)
 {
+    static const char *const wrong[][2] = {
+        {"{\"location\":\"s3://o/a\"}", "a snapshot is recovered from file:///PATH or "
+                                        "http://HOST/PATH, not from \"s3://o/a\""},
+        {"{\"location\":\"http://a/b\",\"api_key\":\"k\\r\\nx: y\"}",
+         "the api_key of a snapshot has blanks in it"},
+        {"{\"location\":\"http://a/b c\"}",
+         "\"http://a/b c\" is no address of a snapshot, it must be "
+         "http://HOST[:PORT]/PATH"},
+        {"{\"location\":\"file://a\"}", "the path of a snapshot begins with a slash"},
+    };
     struct rig *rig = *state;
 
-    assert_refused(
-        rig,
-        ask(rig, hl_snapshots_recover, "cats",
-            "{\"location\":\"s3://example.org/a.snapshot\"}"),
-        HL_NOT_SUPPORTED,
-        "a snapshot is recovered from file:///PATH or http://HOST/PATH, not from "
-        "\"s3://example.org/a.snapshot\"");
-    assert_refused(rig,
-                   ask(rig, hl_snapshots_recover, "cats",
-                       "{\"location\":\"http://a/b\",\"api_key\":\"k\\r\\nx: y\"}"),
-                   HL_INVALID, "the api_key of a snapshot has blanks in it");
-    assert_refused(
-        rig, ask(rig, hl_snapshots_recover, "cats", "{\"location\":\"http://a/b c\"}"),
-        HL_INVALID,
-        "\"http://a/b c\" is no address of a snapshot, it must be http://HOST[:PORT]/PATH");
-    assert_int_equal(ask(rig, hl_snapshots_recover, "cats", "{\"location\":\"http://a\"}"),
-                     HL_INVALID);
-    assert_refused(
-        rig, ask(rig, hl_snapshots_recover, "cats", "{\"location\":\"file://a.snapshot\"}"),
-        HL_INVALID, "the path of a snapshot begins with a slash");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_refused(rig, ask(rig, hl_snapshots_recover, "cats", wrong[i][0]),
+                       i == 0 ? HL_NOT_SUPPORTED : HL_INVALID, wrong[i][1]);
     assert_int_equal(
         ask(rig, hl_snapshots_recover, "cats", "{\"location\":\"file:///no/where\"}"),
         HL_NOT_FOUND);
