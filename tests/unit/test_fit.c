@@ -130,7 +130,9 @@ static double apart(const struct hl_map *a, const struct hl_map *b)
     double most = 0;
 
     assert_int_equal(!a, !b);
-    for (size_t i = 0; a && i < count_numbers(a); i++)
+    if (!a || !b)
+        return 0;
+    for (size_t i = 0; i < count_numbers(a); i++)
         most = fmax(most, fabs((double)a->p[i] - (double)b->p[i]));
     return most;
 }
@@ -148,8 +150,7 @@ static void check_kind(struct scene *s, enum hl_kind kind)
     second = &again->ways[HL_MODALITY_IMAGE];
     assert_non_null(way->faithful);
     assert_true(is_finite(way->judged) && is_finite(way->faithful));
-    assert_int_equal(
-        memcmp(way->faithful->p, second->faithful->p, TO * FROM * sizeof(float)), 0);
+    assert_true(apart(way->faithful, second->faithful) <= 0);
     assert_true(apart(way->judged, second->judged) <= 0);
     hl_bridge_free(bridge);
     hl_bridge_free(again);
