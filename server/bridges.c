@@ -167,10 +167,12 @@ static enum hl_code load_active(const struct hl_holdings *holdings,
     return HL_OK;
 }
 
-static void print_active(const struct hl_activation *activation, char text[ACTIVE])
+static enum hl_code print_active(const struct hl_activation *activation, char text[ACTIVE],
+                                 struct hl_err *err)
 {
     char moment[HL_MOMENT];
     struct hl_buf fidelity;
+    enum hl_code code;
 
     hl_buf_init(&fidelity, 64);
     if (activation->is_auto)
@@ -183,7 +185,9 @@ static void print_active(const struct hl_activation *activation, char text[ACTIV
                    "\"activated_at\":\"%s\"}",
                    opening, activation->revision, hl_serving_name(activation->strategy),
                    fidelity.data, moment);
+    code = hl_buf_check(&fidelity, "an activation", err);
     hl_buf_done(&fidelity);
+    return code;
 }
 
 /* But for the moment. */
@@ -207,7 +211,8 @@ enum hl_code hl_bridges_activate(struct hl_writing *writing,
     if (code == HL_OK && activation) {
         wanted = *activation;
         code = hl_bridges_find(&inside, pair, &wanted.revision, err);
-        print_active(&wanted, next);
+        if (code == HL_OK)
+            code = print_active(&wanted, next, err);
     }
     if (code != HL_OK || is_same(active.current, next))
         return code;

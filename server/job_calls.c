@@ -139,6 +139,8 @@ enum hl_code hl_job_call_cancel(struct hl_server *server, struct hl_request *req
 
 /* ---- beginning one ---- */
 
+enum { LONGEST_REQUEST = 64 << 10 };
+
 struct waiting {
     struct hl_job_waiter waiter; /* first */
     struct hl_request *request;
@@ -193,12 +195,19 @@ static void prepare_wait(const struct hl_server *server, struct hl_request *requ
         waiting->waiter.deadline.at_us = HL_DEADLINE_NEVER;
 }
 
-/* What is kept of the request: its body, which is JSON that a decoder has read. */
+/* What is kept of the request: its body, which is JSON that a decoder has read. Every list
+ * of jobs shows it. */
 static enum hl_code copy_request(struct hl_request *request, const char **ret_text,
                                  struct hl_err *err)
 {
-    const char *text = hl_arena_copy(request->arena, request->body.data, request->body.len);
+    const char *text;
 
+    if (request->body.len > LONGEST_REQUEST)
+        return hl_fail(err, HL_TOO_LARGE,
+                       "the body has %zu bytes, at most %d are kept of what a job is asked "
+                       "for with",
+                       request->body.len, (int)LONGEST_REQUEST);
+    text = hl_arena_copy(request->arena, request->body.data, request->body.len);
     if (!text)
         return hl_arena_fail(request->arena, err, "a job's request");
     *ret_text = text;

@@ -12,7 +12,7 @@
 /* Lower than the keeper's 10: a tail that is not sealed slows searches, a fit can wait. */
 enum { RUNNER_NICE = 19, LARGEST_RESULT = 64 << 20 };
 
-static const char stopped[] = "the server stopped while it ran: send it again";
+static const char stopped[] = "the server ended before it did: send it again";
 
 bool hl_job_is_over(const struct hl_job *job)
 {

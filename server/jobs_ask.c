@@ -60,9 +60,11 @@ struct addition {
 static enum hl_code add_row(void *self, struct hl_catalog *catalog, struct hl_err *err)
 {
     struct addition *addition = self;
-    enum hl_code code = hl_catalog_add_job(catalog, addition->job, &addition->id, err);
+    /* In this order: of a job that is refused nothing may be left. */
+    enum hl_code code = hl_catalog_trim_jobs(catalog, KEPT, err);
 
-    return code == HL_OK ? hl_catalog_trim_jobs(catalog, KEPT, err) : code;
+    return code == HL_OK ? hl_catalog_add_job(catalog, addition->job, &addition->id, err)
+                         : code;
 }
 
 static enum hl_code check_room(struct hl_jobs *jobs, struct hl_err *err)

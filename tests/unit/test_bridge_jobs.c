@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "proto/alloc.h"
 #include "proto/dir.h"
 #include "proto/fail.h"
 #include "server/bridge_calls.h"
@@ -299,6 +300,22 @@ static void a_call_begins_a_job_that_makes_a_bridge(void **state)
         strstr(seen.outcome, "\"revisions\":[1],\"was_learnt_from\":true,\"report\":{"));
 }
 
+static void what_a_job_is_asked_for_with_has_a_length_that_can_be_kept(void **state)
+{
+    struct rig *rig = *state;
+    const size_t room = 70000;
+    char *long_one = hl_alloc(room);
+
+    assert_non_null(long_one);
+    (void)snprintf(long_one, room, "%s%*s", ridge, (int)(65536 - strlen(ridge)), "");
+    assert_int_equal(ask(rig, hl_bridge_call_learn, "v2", "@default", long_one), HL_OK);
+    (void)snprintf(long_one, room, "%s%*s", ridge, (int)(65537 - strlen(ridge)), "");
+    assert_int_equal(ask(rig, hl_bridge_call_learn, "v2", "@default", long_one),
+                     HL_TOO_LARGE);
+    hl_free(long_one);
+    assert_int_equal(await_newest(rig).state, HL_JOB_DONE);
+}
+
 static enum hl_code drop_v2(void *self, struct hl_writing *writing, struct hl_err *err)
 {
     static const struct hl_text name = {"v2", 2};
@@ -377,6 +394,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIGGED(a_call_begins_a_job_that_makes_a_bridge),
+        RIGGED(what_a_job_is_asked_for_with_has_a_length_that_can_be_kept),
         RIGGED(a_model_that_goes_while_its_job_waits_fails_it),
         RIGGED(a_collection_that_goes_while_its_job_waits_fails_it),
         RIGGED(wherever_memory_runs_out_no_job_is_begun_by_halves),

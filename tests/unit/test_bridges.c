@@ -268,6 +268,27 @@ static void without_memory_a_bridge_is_there_or_not_at_all(void **state)
     }
 }
 
+static void without_memory_an_activation_is_recorded_whole_or_not_at_all(void **state)
+{
+    struct fixture *f = *state;
+    enum hl_code code = HL_NO_MEMORY;
+
+    add_many(f, 1);
+    for (int n = 1; code != HL_OK; n++) {
+        char rule[32];
+
+        assert_true(n < 500);
+        snprintf(rule, sizeof rule, "alloc=%d:fail", n);
+        assert_int_equal(hl_failpoint_arm(rule, &f->s->err), HL_OK);
+        code = activate_one(f, 1, 0.5);
+        hl_failpoint_disarm();
+        assert_shown(f, 1,
+                     code == HL_OK ? "\"current\":{\"revision\":1,\"strategy\":\"dual\","
+                                     "\"fidelity\":0.5,\"activated_at\":"
+                                   : "\"current\":null");
+    }
+}
+
 #define RIGGED(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -281,6 +302,7 @@ int main(void)
         RIGGED(vectors_that_are_not_of_length_1_are_not_joined),
         RIGGED(a_model_that_changed_meanwhile_gets_no_bridge),
         RIGGED(without_memory_a_bridge_is_there_or_not_at_all),
+        RIGGED(without_memory_an_activation_is_recorded_whole_or_not_at_all),
     };
 
     return cmocka_run_group_tests_name("bridges", tests, NULL, NULL);

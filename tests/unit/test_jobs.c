@@ -322,7 +322,7 @@ static void the_end_of_the_server_fails_what_runs_and_waits(void **state)
     assert_int_equal(never_run.n_freed, 1);
     for (int i = 0; i < 2; i++)
         assert_string_equal(look(f, i ? a : b).outcome,
-                            "{\"error\":\"the server stopped while it ran: send it "
+                            "{\"error\":\"the server ended before it did: send it "
                             "again\",\"code\":\"unavailable\"}");
     {
         const struct hl_job_order order = {"toil", "cats", "", false};
