@@ -149,6 +149,11 @@ def extra(spec, schema, value, path):
         for name, inner in schema.get("properties", {}).items():
             if name in value:
                 yield from extra(spec, inner, value[name], f"{path}.{name}")
+    for one in schema.get("allOf", []):
+        yield from extra(spec, one, value, path)
+    fitting = [one for one in schema.get("anyOf", []) if not any(openapi.check(spec, one, value, path))]
+    if fitting:
+        yield from extra(spec, fitting[0], value, path)
     if isinstance(value, list) and "items" in schema:
         for i, item in enumerate(value):
             yield from extra(spec, schema["items"], item, f"{path}[{i}]")
