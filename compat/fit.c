@@ -34,6 +34,8 @@ struct choice {
     bool best_passes;
     int best_trial;
     size_t n_steps, step; /* for the progress */
+    bool is_by_opinion; /* the holdout's labels are the old model's own: no criterion, which
+                           it would meet best itself */
 };
 
 static bool is_judged_kind(enum hl_kind kind)
@@ -151,7 +153,8 @@ static enum hl_code choose_faithful(struct choice *c, struct hl_err *err)
 
 /* ---- the judged map ---- */
 
-static void note_passing(struct hl_fit_trial *trial, const struct hl_report *report)
+static void note_passing(const struct choice *c, struct hl_fit_trial *trial,
+                         const struct hl_report *report)
 {
     struct hl_gates gates = {.criterion = true,
                              .min_gain = (double)NAN,
@@ -160,7 +163,8 @@ static void note_passing(struct hl_fit_trial *trial, const struct hl_report *rep
     struct hl_err why;
 
     trial->passes = true;
-    if (report->has_labels && hl_gates_check(&gates, report, &why) != HL_OK) {
+    if (report->has_labels && !c->is_by_opinion &&
+        hl_gates_check(&gates, report, &why) != HL_OK) {
         trial->passes = false;
         snprintf(trial->why, sizeof trial->why, "%.150s", why.msg);
     }
@@ -220,7 +224,7 @@ static enum hl_code try_candidate(struct choice *c, const struct candidate *cand
         code = measure(c, map, map, &report, err);
     if (code == HL_OK && report) {
         note_figures(trial, report);
-        note_passing(trial, report);
+        note_passing(c, trial, report);
         score = score_of(c->fitting, report);
     }
     if (code == HL_OK) {
@@ -256,6 +260,8 @@ static void add_kind(struct candidates *c, const struct hl_fitting *f, enum hl_k
 
     if (kind == HL_KIND_LOWRANK && f->fit->rank > 0)
         add(c, kind, f->fit->rank < least ? f->fit->rank : least);
+    else if (kind == HL_KIND_LOWRANK && !f->fit->choose)
+        add(c, kind, least * 3 / 4 + 1 < least ? least * 3 / 4 + 1 : least);
     else if (kind == HL_KIND_LOWRANK)
         for (size_t rank = least / 4 + 1; rank <= least; rank += least / 4 + 1)
             add(c, kind, rank);
@@ -353,12 +359,14 @@ static enum hl_code choose_maps(struct choice *c, struct hl_err *err)
     return code;
 }
 
-enum hl_code hl_fit_bridge(const struct hl_fit *fit, struct hl_bridge **ret_bridge,
-                           struct hl_fit_story *ret_story, struct hl_err *err)
+static enum hl_code learn(const struct hl_fit *fit, bool is_by_opinion,
+                          struct hl_bridge **ret_bridge, struct hl_fit_story *ret_story,
+                          struct hl_err *err)
 {
     struct hl_fit_story story = {0};
     struct hl_fitting fitting;
-    struct choice choice = {.fitting = &fitting, .story = &story};
+    struct choice choice = {
+        .fitting = &fitting, .story = &story, .is_by_opinion = is_by_opinion};
     enum hl_code code = hl_fitting_init(&fitting, fit, &story, err);
 
     if (code != HL_OK)
@@ -383,5 +391,27 @@ enum hl_code hl_fit_bridge(const struct hl_fit *fit, struct hl_bridge **ret_brid
     hl_map_free(choice.faithful);
     hl_bridge_free(choice.bridge);
     hl_fitting_done(&fitting);
+    return code;
+}
+
+enum hl_code hl_fit_bridge(const struct hl_fit *fit, struct hl_bridge **ret_bridge,
+                           struct hl_fit_story *ret_story, struct hl_err *err)
+{
+    const struct hl_exam *choose = fit->choose;
+    struct hl_exam judged;
+    struct hl_fit own = *fit;
+    int32_t *opinions = NULL;
+    enum hl_code code = HL_OK;
+
+    if (choose && !choose->labels && choose->to && fit->head &&
+        fit->head->dim == choose->dim_to) {
+        code = hl_fit_opinions(choose, fit->head, &opinions, err);
+        judged = *choose;
+        judged.labels = opinions;
+        own.choose = &judged;
+    }
+    if (code == HL_OK)
+        code = learn(&own, opinions != NULL, ret_bridge, ret_story, err);
+    hl_free(opinions);
     return code;
 }

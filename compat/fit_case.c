@@ -97,6 +97,33 @@ static enum hl_code check_fit(const struct hl_fit *fit, struct hl_err *err)
     return HL_OK;
 }
 
+/* What would change nothing is refused, not passed over. */
+static enum hl_code check_wishes(const struct hl_fit *fit, struct hl_err *err)
+{
+    const bool is_auto = fit->kind == HL_KIND_AUTO;
+    const bool has_width =
+        is_auto || fit->kind == HL_KIND_RESIDUAL || fit->kind == HL_KIND_FAITHFUL;
+    const bool has_pairs = fit->pairs.to.dim > 0;
+
+    if (fit->n_hidden > 0 && !has_width)
+        return hl_fail(err, HL_INVALID,
+                       "a bridge of kind \"%s\" has no hidden units: ask for residual or "
+                       "faithful, or leave them out",
+                       hl_kind_name(fit->kind));
+    if (fit->rank > 0 && !is_auto && fit->kind != HL_KIND_LOWRANK)
+        return hl_fail(err, HL_INVALID,
+                       "a bridge of kind \"%s\" has no rank: ask for lowrank, or leave it "
+                       "out",
+                       hl_kind_name(fit->kind));
+    if ((fit->focal.alpha > 0 || fit->focal.beta > 0) &&
+        (!has_pairs || (!fit->head && !fit->pairs.labels)))
+        return hl_fail(
+            err, HL_INVALID,
+            "\"focal\" holds a bridge to the old model's opinions: it needs pairs, "
+            "and a head or labels to learn one by");
+    return HL_OK;
+}
+
 static void tell_story(const struct hl_fitting *f, struct hl_fit_story *story)
 {
     bool has_head = f->fit->head != NULL;
@@ -244,6 +271,8 @@ enum hl_code hl_fitting_init(struct hl_fitting *f, const struct hl_fit *fit,
     size_t bytes = fit->max_bytes > 0 ? fit->max_bytes : default_bytes;
     enum hl_code code = check_fit(fit, err);
 
+    if (code == HL_OK)
+        code = check_wishes(fit, err);
     *f = (struct hl_fitting){
         .fit = fit,
         .dim_from = fit->pairs.from.dim,

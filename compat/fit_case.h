@@ -46,4 +46,8 @@ enum hl_code hl_fitting_faithful(struct hl_fitting *fitting, size_t n_hidden,
                                  bool is_judged_too, struct hl_map **ret_map,
                                  struct hl_err *err);
 
+/* The class that a head takes each old vector of an exam for. */
+enum hl_code hl_fit_opinions(const struct hl_exam *exam, const struct hl_head *head,
+                             int32_t **ret_labels, struct hl_err *err);
+
 #endif

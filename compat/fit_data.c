@@ -12,14 +12,17 @@ static size_t row_bytes(const struct hl_lesson *lesson)
     return (lesson->from.dim + lesson->to.dim) * sizeof(float);
 }
 
-void hl_fit_tell(const struct hl_fit_pace *pace, double progress)
+void hl_fit_tell(struct hl_fit_pace *pace, double progress)
 {
+    double now = pace->done + pace->share * progress;
+
+    /* A step may be several descents, each of which begins at nothing. */
+    pace->reached = now > pace->reached ? now : pace->reached;
     if (pace->errand->tell)
-        pace->errand->tell(pace->errand->self, pace->phase,
-                           pace->done + pace->share * progress);
+        pace->errand->tell(pace->errand->self, pace->phase, pace->reached);
 }
 
-enum hl_code hl_fit_go_on(const struct hl_fit_pace *pace, struct hl_err *err)
+enum hl_code hl_fit_go_on(struct hl_fit_pace *pace, struct hl_err *err)
 {
     return pace->errand->deadline
                ? hl_deadline_check(pace->errand->deadline, "learning a bridge", err)
@@ -49,7 +52,7 @@ static size_t block_at(const struct hl_fit_data *data, size_t first)
 }
 
 enum hl_code hl_fit_data_init(struct hl_fit_data *data, const struct hl_lesson *lesson,
-                              size_t max_bytes, const struct hl_fit_pace *pace,
+                              size_t max_bytes, struct hl_fit_pace *pace,
                               struct hl_err *err)
 {
     size_t room;

@@ -163,6 +163,52 @@ static enum hl_code fit_residual(struct hl_fitting *f, size_t n_hidden,
     return code;
 }
 
+static bool has_focal(const struct hl_fitting *f)
+{
+    return f->fit->focal.alpha > 0 || f->fit->focal.beta > 0;
+}
+
+/* A map that was found in closed form, held where it is and to the old model's opinions. */
+static enum hl_code hold_to_old(struct hl_fitting *f, struct hl_map **map,
+                                struct hl_err *err)
+{
+    struct hl_goal goal = {.dim = f->dim_to,
+                           .head = &f->head,
+                           .anchor = *map,
+                           .anchor_weight = 1,
+                           .focal = f->fit->focal};
+    struct hl_map *held = NULL;
+    enum hl_code code;
+
+    if (!has_focal(f))
+        return HL_OK;
+    code = descend(f, &goal, *map, &held, err);
+    hl_map_free(*map);
+    *map = held;
+    return code;
+}
+
+static enum hl_code fit_closed(struct hl_fitting *f, enum hl_kind kind, size_t rank,
+                               struct hl_map **ret_map, struct hl_err *err)
+{
+    struct hl_map *map = NULL;
+    enum hl_code code;
+
+    if (kind == HL_KIND_PROCRUSTES)
+        code = copy_map(f->anchor, &map, err);
+    else if (kind == HL_KIND_RIDGE)
+        code = copy_map(f->ridge, &map, err);
+    else if (kind == HL_KIND_LOWRANK)
+        code = hl_fit_lowrank(&f->stats, rank, &map, err);
+    else
+        code = hl_fit_lsq(&f->all, &f->stats, &f->head, &map, err);
+    if (code == HL_OK)
+        code = hold_to_old(f, &map, err);
+    if (code == HL_OK)
+        *ret_map = map;
+    return code;
+}
+
 enum hl_code hl_fitting_judged(struct hl_fitting *f, enum hl_kind kind, size_t n,
                                struct hl_map **ret_map, struct hl_err *err)
 {
@@ -176,15 +222,12 @@ enum hl_code hl_fitting_judged(struct hl_fitting *f, enum hl_kind kind, size_t n
     case HL_KIND_RESIDUAL:
         return fit_residual(f, n, ret_map, err);
     case HL_KIND_PROCRUSTES:
-        return copy_map(f->anchor, ret_map, err);
     case HL_KIND_RIDGE:
-        return copy_map(f->ridge, ret_map, err);
     case HL_KIND_LOWRANK:
-        return hl_fit_lowrank(&f->stats, n, ret_map, err);
+    case HL_KIND_LSQ:
+        return fit_closed(f, kind, n, ret_map, err);
     case HL_KIND_FAITHFUL:
         return hl_fitting_faithful(f, n, false, ret_map, err);
-    case HL_KIND_LSQ:
-        return hl_fit_lsq(&f->all, &f->stats, &f->head, ret_map, err);
     case HL_KIND_AUTO:
     case HL_N_KINDS:
         break;
@@ -206,6 +249,10 @@ enum hl_code hl_fitting_faithful(struct hl_fitting *f, size_t n_hidden, bool is_
         goal.tau = 1;
         goal.is_known_only = f->head.n_known > 0;
         goal.hard = f->hard;
+    }
+    if (f->fit->kind == HL_KIND_FAITHFUL && has_focal(f)) {
+        goal.head = &f->head;
+        goal.focal = f->fit->focal;
     }
     code = descend(f, &goal, f->ridge, &linear, err);
     if (code == HL_OK && n_hidden == 0) {

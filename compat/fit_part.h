@@ -16,10 +16,11 @@ struct hl_fit_pace {
     const struct hl_errand *errand;
     const char *phase;
     double done, share;
+    double reached; /* of the whole: what was told is never taken back */
 };
 
-void hl_fit_tell(const struct hl_fit_pace *pace, double progress); /* of the step: 0 … 1 */
-enum hl_code hl_fit_go_on(const struct hl_fit_pace *pace, struct hl_err *err);
+void hl_fit_tell(struct hl_fit_pace *pace, double progress); /* of the step: 0 … 1 */
+enum hl_code hl_fit_go_on(struct hl_fit_pace *pace, struct hl_err *err);
 
 /* ---- data (fit_data.c) ---- */
 
@@ -30,7 +31,7 @@ struct hl_fit_data {
     float *from, *to; /* whole, or room for one block */
     bool is_whole;
     size_t block; /* rows at once */
-    const struct hl_fit_pace *pace;
+    struct hl_fit_pace *pace;
 };
 
 struct hl_fit_block {
@@ -40,7 +41,7 @@ struct hl_fit_block {
 };
 
 enum hl_code hl_fit_data_init(struct hl_fit_data *data, const struct hl_lesson *lesson,
-                              size_t max_bytes, const struct hl_fit_pace *pace,
+                              size_t max_bytes, struct hl_fit_pace *pace,
                               struct hl_err *err);
 void hl_fit_data_done(struct hl_fit_data *data);
 

@@ -21,7 +21,7 @@
 enum { FROM = 6, TO = 4, MOST = 5000 };
 
 static const struct hl_errand errand = {0};
-static const struct hl_fit_pace pace = {.errand = &errand, .phase = "testing", .share = 1};
+static struct hl_fit_pace pace = {.errand = &errand, .phase = "testing", .share = 1};
 
 /* Rows of both models, statistics of them. */
 struct scene {
@@ -255,7 +255,7 @@ static void a_cancelled_fit_reads_no_more(void **state)
     const struct hl_deadline over = {.at_us = HL_DEADLINE_NEVER,
                                      .cancelled = &is_cancelled};
     const struct hl_errand late = {.deadline = &over};
-    const struct hl_fit_pace hurried = {.errand = &late, .phase = "reading", .share = 1};
+    struct hl_fit_pace hurried = {.errand = &late, .phase = "reading", .share = 1};
     struct scene *s = make_scene(10);
     struct hl_err err;
 

@@ -45,8 +45,8 @@ static void seal_part(struct fixture *f, size_t part)
     const size_t first = part * PER_PART;
     struct hl_batch batch = {f->values + first * DIM, PER_PART, DIM};
     uint64_t rows[PER_PART];
-    struct hl_segment_content content = {&batch,       rows, f->numbers + first,
-                                         HL_METRIC_L2, 12,   80};
+    struct hl_segment_content content = {&batch, rows, f->numbers + first, HL_METRIC_L2, 12,
+                                         80,     NULL};
     char path[] = "/tmp/heirloom-shelf-XXXXXX";
     const int fd = mkstemp(path);
     struct hl_segment *segment;

@@ -43,7 +43,7 @@ static void build(struct fixture *f, enum hl_metric metric)
     struct hl_batch batch = {f->values, N_ROWS, DIM};
     uint64_t rows[N_ROWS];
     uint32_t numbers[N_ROWS];
-    struct hl_segment_content content = {&batch, rows, numbers, metric, 16, 100};
+    struct hl_segment_content content = {&batch, rows, numbers, metric, 16, 100, NULL};
     char path[64];
 
     for (uint32_t i = 0; i < N_ROWS; i++) {
