@@ -244,6 +244,29 @@ enum hl_code hl_holdings_has_bridge(const struct hl_holdings *holdings, uint32_t
     return code;
 }
 
+/* The record of an activation begins with the one that is current: an object, or null. */
+static bool probe_active(void *self, const struct hl_store_record *record)
+{
+    struct probe *probe = self;
+
+    probe->is_there = strlen(record->key) >= 8 && is_of_model(record->key, probe->space) &&
+                      record->size > 0 && *(const char *)record->body == '{';
+    return !probe->is_there;
+}
+
+enum hl_code hl_holdings_check_idle(const struct hl_holdings *holdings, uint32_t space,
+                                    struct hl_err *err)
+{
+    struct probe probe = {.space = space};
+    enum hl_code code = hl_reader_records(holdings->reader, HL_HOLDING_ACTIVATION,
+                                          probe_active, &probe, err);
+
+    if (code == HL_OK && probe.is_there)
+        return hl_fail(err, HL_CONFLICT,
+                       "a bridge from or to this vector is active: deactivate it first");
+    return code;
+}
+
 enum hl_code hl_holdings_drop_keys(struct hl_writing *writing, const char *kind,
                                    const char *beginning, struct hl_err *err)
 {

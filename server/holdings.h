@@ -79,6 +79,10 @@ void hl_holding_bridge_key(uint32_t from, uint32_t to, uint64_t revision,
 enum hl_code hl_holdings_has_bridge(const struct hl_holdings *holdings, uint32_t space,
                                     struct hl_err *err);
 
+/* HL_CONFLICT while a bridge from or to the model is active. */
+enum hl_code hl_holdings_check_idle(const struct hl_holdings *holdings, uint32_t space,
+                                    struct hl_err *err);
+
 /* Everything whose keys begin so, and everything of a model, in a change. */
 enum hl_code hl_holdings_drop_keys(struct hl_writing *writing, const char *kind,
                                    const char *beginning, struct hl_err *err);

@@ -229,14 +229,17 @@ static enum hl_code add_vector(struct hl_pending *pending, struct hl_writing *wr
     return code == HL_OK ? set_revision(writing, config, err) : code;
 }
 
-/* With everything that was learnt for it. */
+/* With everything that was learnt for it, unless that is served. */
 static enum hl_code drop_vector(struct hl_pending *pending, struct hl_writing *writing,
                                 struct hl_err *err)
 {
     const struct hl_text *name = &((struct vector_change *)pending)->config.name;
     const struct hl_space *space = hl_layout_find(hl_writing_layout(writing), name);
-    enum hl_code code = space ? hl_holdings_drop_model(writing, space->id, err) : HL_OK;
+    const struct hl_holdings inside = hl_holdings_inside(writing);
+    enum hl_code code = space ? hl_holdings_check_idle(&inside, space->id, err) : HL_OK;
 
+    if (code == HL_OK && space)
+        code = hl_holdings_drop_model(writing, space->id, err);
     return code == HL_OK ? hl_writing_drop_space(writing, name, err) : code;
 }
 

@@ -202,6 +202,10 @@ def keep(server):
         server.ask("GET", "/collections/again/vectors/v1/head")[1] == head and
         server.result("GET", "/collections/again/datasets")["datasets"] == [])
 
+    yield "a model of an active bridge stays", (
+        server.ask("DELETE", "/collections/again/vectors/v3")[0] == 409 and
+        server.result("GET", "/collections/again/bridges/v3/v1") == shown)
+
     server.result("DELETE", "/collections/again/vectors/v2")
     pairs = {(b["from"], b["to"]): b["revision"] for b in server.result("GET", "/collections/again/bridges")["bridges"]}
     yield "a model takes its bridges along and leaves the others", pairs == {("v1", "v3"): None, ("v3", "v1"): 5}
