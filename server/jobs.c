@@ -128,6 +128,7 @@ void hl_jobs_end_unrun(struct hl_jobs *jobs, struct hl_entry_of_job *entry,
         hl_err_set(&entry->err, HL_UNAVAILABLE, "%s", stopped);
     outcome = print_failure(&entry->err);
     pthread_mutex_lock(&jobs->lock);
+    entry->n_refs++; /* from here on the attendant may save and forget it */
     mark_over(entry, state, outcome);
     work = entry->work;
     entry->work = NULL;
@@ -136,6 +137,9 @@ void hl_jobs_end_unrun(struct hl_jobs *jobs, struct hl_entry_of_job *entry,
     hl_metrics_add(jobs->options.metrics, HL_METRIC_JOBS_QUEUED, -1);
     count_end(jobs, state);
     settle(jobs, entry);
+    pthread_mutex_lock(&jobs->lock);
+    hl_jobs_unref(entry);
+    pthread_mutex_unlock(&jobs->lock);
 }
 
 /* ---- the runner ---- */

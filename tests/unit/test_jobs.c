@@ -10,7 +10,7 @@
 #include "proto/alloc.h"
 #include "proto/dir.h"
 #include "proto/fail.h"
-#include "server/jobs.h"
+#include "server/jobs_part.h"
 #include "tests/support/still.h"
 
 #include <semaphore.h>
@@ -101,6 +101,7 @@ struct toil {
     bool is_patient;    /* until it is cancelled */
     int niceness;
     size_t n_freed;
+    struct hl_jobs *jobs; /* NULL: it does not look after them when it is freed */
 };
 
 static enum hl_code toil_on(struct hl_work *work, const struct hl_errand *errand,
@@ -130,6 +131,23 @@ static enum hl_code toil_on(struct hl_work *work, const struct hl_errand *errand
 static void count_free(struct hl_work *work)
 {
     ((struct toil *)work)->n_freed++;
+}
+
+/* Lets go of what it has only when nobody remembers any job but the one that runs. */
+static void free_slowly(struct hl_work *work)
+{
+    const int64_t end = now_us(NULL) + PATIENCE_S * (int64_t)1000000;
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct hl_jobs *jobs = ((struct toil *)work)->jobs;
+    size_t n = 2;
+
+    while (n > 1 && now_us(NULL) < end) {
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&jobs->lock);
+        n = jobs->n;
+        pthread_mutex_unlock(&jobs->lock);
+    }
+    count_free(work);
 }
 
 static struct toil new_toil(const char *result, unsigned may_end)
@@ -304,6 +322,24 @@ static void what_waits_is_cancelled_at_once_and_what_runs_soon(void **state)
     assert_string_equal(f->err.msg, "Not found: Job 99");
 }
 
+static void
+a_job_that_is_cancelled_may_be_forgotten_before_its_work_has_let_go(void **state)
+{
+    struct fixture *f = *state;
+    struct toil first = new_toil("{}", 0), slow = new_toil("{}", 1);
+    uint64_t a = add(f, &first, false), id;
+
+    slow.work.free = free_slowly;
+    slow.jobs = f->jobs;
+    sem_wait(&first.begun);
+    id = add(f, &slow, false);
+    assert_int_equal(hl_jobs_cancel(f->jobs, id, &f->err), HL_OK);
+    assert_int_equal(slow.n_freed, 1);
+    assert_int_equal(look(f, id).state, HL_JOB_CANCELLED);
+    sem_post(&first.may_end);
+    (void)await_state(f, a, HL_JOB_DONE);
+}
+
 static void the_end_of_the_server_fails_what_runs_and_waits(void **state)
 {
     struct fixture *f = *state;
@@ -471,6 +507,7 @@ int main(void)
         TEST(one_runs_at_a_time_in_the_order_they_came),
         TEST(a_failure_is_kept_with_its_code),
         TEST(what_waits_is_cancelled_at_once_and_what_runs_soon),
+        TEST(a_job_that_is_cancelled_may_be_forgotten_before_its_work_has_let_go),
         TEST(the_end_of_the_server_fails_what_runs_and_waits),
         TEST(what_a_crash_cut_off_has_failed_at_the_next_start),
         TEST(who_waits_is_told_when_it_is_over_or_his_time_is),
