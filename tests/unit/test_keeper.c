@@ -145,7 +145,9 @@ static void fail_upkeep(struct keeping *k, const char *rule)
     await(k, HL_ENGINE_UPKEEP_FAILED, 1);
     assert_true(strlen(k->last_error) > 0);
     await(k, HL_ENGINE_SEALED, 1);
+    close_stand(&k->s); /* nobody passes */
     hl_failpoint_disarm();
+    reopen(k);
     assert_int_equal(count_files(k, NULL, 0), 1);
     assert_found(k, 1, 65);
 }
