@@ -219,6 +219,7 @@ static enum hl_code number_label(struct hl_labels *labels, const struct hl_value
 static enum hl_code copy_labels(struct sample *sample, struct hl_err *err)
 {
     enum hl_code code = HL_OK;
+    size_t n_labelled = 0;
 
     if (!sample->task->label)
         return HL_OK;
@@ -237,7 +238,12 @@ static enum hl_code copy_labels(struct sample *sample, struct hl_err *err)
         sample->labels[i] = -1;
         if (code == HL_OK && label)
             code = number_label(sample->task->labels, label, &sample->labels[i], err);
+        n_labelled += label != NULL;
     }
+    if (code == HL_OK && n_labelled == 0)
+        return hl_fail(err, HL_INVALID,
+                       "none of %zu points has a text or a whole number as its label",
+                       sample->n);
     return code;
 }
 

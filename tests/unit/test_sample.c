@@ -173,6 +173,9 @@ static void where_nobody_has_what_is_wanted_it_is_said(void **state)
     assert_string_equal(f->s->err.msg, "no point has vectors of both models, \"c\" is one");
     fill(f->s, 1, 3);
     assert_int_equal(take(f, (struct wish){"nothing", true, 100, 1}), HL_INVALID);
+    assert_int_equal(take(f, (struct wish){"nothing", false, 100, 1}), HL_INVALID);
+    assert_string_equal(f->s->err.msg,
+                        "none of 3 points has a text or a whole number as its label");
 }
 
 static void whatever_fails_fails_in_a_sentence(void **state)
