@@ -115,6 +115,10 @@ static enum hl_code check_wishes(const struct hl_fit *fit, struct hl_err *err)
                        "a bridge of kind \"%s\" has no rank: ask for lowrank, or leave it "
                        "out",
                        hl_kind_name(fit->kind));
+    if (fit->rank > fit->pairs.from.dim)
+        return hl_fail(err, HL_INVALID,
+                       "a rank of %zu is more than the %zu dimensions of \"%s\"", fit->rank,
+                       fit->pairs.from.dim, fit->from);
     if ((fit->focal.alpha > 0 || fit->focal.beta > 0) &&
         (!has_pairs || (!fit->head && !fit->pairs.labels)))
         return hl_fail(

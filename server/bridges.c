@@ -395,6 +395,25 @@ static enum hl_code check_idle(const struct hl_holdings *inside,
                    current, pair->from.shown, pair->to.shown);
 }
 
+/* What was active last is nothing to go back to once its revision is gone. */
+static enum hl_code forget_previous(struct hl_writing *writing,
+                                    const struct hl_bridge_pair *pair, uint64_t revision,
+                                    struct hl_err *err)
+{
+    const struct hl_holdings inside = hl_holdings_inside(writing);
+    struct active active;
+    char key[HL_HOLDING_KEY], body[2 * ACTIVE + 2];
+    enum hl_code code = load_active(&inside, pair, &active, err);
+    const uint64_t previous = revision_of(active.previous);
+
+    if (code != HL_OK || previous == 0 || (revision != 0 && revision != previous))
+        return code;
+    hl_holding_pair_key(pair->from.space, pair->to.space, key);
+    (void)snprintf(body, sizeof body, "%s\nnull", active.current);
+    return hl_store_put_record(hl_writing_store(writing), HL_HOLDING_ACTIVATION, key, body,
+                               strlen(body), err);
+}
+
 enum hl_code hl_bridges_remove(struct hl_writing *writing,
                                const struct hl_bridge_pair *pair, uint64_t revision,
                                struct hl_err *err)
@@ -413,7 +432,7 @@ enum hl_code hl_bridges_remove(struct hl_writing *writing,
     for (size_t i = 0; code == HL_OK && i < revisions.n; i++)
         if (revision == 0 || revisions.numbers[i] == revision)
             code = drop_revision(writing, pair, revisions.numbers[i], err);
-    return code;
+    return code == HL_OK ? forget_previous(writing, pair, revision, err) : code;
 }
 
 /* ---- printing ---- */

@@ -223,6 +223,10 @@ static void what_would_change_nothing_is_refused(void **state)
     f->fit.n_hidden = 0;
     f->fit.rank = 2;
     refused(f, "\"anchored\" has no rank");
+    f->fit.kind = HL_KIND_LOWRANK;
+    f->fit.rank = 9;
+    refused(f, "a rank of 9 is more than the 8 dimensions of \"new\"");
+    f->fit.kind = HL_KIND_ANCHORED;
     f->fit.rank = 0;
     f->fit.focal = (struct hl_focal){.alpha = .1};
     f->fit.pairs.labels = NULL;

@@ -206,6 +206,11 @@ def keep(server):
         server.ask("DELETE", "/collections/again/vectors/v3")[0] == 409 and
         server.result("GET", "/collections/again/bridges/v3/v1") == shown)
 
+    server.result("DELETE", "/collections/again/bridges/v3/v1?revision=2")
+    active = server.result("GET", "/collections/again/bridges/v3/v1")["activation"]
+    yield "what was active before is forgotten with its revision", (
+        active["current"]["revision"] == 5 and active["previous"] is None)
+
     server.result("DELETE", "/collections/again/vectors/v2")
     pairs = {(b["from"], b["to"]): b["revision"] for b in server.result("GET", "/collections/again/bridges")["bridges"]}
     yield "a model takes its bridges along and leaves the others", pairs == {("v1", "v3"): None, ("v3", "v1"): 5}
