@@ -132,12 +132,13 @@ static enum hl_code descend(struct descent *d, struct hl_err *err)
 enum hl_code hl_lbfgs_run(const struct hl_lbfgs *task, double *x, struct hl_err *err)
 {
     size_t n = task->n;
-    struct descent d = {.task = task, .x = x};
+    struct descent d = {.task = task};
     double *room = hl_alloc_zeroed(n * (4 + 2 * MEMORY), sizeof *room);
     enum hl_code code;
 
     if (!room)
         return hl_fail(err, HL_NO_MEMORY, "no memory to learn %zu numbers", n);
+    d.x = x;
     d.gradient = room;
     d.next = room + n;
     d.next_gradient = room + 2 * n;

@@ -9,7 +9,7 @@
 enum hl_code hl_map_new(size_t dim_in, size_t dim_out, size_t n_hidden,
                         struct hl_map **ret_map, struct hl_err *err)
 {
-    size_t of_p, of_a, of_b, n;
+    size_t of_p = 0, of_a = 0, of_b = 0, n = 0;
     struct hl_map *map = hl_alloc_zeroed(1, sizeof *map);
 
     if (map && hl_size_mul(dim_in, dim_out, &of_p) &&

@@ -26,11 +26,29 @@ static const char *const names[HL_N_FAILPOINTS] = {
 };
 
 /* The one mutable static of the floor. An allocation has no caller that could hand it a
- * test's wishes, so the wishes wait here. The rules are written before `is_armed` is set,
- * and the passages only read them. */
-static struct rule rules_armed[HL_N_FAILPOINTS];
+ * test's wishes, so the wishes wait here. A rule is one number, so that a thread which
+ * passes while another arms or disarms sees a whole one: stall_ms, nth, and_after and
+ * action, from the top. */
+static atomic_uint_fast64_t rules_armed[HL_N_FAILPOINTS];
 static atomic_uint_fast64_t passages[HL_N_FAILPOINTS];
 static atomic_bool is_armed;
+
+enum { ACTION_BITS = 2, NTH_BITS = 40, STALL_SHIFT = ACTION_BITS + 1 + NTH_BITS };
+static const uint64_t most_nth = (UINT64_C(1) << NTH_BITS) - 1;
+
+static uint64_t pack(const struct rule *rule)
+{
+    return (uint64_t)rule->stall_ms << STALL_SHIFT | rule->nth << (ACTION_BITS + 1) |
+           (uint64_t)rule->and_after << ACTION_BITS | (uint64_t)rule->action;
+}
+
+static struct rule unpack(uint64_t packed)
+{
+    return (struct rule){.action = (enum action)(packed & ((1U << ACTION_BITS) - 1)),
+                         .and_after = (packed >> ACTION_BITS & 1) != 0,
+                         .nth = packed >> (ACTION_BITS + 1) & most_nth,
+                         .stall_ms = (unsigned)(packed >> STALL_SHIFT)};
+}
 
 static void stall(unsigned ms)
 {
@@ -42,22 +60,21 @@ static void stall(unsigned ms)
 
 bool hl_failpoint_hit(enum hl_failpoint point)
 {
-    const struct rule *rule = &rules_armed[point];
+    struct rule rule;
     uint64_t nth;
 
-    /* Relaxed: arming happens before the threads that pass are started, or while none runs.
-     */
+    /* Relaxed: whoever passes while somebody arms is early or late, and that is all. */
     if (!atomic_load_explicit(&is_armed, memory_order_relaxed))
         return false;
     nth = atomic_fetch_add(&passages[point], 1) + 1;
-    if (rule->action == ACTION_NONE || nth < rule->nth ||
-        (nth > rule->nth && !rule->and_after))
+    rule = unpack(atomic_load(&rules_armed[point]));
+    if (rule.action == ACTION_NONE || nth < rule.nth || (nth > rule.nth && !rule.and_after))
         return false;
-    if (rule->action == ACTION_STALL) {
-        stall(rule->stall_ms);
+    if (rule.action == ACTION_STALL) {
+        stall(rule.stall_ms);
         return false;
     }
-    if (rule->action == ACTION_KILL)
+    if (rule.action == ACTION_KILL)
         (void)kill(getpid(), SIGKILL);
     return true;
 }
@@ -118,7 +135,7 @@ static bool read_rule(const char **text, struct rule rules[HL_N_FAILPOINTS])
     if (!equals || !find_point(*text, (size_t)(equals - *text), &point))
         return false;
     *text = equals + 1;
-    if (!read_number(text, &rule.nth) || rule.nth == 0)
+    if (!read_number(text, &rule.nth) || rule.nth == 0 || rule.nth > most_nth)
         return false;
     if (**text == '+') {
         rule.and_after = true;
@@ -150,7 +167,8 @@ enum hl_code hl_failpoint_arm(const char *rules, struct hl_err *err)
             at++;
     }
     hl_failpoint_disarm();
-    memcpy(rules_armed, wanted, sizeof rules_armed);
+    for (int point = 0; point < HL_N_FAILPOINTS; point++)
+        atomic_store(&rules_armed[point], pack(&wanted[point]));
     atomic_store(&is_armed, true);
     return HL_OK;
 }
@@ -160,7 +178,8 @@ void hl_failpoint_disarm(void)
     atomic_store(&is_armed, false);
     for (int point = 0; point < HL_N_FAILPOINTS; point++)
         atomic_store(&passages[point], 0);
-    memset(rules_armed, 0, sizeof rules_armed);
+    for (int point = 0; point < HL_N_FAILPOINTS; point++)
+        atomic_store(&rules_armed[point], 0);
 }
 
 uint64_t hl_failpoint_count(enum hl_failpoint point)

@@ -143,7 +143,8 @@ static void build(struct bench *b)
     const struct hl_ann_options options = {HL_METRIC_L2, 32, 100, NULL};
     uint64_t *rows = malloc(b->n_rows * sizeof *rows);
     uint32_t *numbers = malloc(b->n_rows * sizeof *numbers);
-    struct hl_segment_content content = {&batch, rows, numbers, HL_METRIC_L2, 32, 100};
+    struct hl_segment_content content = {&batch, rows, numbers, HL_METRIC_L2,
+                                         32,     100,  NULL};
     struct hl_err err;
     int64_t start = now_us(NULL);
     const int fd = mkstemp(path);

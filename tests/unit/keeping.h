@@ -19,6 +19,8 @@ struct keeping {
     size_t told[N_EVENT_KINDS];   /* since the last reopening */
     size_t n_sealed_before_merge; /* when the first merge was through */
     char last_error[HL_ERR_MSG_SIZE];
+    struct hl_clock clock; /* of a test that has its own; as long as the engine */
+    atomic_bool has_filled;
 };
 
 static inline void hear(void *self, const struct hl_engine_event *event)

@@ -52,8 +52,8 @@ static void draw_row(struct fixture *f, struct hl_random *random, size_t row, si
     for (size_t i = 0; i < TO; i++) {
         float wobble = (float)(.3 * hl_random_normal(random));
 
-        f->to[row * TO + i] = (i == label ? 1 : 0) + wobble;
-        f->from[row * FROM + (2 * i + turn) % FROM] = (i == label ? 2 : 0) + wobble;
+        f->to[row * TO + i] = (i == label ? 1.0F : 0.0F) + wobble;
+        f->from[row * FROM + (2 * i + turn) % FROM] = (i == label ? 2.0F : 0.0F) + wobble;
         f->from[row * FROM + (2 * i + 1 + turn) % FROM] =
             (float)(.1 * hl_random_normal(random));
     }
@@ -71,7 +71,7 @@ static int set_up(void **state)
     hl_compat_hold_to_one_thread();
     for (size_t row = 0; row < N; row++)
         draw_row(f, &random, row, 0);
-    for (size_t i = 0; i < CLASSES * TO; i++)
+    for (size_t i = 0; i < (size_t)CLASSES * TO; i++)
         f->weight[i] = i % (TO + 1) == 0 ? 8 : 0;
     f->head = (struct hl_head){.n_rows = CLASSES, .dim = TO, .weight = f->weight};
     exam = lesson_of(f, 0, 400);
@@ -100,9 +100,13 @@ static int tear_down(void **state)
 
 static enum hl_code learn(struct fixture *f)
 {
+    enum hl_code code;
+
     hl_bridge_free(f->bridge);
     f->bridge = NULL;
-    return hl_fit_bridge(&f->fit, &f->bridge, &f->story, &f->err);
+    code = hl_fit_bridge(&f->fit, &f->bridge, &f->story, &f->err);
+    assert_true(code != HL_OK || f->bridge != NULL);
+    return code;
 }
 
 static void refused(struct fixture *f, const char *sentence)
@@ -120,7 +124,8 @@ static void each_kind_makes_a_bridge_of_its_name(void **state)
         f->fit.kind = (enum hl_kind)kind;
         if (learn(f) != HL_OK)
             fail_msg("%s: %s", hl_kind_name(f->fit.kind), f->err.msg);
-        assert_int_equal(f->bridge->kind, kind);
+        assert_non_null(f->bridge);
+        assert_int_equal(f->bridge ? (int)f->bridge->kind : -1, kind);
         assert_non_null(f->bridge->ways[HL_MODALITY_IMAGE].faithful);
     }
 }

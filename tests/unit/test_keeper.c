@@ -102,33 +102,25 @@ static void segments_of_which_nothing_lives_go(void **state)
 
 /* A clock that fills a tail when it is asked how late it is at the beginning of the merge.
  */
-struct filling_clock {
-    struct hl_clock clock;
-    struct keeping *k;
-    bool is_done;
-};
-
 static int64_t fill_a_tail(void *self)
 {
-    struct filling_clock *filling = self;
+    struct keeping *k = self;
 
-    if (!filling->is_done && told(filling->k, HL_ENGINE_SEALED) == 4) {
-        filling->is_done = true;
-        (void)put_points(filling->k, 257, 320);
-    }
+    if (told(k, HL_ENGINE_SEALED) == 4 && !atomic_exchange(&k->has_filled, true))
+        (void)put_points(k, 257, 320);
     return 0;
 }
 
 static void a_merge_lets_a_full_tail_go_first(void **state)
 {
     struct keeping *k = *state;
-    struct filling_clock filling = {.clock = {fill_a_tail, &filling}, .k = k};
 
-    k->s.options.clock = &filling.clock;
+    k->clock = (struct hl_clock){.now_us = fill_a_tail, .self = k};
+    k->s.options.clock = &k->clock;
     reopen(k);
     put_tails(k, 4);
     await(k, HL_ENGINE_MERGED, 1);
-    assert_true(filling.is_done);
+    assert_true(atomic_load(&k->has_filled));
     assert_int_equal(k->n_sealed_before_merge, 5);
     assert_found(k, 1, 320);
     reopen(k);

@@ -99,28 +99,40 @@ static void harm_file(const char *path, enum harm harm)
     close(fd);
 }
 
-/* What was sealed may still be taking the place of what it was made of. */
-static void await_one_file(const struct keeping *k)
+/* All of them: whether rows that died soon after have a segment of their own is chance. */
+static void harm_files(const struct keeping *k, enum harm harm)
 {
-    for (int i = 0; i < 2000 && count_files(k, NULL, 0) != 1; i++)
-        usleep(5000);
+    char folder[96], path[384];
+    const struct dirent *entry;
+    size_t n = 0;
+    DIR *dir;
+
+    snprintf(folder, sizeof folder, "%s/segments/1-1", k->s.folder);
+    dir = opendir(folder);
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        harm_file(path, harm);
+        n++;
+    }
+    closedir(dir);
+    assert_true(n > 0);
 }
 
 static void what_is_not_sound_is_told_and_built_again(void **state)
 {
     struct keeping *k = *state;
-    char path[384];
 
     assert_true(put_points(k, 1, 70) > 0);
     await(k, HL_ENGINE_SEALED, 1);
     assert_true(delete_points(k, 1, 5) > 0);
     for (int harm = FLIP; harm < N_HARMS; harm++) {
-        await_one_file(k);
         close_stand(&k->s);
-        assert_int_equal(count_files(k, path, sizeof path), 1);
-        harm_file(path, (enum harm)harm);
+        harm_files(k, (enum harm)harm);
         reopen(k);
-        assert_int_equal(told(k, HL_ENGINE_REBUILDING), 1);
+        assert_true(told(k, HL_ENGINE_REBUILDING) > 0);
         assert_found(k, 6, 70); /* before it is sealed again, or after */
         if (harm == FLIP) {     /* fewer rows than a full tail: more are wanted */
             assert_true(put_points(k, 71, 140) > 0);
