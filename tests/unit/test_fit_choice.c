@@ -100,13 +100,24 @@ static int tear_down(void **state)
 
 static enum hl_code learn(struct fixture *f)
 {
-    enum hl_code code;
-
     hl_bridge_free(f->bridge);
     f->bridge = NULL;
-    code = hl_fit_bridge(&f->fit, &f->bridge, &f->story, &f->err);
-    assert_true(code != HL_OK || f->bridge != NULL);
-    return code;
+    return hl_fit_bridge(&f->fit, &f->bridge, &f->story, &f->err);
+}
+
+/* The bridge; without one there is nothing to go on with. */
+static const struct hl_bridge *learnt(struct fixture *f)
+{
+    if (learn(f) != HL_OK || !f->bridge) {
+        fprintf(stderr, "%s\n", f->err.msg);
+        abort();
+    }
+    return f->bridge;
+}
+
+static const struct hl_bridge_way *way_of(struct fixture *f, enum hl_modality modality)
+{
+    return &learnt(f)->ways[modality];
 }
 
 static void refused(struct fixture *f, const char *sentence)
@@ -122,26 +133,24 @@ static void each_kind_makes_a_bridge_of_its_name(void **state)
 
     for (int kind = 0; kind < HL_KIND_AUTO; kind++) {
         f->fit.kind = (enum hl_kind)kind;
-        if (learn(f) != HL_OK)
-            fail_msg("%s: %s", hl_kind_name(f->fit.kind), f->err.msg);
-        assert_non_null(f->bridge);
-        assert_int_equal(f->bridge ? (int)f->bridge->kind : -1, kind);
-        assert_non_null(f->bridge->ways[HL_MODALITY_IMAGE].faithful);
+        assert_non_null(way_of(f, HL_MODALITY_IMAGE)->faithful);
+        assert_int_equal(learnt(f)->kind, kind);
     }
 }
 
 static void auto_says_what_it_tried_and_marks_one_as_the_best(void **state)
 {
     struct fixture *f = *state;
+    const struct hl_bridge *bridge;
     size_t n_best = 0;
 
     f->fit.kind = HL_KIND_AUTO;
-    assert_int_equal(learn(f), HL_OK);
+    bridge = learnt(f);
     assert_true(f->story.n_trials > 8);
     for (size_t i = 0; i < f->story.n_trials; i++) {
         n_best += f->story.trials[i].is_best;
         if (f->story.trials[i].is_best)
-            assert_int_equal(f->story.trials[i].kind, f->bridge->kind);
+            assert_int_equal(f->story.trials[i].kind, bridge->kind);
     }
     assert_int_equal(n_best, 1);
 }
@@ -155,8 +164,7 @@ static void pairs_alone_leave_the_judged_map_out(void **state)
     f->fit.head = NULL;
     hl_free(f->exam->labels);
     f->exam->labels = NULL;
-    assert_int_equal(learn(f), HL_OK);
-    assert_null(f->bridge->ways[HL_MODALITY_IMAGE].judged);
+    assert_null(way_of(f, HL_MODALITY_IMAGE)->judged);
     assert_string_equal(f->story.what, "pairs alone");
     assert_non_null(strstr(f->story.cannot_say, "no labels and no head"));
 }
@@ -181,9 +189,8 @@ static void a_head_is_learnt_where_labels_are_and_none_was_sent(void **state)
     struct fixture *f = *state;
 
     f->fit.head = NULL;
-    assert_int_equal(learn(f), HL_OK);
+    assert_non_null(way_of(f, HL_MODALITY_IMAGE)->judged);
     assert_true(f->story.is_head_learnt);
-    assert_non_null(f->bridge->ways[HL_MODALITY_IMAGE].judged);
 }
 
 static void classes_the_head_does_not_know_get_rows(void **state)
@@ -200,6 +207,7 @@ static void text_gets_maps_of_its_own_where_it_needs_them(void **state)
 {
     struct fixture *f = *state;
     struct hl_random random = {9};
+    const struct hl_bridge_way *way;
     struct hl_lesson exam;
 
     for (size_t row = 0; row < N; row++) {
@@ -214,9 +222,9 @@ static void text_gets_maps_of_its_own_where_it_needs_them(void **state)
     f->fit.choose = f->exam;
     f->fit.pairs = lesson_of(f, 400, 800);
     f->fit.pairs.modalities = f->modalities + 400;
-    assert_int_equal(learn(f), HL_OK);
-    assert_non_null(f->bridge->ways[HL_MODALITY_TEXT].faithful);
-    assert_non_null(f->bridge->ways[HL_MODALITY_TEXT].judged);
+    way = way_of(f, HL_MODALITY_TEXT);
+    assert_non_null(way->faithful);
+    assert_non_null(way->judged);
 }
 
 static void what_would_change_nothing_is_refused(void **state)
