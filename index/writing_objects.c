@@ -86,12 +86,28 @@ struct record_keys {
     struct hl_writing *writing;
     uint32_t space;
     uint64_t first, last; /* rows */
+    const struct hl_shelf *shelf;
     char (*keys)[HL_MANIFEST_KEY];
     size_t n, room;
     bool has_failed;
 };
 
-/* One that cannot be read says nothing, so it goes with the next of its shelf. */
+/* A segment was opened for it, or was built since. */
+static bool has_segment(const struct hl_shelf *shelf, const struct hl_manifest *manifest)
+{
+    for (size_t i = 0; i < shelf->n_parts; i++) {
+        const struct hl_part *part = shelf->parts[i];
+        const size_t n_rows = hl_part_count(part);
+
+        if (!hl_part_tail(part) && n_rows > 0 && hl_part_row(part, 0) <= manifest->last &&
+            manifest->first <= hl_part_row(part, (uint32_t)n_rows - 1))
+            return true;
+    }
+    return false;
+}
+
+/* One that cannot be read says nothing, and of a damaged file too few rows may live to be
+ * sealed again: both go with the next of their shelf. */
 static bool is_replaced(const struct record_keys *found,
                         const struct hl_store_record *record)
 {
@@ -101,8 +117,9 @@ static bool is_replaced(const struct record_keys *found,
     struct hl_err ignored;
 
     if (hl_manifest_decode(record->body, record->size, &manifest, &ignored) == HL_OK)
-        return manifest.space == found->space && found->first <= manifest.last &&
-               manifest.first <= found->last;
+        return manifest.space == found->space &&
+               ((found->first <= manifest.last && manifest.first <= found->last) ||
+                !has_segment(found->shelf, &manifest));
     hl_manifest_key(&of_shelf, key);
     return strncmp(record->key, key, strcspn(key, "/") + 1) == 0;
 }
@@ -120,12 +137,16 @@ static bool take_key(void *self, const struct hl_store_record *record)
     return !found->has_failed;
 }
 
-/* The records of segments that hold any of these rows. */
-static enum hl_code drop_manifests(struct hl_writing *writing, uint32_t space,
+/* The records of segments that hold any of these rows, and of those that none was opened
+ * for. */
+static enum hl_code drop_manifests(struct hl_writing *writing, const struct hl_space *space,
                                    uint64_t first, uint64_t last, struct hl_err *err)
 {
-    struct record_keys found = {
-        .writing = writing, .space = space, .first = first, .last = last};
+    struct record_keys found = {.writing = writing,
+                                .space = space->id,
+                                .first = first,
+                                .last = last,
+                                .shelf = &space->shelf};
     bool existed;
     enum hl_code code = hl_reader_records(hl_store_inside(writing->store), HL_MANIFEST_KIND,
                                           take_key, &found, err);
@@ -158,15 +179,15 @@ enum hl_code hl_writing_drop_space(struct hl_writing *writing, const struct hl_t
                        (int)(name->len < 255 ? name->len : 255), name->text);
     if (code == HL_OK)
         code = hl_store_drop_space(writing->store, lonely.space, err);
-    if (code == HL_OK)
-        code = drop_manifests(writing, lonely.space, 0, UINT64_MAX, err);
     if (code != HL_OK)
         return code;
     own = hl_writing_own_layout(writing);
     if (!own)
         return fail_no_memory(err);
-    hl_layout_drop_space(own, lonely.space);
-    return HL_OK;
+    code = drop_manifests(writing, hl_layout_space(own, lonely.space), 0, UINT64_MAX, err);
+    if (code == HL_OK)
+        hl_layout_drop_space(own, lonely.space);
+    return code;
 }
 
 /* ---- payload indexes and the server's text ---- */
@@ -295,7 +316,8 @@ enum hl_code hl_writing_swap(struct hl_writing *writing, const struct hl_swap *s
     code = hl_layout_swap_parts(own, swap->space, merge->parts, merge->n_parts, swap->part,
                                 err);
     if (code == HL_OK)
-        code = drop_manifests(writing, swap->space, manifest.first, manifest.last, err);
+        code = drop_manifests(writing, hl_layout_space(own, swap->space), manifest.first,
+                              manifest.last, err);
     if (code == HL_OK && swap->part) {
         manifest.n_rows = hl_part_count(swap->part);
         (void)snprintf(manifest.file, sizeof manifest.file, "%s",

@@ -145,6 +145,23 @@ static void what_is_not_sound_is_told_and_built_again(void **state)
     }
 }
 
+static void a_damaged_file_of_few_rows_is_told_of_until_the_next_seal(void **state)
+{
+    struct keeping *k = *state;
+
+    assert_true(put_points(k, 1, 128) > 0);
+    await(k, HL_ENGINE_SEALED, 2);
+    assert_true(delete_points(k, 66, 128) > 0);
+    close_stand(&k->s);
+    harm_files(k, CUT);
+    reopen(k);
+    assert_true(told(k, HL_ENGINE_REBUILDING) > 0); /* one file, if they were merged */
+    await(k, HL_ENGINE_SEALED, 1); /* the 65th row waits for others */
+    reopen(k);
+    assert_int_equal(told(k, HL_ENGINE_REBUILDING), 0);
+    assert_found(k, 1, 65);
+}
+
 static void what_died_stays_dead(void **state)
 {
     struct keeping *k = *state;
@@ -341,6 +358,7 @@ int main(void)
         cmocka_unit_test(what_is_no_record_is_damage),
         cmocka_unit_test(a_file_is_named_by_the_end_of_its_path),
         TEST(what_is_not_sound_is_told_and_built_again),
+        TEST(a_damaged_file_of_few_rows_is_told_of_until_the_next_seal),
         TEST(what_died_stays_dead),
         TEST(what_no_record_names_is_removed),
         TEST(what_cannot_be_removed_is_told_and_left),
