@@ -156,7 +156,8 @@ static void a_damaged_file_of_few_rows_is_told_of_until_the_next_seal(void **sta
     harm_files(k, CUT);
     reopen(k);
     assert_true(told(k, HL_ENGINE_REBUILDING) > 0); /* one file, if they were merged */
-    await(k, HL_ENGINE_SEALED, 1); /* the 65th row waits for others */
+    /* The 65th row waits for others. */
+    await(k, HL_ENGINE_SEALED, 1);
     reopen(k);
     assert_int_equal(told(k, HL_ENGINE_REBUILDING), 0);
     assert_found(k, 1, 65);
