@@ -26,6 +26,18 @@ struct hl_apply {
     void *self;
 };
 
+/* The images of the points that were touched since touch `first` of the transaction. */
+enum hl_code hl_apply_images(const struct hl_apply *apply, size_t first,
+                             struct hl_err *err);
+
+/* Those of one point. *ret_n is how many were written or dropped. */
+enum hl_code hl_apply_image(const struct hl_apply *apply, uint32_t number, size_t *ret_n,
+                            struct hl_err *err);
+
+/* Whether a point's images are as they should be. */
+bool hl_apply_is_expressed(const struct hl_layout *layout,
+                           const struct hl_store_point *point);
+
 enum hl_code hl_apply_ops(const struct hl_apply *apply, const struct hl_write_ops *ops,
                           struct hl_err *err);
 

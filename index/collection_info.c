@@ -51,7 +51,7 @@ void hl_collection_account(struct hl_collection *collection, const struct hl_lay
     uint64_t bytes = 0;
     size_t seals = 0;
 
-    for (size_t i = 0; i < layout->n_spaces; i++) {
+    for (size_t i = 0; i < hl_layout_n_all(layout); i++) {
         bytes += count_waiting_bytes(&layout->spaces[i]);
         seals += count_full_tails(&layout->spaces[i]);
     }
@@ -81,6 +81,10 @@ static enum hl_code list_spaces(struct hl_collection *collection, struct hl_aren
         info->n_indexed += spaces[i].n_indexed;
         info->n_segments += space->sparse ? 1 : space->shelf.n_parts;
         info->is_busy |= count_full_tails(space) > 0;
+    }
+    for (size_t i = layout->n_spaces; i < hl_layout_n_all(layout); i++) {
+        info->n_segments += layout->spaces[i].shelf.n_parts;
+        info->is_busy |= count_full_tails(&layout->spaces[i]) > 0;
     }
     info->spaces = spaces;
     info->n_spaces = layout->n_spaces;

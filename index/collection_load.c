@@ -10,6 +10,7 @@ enum { ARENA_BYTES = 64 << 20 };
 struct load {
     struct hl_collection *collection;
     struct hl_layout *layout;
+    struct hl_reader *reader; /* a second one: what is read while the first scans */
     struct hl_arena *arena;
     enum hl_code code;
     struct hl_err err;
@@ -20,12 +21,37 @@ static enum hl_code fail_no_memory(struct hl_err *err)
     return hl_fail(err, HL_NO_MEMORY, "no memory to open a collection");
 }
 
-/* The distance is in the text that declared the space; the rest the store knows. */
-static enum hl_code read_distance(const struct hl_store_space *space,
-                                  struct hl_arena *arena, enum hl_distance *ret_distance,
-                                  struct hl_err *err)
+/* The distance is in the text that declared the space, or what it is an image of; the rest
+ * the store knows. */
+static enum hl_code read_image(const struct hl_field *field, struct hl_image *ret_image,
+                               struct hl_err *err)
 {
-    static const char *const members[] = {"distance"};
+    static const char *const members[] = {"into", "from", "hops", "revision"};
+    uint64_t numbers[4] = {0};
+    struct hl_object object;
+    const struct hl_field *member = NULL;
+    enum hl_code code = hl_object_begin(field, members, 4, &object, err);
+
+    while (code == HL_OK) {
+        code = hl_object_next(&object, &member, err);
+        if (code != HL_OK || !member)
+            break;
+        if (object.which < 4)
+            code = hl_field_u64(member, 0, UINT64_MAX, &numbers[object.which], err);
+    }
+    if (code == HL_OK)
+        *ret_image = (struct hl_image){.into = (uint32_t)numbers[0],
+                                       .from = (uint32_t)numbers[1],
+                                       .n_hops = (uint32_t)numbers[2],
+                                       .revision = numbers[3]};
+    return code;
+}
+
+static enum hl_code read_settings(const struct hl_store_space *space,
+                                  struct hl_arena *arena, enum hl_distance *ret_distance,
+                                  struct hl_image *ret_image, struct hl_err *err)
+{
+    static const char *const members[] = {"distance", "image"};
     const char *names[] = {hl_distance_name(HL_COSINE), hl_distance_name(HL_EUCLID),
                            hl_distance_name(HL_DOT), hl_distance_name(HL_MANHATTAN)};
     struct hl_tokens tokens;
@@ -39,16 +65,37 @@ static enum hl_code read_distance(const struct hl_store_space *space,
     tokens.what = "the settings of a vector";
     tokens.code = HL_DAMAGED;
     root = hl_field_root(&tokens);
-    code = hl_object_begin(&root, members, 1, &object, err);
+    code = hl_object_begin(&root, members, 2, &object, err);
     while (code == HL_OK) {
         code = hl_object_next(&object, &member, err);
         if (code != HL_OK || !member)
             break;
         if (object.which == 0)
             code = hl_field_enum(member, names, 4, &which, err);
+        else if (object.which == 1)
+            code = read_image(member, ret_image, err);
     }
     if (code == HL_OK)
         *ret_distance = (enum hl_distance)which;
+    return code;
+}
+
+/* Spaces come in the order they were made: what an image leads into is there. */
+static enum hl_code add_image(struct load *load, const struct hl_store_space *space,
+                              struct hl_image *image, struct hl_err *err)
+{
+    const struct hl_engine_options *options = hl_engine_options(load->collection->engine);
+    const struct hl_text settings = {space->settings, strlen(space->settings)};
+    enum hl_code code;
+
+    if (!options->find_mapper || !hl_layout_space(load->layout, image->into))
+        return hl_fail(err, HL_DAMAGED, "what the images \"%s\" are made by is missing",
+                       space->settings);
+    code = options->find_mapper(options->self, load->reader, space->settings,
+                                &image->mapper, err);
+    if (code == HL_OK)
+        code = hl_layout_add_image(load->layout, space->space, image, &settings, err);
+    hl_mapper_unref(image->mapper);
     return code;
 }
 
@@ -60,10 +107,13 @@ static bool take_space(void *self, const struct hl_store_space *space)
                                       .size = space->dim,
                                       .distance = HL_DOT,
                                       .text = {space->settings, strlen(space->settings)}};
+    struct hl_image image = {0};
 
     hl_arena_reset(load->arena);
-    load->code = read_distance(space, load->arena, &config.distance, &load->err);
-    if (load->code == HL_OK)
+    load->code = read_settings(space, load->arena, &config.distance, &image, &load->err);
+    if (load->code == HL_OK && image.into != 0)
+        load->code = add_image(load, space, &image, &load->err);
+    else if (load->code == HL_OK)
         load->code = hl_layout_add_space(load->layout, space->space, &config, &load->err);
     return load->code == HL_OK;
 }
@@ -98,11 +148,12 @@ static bool take_config(void *self, const struct hl_store_record *record)
 static enum hl_code make_carriers(struct hl_collection *collection,
                                   const struct hl_layout *layout, struct hl_err *err)
 {
-    collection->carriers = hl_alloc_zeroed(layout->n_spaces ? layout->n_spaces : 1,
-                                           sizeof *collection->carriers);
+    const size_t n_all = hl_layout_n_all(layout);
+
+    collection->carriers = hl_alloc_zeroed(n_all ? n_all : 1, sizeof *collection->carriers);
     if (!collection->carriers)
         return fail_no_memory(err);
-    for (size_t i = 0; i < layout->n_spaces; i++) {
+    for (size_t i = 0; i < n_all; i++) {
         collection->carriers[i].space = layout->spaces[i].id;
         collection->carriers[i].points = hl_rows_new();
         if (!collection->carriers[i].points)
@@ -194,11 +245,15 @@ enum hl_code hl_collection_load(struct hl_collection *collection, struct hl_err 
         return fail_no_memory(err);
     code = hl_collection_take_reader(collection, &reader, err);
     if (code == HL_OK)
+        code = hl_collection_take_reader(collection, &load.reader, err);
+    if (code == HL_OK)
         code = hl_reader_begin(reader, collection->published, err);
     if (code == HL_OK) {
         code = load_all(&load, reader, err);
         hl_reader_end(reader);
     }
+    if (load.reader)
+        hl_collection_give_reader(collection, load.reader);
     if (reader)
         hl_collection_give_reader(collection, reader);
     hl_arena_free(load.arena);

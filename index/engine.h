@@ -2,6 +2,7 @@
 #ifndef HL_INDEX_ENGINE_H
 #define HL_INDEX_ENGINE_H
 
+#include "index/image.h"
 #include "proto/deadline.h"
 #include "proto/err.h"
 
@@ -35,6 +36,13 @@ struct hl_engine_event {
 
 typedef void hl_engine_tell_fn(void *self, const struct hl_engine_event *event);
 
+/* The way that images of a collection are made by, found again when it is opened: a new
+ * reference. `settings` is the text it was stored with (hl_writing_add_image). */
+struct hl_reader;
+typedef enum hl_code hl_engine_mapper_fn(void *self, struct hl_reader *reader,
+                                         const char *settings,
+                                         struct hl_mapper **ret_mapper, struct hl_err *err);
+
 struct hl_engine_options {
     const struct hl_clock *clock;
     size_t n_writers;           /* threads that commit: 1 or more */
@@ -46,6 +54,7 @@ struct hl_engine_options {
     unsigned ef_construction;   /* likewise */
     size_t beam;                /* of a search that does not say */
     hl_engine_tell_fn *tell;    /* from the engine's threads, under no lock; may be NULL */
+    hl_engine_mapper_fn *find_mapper; /* NULL: no collection has images */
     void *self;
 };
 

@@ -307,7 +307,7 @@ static enum hl_tending tend(struct hl_collection *collection, struct job *job)
     struct errand errand = {.collection = collection};
     struct hl_err err;
 
-    for (size_t i = 0; i < job->layout->n_spaces; i++) {
+    for (size_t i = 0; i < hl_layout_n_all(job->layout); i++) {
         job->space = &job->layout->spaces[i];
         if (!job->space->sparse && choose(job))
             return outcome(collection, do_job(job, &err), &err);

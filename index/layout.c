@@ -62,6 +62,7 @@ static void drop_space(struct hl_space *space)
         hl_part_unref(space->shelf.parts[i]);
     hl_free(space->shelf.parts);
     hl_sparse_unref(space->sparse);
+    hl_mapper_unref(space->image.mapper);
     hl_free(space->texts);
 }
 
@@ -74,6 +75,8 @@ static bool copy_space(struct hl_space *to, const struct hl_space *from)
     to->shelf.n_parts = 0;
     to->shelf.parts = NULL;
     to->sparse = from->sparse ? hl_sparse_ref(from->sparse) : NULL;
+    if (from->image.mapper)
+        hl_mapper_ref(from->image.mapper);
     to->texts = NULL;
     if (n > 0)
         to->shelf.parts = hl_alloc_zeroed(n, sizeof(struct hl_part *));
@@ -92,24 +95,26 @@ static bool copy_space(struct hl_space *to, const struct hl_space *from)
 struct hl_layout *hl_layout_copy(const struct hl_layout *layout)
 {
     struct hl_layout *copy = hl_layout_new();
+    const size_t n_all = hl_layout_n_all(layout);
 
     if (!copy)
         return NULL;
     copy->number = layout->number + 1;
     hl_free(copy->config);
     copy->config = hl_strdup(layout->config);
-    if (layout->n_spaces > 0)
-        copy->spaces = hl_alloc_zeroed(layout->n_spaces, sizeof *copy->spaces);
-    if (!copy->config || (layout->n_spaces > 0 && !copy->spaces)) {
+    if (n_all > 0)
+        copy->spaces = hl_alloc_zeroed(n_all, sizeof *copy->spaces);
+    if (!copy->config || (n_all > 0 && !copy->spaces)) {
         hl_layout_unref(copy);
         return NULL;
     }
-    for (size_t i = 0; i < layout->n_spaces; i++) {
+    for (size_t i = 0; i < n_all; i++) {
         if (!copy_space(&copy->spaces[i], &layout->spaces[i])) {
             hl_layout_unref(copy);
             return NULL;
         }
-        copy->n_spaces++;
+        copy->n_spaces += i < layout->n_spaces;
+        copy->n_images += i >= layout->n_spaces;
     }
     return copy;
 }
@@ -124,7 +129,7 @@ void hl_layout_unref(struct hl_layout *layout)
 {
     if (!layout || atomic_fetch_sub(&layout->n_refs, 1) != 1)
         return;
-    for (size_t i = 0; i < layout->n_spaces; i++)
+    for (size_t i = 0; i < hl_layout_n_all(layout); i++)
         drop_space(&layout->spaces[i]);
     hl_free(layout->spaces);
     hl_free(layout->config);
@@ -142,7 +147,7 @@ const struct hl_space *hl_layout_find(const struct hl_layout *layout,
 
 static struct hl_space *space_of(struct hl_layout *layout, uint32_t id)
 {
-    for (size_t i = 0; i < layout->n_spaces; i++)
+    for (size_t i = 0; i < hl_layout_n_all(layout); i++)
         if (layout->spaces[i].id == id)
             return &layout->spaces[i];
     return NULL;
@@ -150,8 +155,17 @@ static struct hl_space *space_of(struct hl_layout *layout, uint32_t id)
 
 const struct hl_space *hl_layout_space(const struct hl_layout *layout, uint32_t id)
 {
-    for (size_t i = 0; i < layout->n_spaces; i++)
+    for (size_t i = 0; i < hl_layout_n_all(layout); i++)
         if (layout->spaces[i].id == id)
+            return &layout->spaces[i];
+    return NULL;
+}
+
+const struct hl_space *hl_layout_image(const struct hl_layout *layout, uint32_t into,
+                                       uint32_t from)
+{
+    for (size_t i = layout->n_spaces; i < hl_layout_n_all(layout); i++)
+        if (layout->spaces[i].image.into == into && layout->spaces[i].image.from == from)
             return &layout->spaces[i];
     return NULL;
 }
@@ -177,29 +191,62 @@ static enum hl_metric metric_of(enum hl_distance distance)
     }
 }
 
+static enum hl_code fail_one_more(struct hl_err *err)
+{
+    return hl_fail(err, HL_NO_MEMORY, "no memory for one more kind of vectors");
+}
+
+/* Room for one more behind all. */
+static bool make_room(struct hl_layout *layout)
+{
+    struct hl_space *spaces =
+        hl_realloc(layout->spaces, (hl_layout_n_all(layout) + 1) * sizeof *spaces);
+
+    if (spaces)
+        layout->spaces = spaces;
+    return spaces != NULL;
+}
+
 enum hl_code hl_layout_add_space(struct hl_layout *layout, uint32_t id,
                                  const struct hl_vector_config *config, struct hl_err *err)
 {
-    struct hl_space *spaces =
-        hl_realloc(layout->spaces, (layout->n_spaces + 1) * sizeof *spaces);
-    struct hl_space *space;
+    struct hl_space space = {.id = id,
+                             .dim = config->is_sparse ? 0 : config->size,
+                             .distance = config->distance,
+                             .sparse = config->is_sparse ? hl_sparse_new() : NULL,
+                             .shelf = {.metric = metric_of(config->distance),
+                                       .dim = config->is_sparse ? 0 : config->size}};
 
-    if (!spaces)
-        return hl_fail(err, HL_NO_MEMORY, "no memory for one more kind of vectors");
-    layout->spaces = spaces;
-    space = &spaces[layout->n_spaces];
-    *space = (struct hl_space){.id = id,
-                               .dim = config->is_sparse ? 0 : config->size,
-                               .distance = config->distance,
-                               .sparse = config->is_sparse ? hl_sparse_new() : NULL,
-                               .shelf = {.metric = metric_of(config->distance),
-                                         .dim = config->is_sparse ? 0 : config->size}};
-    if (!set_texts(space, &config->name, &config->text) ||
-        (config->is_sparse && !space->sparse)) {
-        drop_space(space);
-        return hl_fail(err, HL_NO_MEMORY, "no memory for one more kind of vectors");
+    if (!make_room(layout) || !set_texts(&space, &config->name, &config->text) ||
+        (config->is_sparse && !space.sparse)) {
+        drop_space(&space);
+        return fail_one_more(err);
     }
-    layout->n_spaces++;
+    memmove(&layout->spaces[layout->n_spaces + 1], &layout->spaces[layout->n_spaces],
+            layout->n_images * sizeof *layout->spaces);
+    layout->spaces[layout->n_spaces++] = space;
+    return HL_OK;
+}
+
+enum hl_code hl_layout_add_image(struct hl_layout *layout, uint32_t id,
+                                 const struct hl_image *image,
+                                 const struct hl_text *settings, struct hl_err *err)
+{
+    const struct hl_space *into = hl_layout_space(layout, image->into);
+    const struct hl_text unnamed = {"", 0};
+    struct hl_space space = {.id = id,
+                             .dim = into->dim,
+                             .distance = into->distance,
+                             .shelf = {.metric = into->shelf.metric, .dim = into->dim},
+                             .image = *image};
+
+    hl_mapper_ref(image->mapper);
+    if (!make_room(layout) || !set_texts(&space, &unnamed, settings)) {
+        drop_space(&space);
+        return fail_one_more(err);
+    }
+    layout->spaces[hl_layout_n_all(layout)] = space;
+    layout->n_images++;
     return HL_OK;
 }
 
@@ -221,8 +268,11 @@ void hl_layout_drop_space(struct hl_layout *layout, uint32_t id)
         return;
     at = (size_t)(space - layout->spaces);
     drop_space(space);
-    layout->n_spaces--;
-    memmove(space, space + 1, (layout->n_spaces - at) * sizeof *space);
+    memmove(space, space + 1, (hl_layout_n_all(layout) - at - 1) * sizeof *space);
+    if (at < layout->n_spaces)
+        layout->n_spaces--;
+    else
+        layout->n_images--;
 }
 
 enum hl_code hl_layout_set_config(struct hl_layout *layout, const struct hl_text *config,

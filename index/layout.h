@@ -2,6 +2,7 @@
 #ifndef HL_INDEX_LAYOUT_H
 #define HL_INDEX_LAYOUT_H
 
+#include "index/image.h"
 #include "index/shelf.h"
 #include "index/sparse.h"
 #include "proto/collections.h"
@@ -23,13 +24,15 @@ struct hl_space {
     enum hl_distance distance;
     struct hl_shelf shelf;    /* of a dense space */
     struct hl_sparse *sparse; /* of a sparse one, else NULL; a reference */
+    struct hl_image image;    /* `into` 0: a space of vectors that points were given */
 };
 
 struct hl_layout {
     atomic_size_t n_refs;
     uint64_t number; /* 1 for the first, then counting */
-    size_t n_spaces;
-    struct hl_space *spaces; /* in the order they were made */
+    size_t n_spaces, n_images;
+    struct hl_space *spaces; /* n_spaces that callers know, then n_images of images; each in
+                                the order they were made */
     char *config;            /* the server's text, "" until it says one */
 };
 
@@ -42,10 +45,19 @@ struct hl_layout *hl_layout_copy(const struct hl_layout *layout);
 struct hl_layout *hl_layout_ref(struct hl_layout *layout);
 void hl_layout_unref(struct hl_layout *layout); /* NULL is accepted */
 
-/* By name; NULL when there is none. */
+static inline size_t hl_layout_n_all(const struct hl_layout *layout)
+{
+    return layout->n_spaces + layout->n_images;
+}
+
+/* By name, of those that callers know; NULL when there is none. */
 const struct hl_space *hl_layout_find(const struct hl_layout *layout,
                                       const struct hl_text *name);
 const struct hl_space *hl_layout_space(const struct hl_layout *layout, uint32_t id);
+
+/* The image space of a pair of spaces, of any revision; NULL when there is none. */
+const struct hl_space *hl_layout_image(const struct hl_layout *layout, uint32_t into,
+                                       uint32_t from);
 
 /* ---- changes of one that is not published ---- */
 
@@ -53,6 +65,12 @@ const struct hl_space *hl_layout_space(const struct hl_layout *layout, uint32_t 
 enum hl_code hl_layout_add_space(struct hl_layout *layout, uint32_t id,
                                  const struct hl_vector_config *config, struct hl_err *err);
 enum hl_code hl_layout_set_space(struct hl_layout *layout, uint32_t id,
+                                 const struct hl_text *settings, struct hl_err *err);
+
+/* A space of images, of the size and distance of image->into, which is there. It takes a
+ * reference to the mapper. */
+enum hl_code hl_layout_add_image(struct hl_layout *layout, uint32_t id,
+                                 const struct hl_image *image,
                                  const struct hl_text *settings, struct hl_err *err);
 void hl_layout_drop_space(struct hl_layout *layout, uint32_t id);
 enum hl_code hl_layout_set_config(struct hl_layout *layout, const struct hl_text *config,

@@ -394,7 +394,7 @@ enum hl_code hl_manifest_load(struct hl_collection *collection, struct hl_layout
     }
     if (code == HL_OK)
         code = sweep_files(&load, err);
-    for (size_t i = 0; code == HL_OK && i < layout->n_spaces; i++)
+    for (size_t i = 0; code == HL_OK && i < hl_layout_n_all(layout); i++)
         code = load_space(&load, &layout->spaces[i], err);
     if (code == HL_OK)
         code = hl_reader_deaths(reader, take_death, &load, err);

@@ -206,14 +206,14 @@ static enum hl_code prepare_carriers(struct hl_publication *publication, struct 
 {
     const struct hl_collection *collection = publication->writing->collection;
     const struct hl_layout *layout = publication->layout;
+    const size_t n_all = layout ? hl_layout_n_all(layout) : 0;
 
     if (!layout)
         return HL_OK;
-    publication->carriers = hl_alloc_zeroed(layout->n_spaces ? layout->n_spaces : 1,
-                                            sizeof(struct hl_carriers));
+    publication->carriers = hl_alloc_zeroed(n_all ? n_all : 1, sizeof(struct hl_carriers));
     if (!publication->carriers)
         return fail_no_memory(err);
-    for (size_t i = 0; i < layout->n_spaces; i++) {
+    for (size_t i = 0; i < n_all; i++) {
         struct hl_carriers *to = &publication->carriers[publication->n_carriers++];
 
         to->space = layout->spaces[i].id;

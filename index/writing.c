@@ -235,7 +235,14 @@ enum hl_code hl_writing_apply(struct hl_writing *writing, const struct hl_write_
                                    .candidates = find_candidates,
                                    .self = writing};
 
-    return hl_apply_ops(&apply, ops, err);
+    struct hl_store_changes before;
+    enum hl_code code;
+
+    hl_store_changes(writing->store, &before);
+    code = hl_apply_ops(&apply, ops, err);
+    if (code == HL_OK && apply.layout->n_images > 0)
+        code = hl_apply_images(&apply, before.n_touches, err);
+    return code;
 }
 
 struct hl_store *hl_writing_store(struct hl_writing *writing)

@@ -28,6 +28,22 @@ enum hl_code hl_writing_set_space(struct hl_writing *writing, const struct hl_te
 enum hl_code hl_writing_drop_space(struct hl_writing *writing, const struct hl_text *name,
                                    struct hl_err *err);
 
+/* ---- images (index/image.h) ---- */
+
+/* A space of images, empty: the points there are get theirs by hl_writing_express, those
+ * that change by the change. `image->into` and `from` are dense spaces of the layout;
+ * `settings` is the caller's text, by which the mapper is found again. */
+enum hl_code hl_writing_add_image(struct hl_writing *writing, const struct hl_image *image,
+                                  const struct hl_text *settings, uint32_t *ret_space,
+                                  struct hl_err *err);
+enum hl_code hl_writing_drop_image(struct hl_writing *writing, uint32_t space,
+                                   struct hl_err *err);
+
+/* Puts the images of points right, by their numbers from `*next` on, until some hundreds
+ * were written or some thousands looked at. *next is where to go on, 0 at the end. */
+enum hl_code hl_writing_express(struct hl_writing *writing, struct hl_arena *arena,
+                                uint32_t *next, struct hl_err *err);
+
 /* As the same index already is there: nothing. As another: it takes its place. */
 enum hl_code hl_writing_add_index(struct hl_writing *writing,
                                   const struct hl_payload_index *index, struct hl_err *err);

@@ -70,6 +70,7 @@ enum hl_code hl_writing_set_space(struct hl_writing *writing, const struct hl_te
 }
 
 struct lonely {
+    const struct hl_layout *layout;
     uint32_t space;
     uint64_t n;
 };
@@ -78,7 +79,17 @@ static bool count_lonely(void *self, const struct hl_store_point *point)
 {
     struct lonely *lonely = self;
 
-    lonely->n += point->n_places == 1 && point->places[0].space == lonely->space;
+    size_t n_own = 0;
+    bool is_here = false;
+
+    for (size_t i = 0; i < point->n_places; i++) {
+        const struct hl_space *space =
+            hl_layout_space(lonely->layout, point->places[i].space);
+
+        n_own += space && space->image.into == 0;
+        is_here |= point->places[i].space == lonely->space;
+    }
+    lonely->n += is_here && n_own == 1;
     return true;
 }
 
@@ -160,13 +171,47 @@ static enum hl_code drop_manifests(struct hl_writing *writing, const struct hl_s
     return code;
 }
 
+enum hl_code hl_writing_forget_space(struct hl_writing *writing, uint32_t space,
+                                     struct hl_err *err)
+{
+    struct hl_layout *own;
+    enum hl_code code = hl_store_drop_space(writing->store, space, err);
+
+    if (code != HL_OK)
+        return code;
+    own = hl_writing_own_layout(writing);
+    if (!own)
+        return fail_no_memory(err);
+    code = drop_manifests(writing, hl_layout_space(own, space), 0, UINT64_MAX, err);
+    if (code == HL_OK)
+        hl_layout_drop_space(own, space);
+    return code;
+}
+
+/* What leads into a space or comes from it goes with it. */
+static enum hl_code drop_images(struct hl_writing *writing, uint32_t space,
+                                struct hl_err *err)
+{
+    const struct hl_layout *layout = hl_writing_layout(writing);
+    enum hl_code code = HL_OK;
+
+    for (size_t i = hl_layout_n_all(layout); code == HL_OK && i-- > layout->n_spaces;) {
+        const struct hl_image *image = &layout->spaces[i].image;
+
+        if (image->into != space && image->from != space)
+            continue;
+        code = hl_writing_forget_space(writing, layout->spaces[i].id, err);
+        layout = hl_writing_layout(writing);
+    }
+    return code;
+}
+
 enum hl_code hl_writing_drop_space(struct hl_writing *writing, const struct hl_text *name,
                                    struct hl_err *err)
 {
     const struct hl_reader_scan scan = {.order = HL_READ_BY_NUMBER,
                                         .deadline = writing->deadline};
-    struct lonely lonely = {0};
-    struct hl_layout *own;
+    struct lonely lonely = {.layout = hl_writing_layout(writing)};
     enum hl_code code = find_space(writing, name, &lonely.space, err);
 
     if (code == HL_OK)
@@ -178,16 +223,8 @@ enum hl_code hl_writing_drop_space(struct hl_writing *writing, const struct hl_t
                        (unsigned long long)lonely.n,
                        (int)(name->len < 255 ? name->len : 255), name->text);
     if (code == HL_OK)
-        code = hl_store_drop_space(writing->store, lonely.space, err);
-    if (code != HL_OK)
-        return code;
-    own = hl_writing_own_layout(writing);
-    if (!own)
-        return fail_no_memory(err);
-    code = drop_manifests(writing, hl_layout_space(own, lonely.space), 0, UINT64_MAX, err);
-    if (code == HL_OK)
-        hl_layout_drop_space(own, lonely.space);
-    return code;
+        code = drop_images(writing, lonely.space, err);
+    return code == HL_OK ? hl_writing_forget_space(writing, lonely.space, err) : code;
 }
 
 /* ---- payload indexes and the server's text ---- */

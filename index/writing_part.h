@@ -58,6 +58,10 @@ bool hl_writing_make_room(void *array, size_t *room, size_t n, size_t size);
 /* A layout of its own to be changed, for the change that runs. NULL: no memory. */
 struct hl_layout *hl_writing_own_layout(struct hl_writing *writing);
 
+/* The space is no more: in the store, the manifest and the layout. */
+enum hl_code hl_writing_forget_space(struct hl_writing *writing, uint32_t space,
+                                     struct hl_err *err);
+
 /* The rows born since `first` go to the ends of their shelves. */
 enum hl_code hl_writing_append(struct hl_writing *writing, size_t first,
                                struct hl_err *err);

@@ -45,7 +45,9 @@ static const struct hl_space *wanted_space(const struct hl_show *show, uint32_t 
     const struct hl_space *space = hl_layout_space(show->layout, id);
     const struct hl_texts *names = &show->with_vector->names;
 
-    if (!space || show->with_vector->kind == HL_SELECT_ALL)
+    if (!space || space->image.into != 0) /* images are not the point's */
+        return NULL;
+    if (show->with_vector->kind == HL_SELECT_ALL)
         return space;
     for (size_t i = 0; i < names->n; i++)
         if (hl_text_is(&names->items[i], space->name))

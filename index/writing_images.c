@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "index/writing_part.h"
+
+#include "index/apply.h"
+#include "proto/alloc.h"
+#include "proto/encode.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { LOOKED_AT = 20000, WRITTEN = 500, NAME_ROOM = 64, LARGEST_SETTINGS = 1 << 16 };
+
+static enum hl_code fail_no_memory(struct hl_err *err)
+{
+    return hl_fail(err, HL_NO_MEMORY, "no memory for a transaction");
+}
+
+/* Before the caller's own settings: what index/collection_load.c reads again. */
+static enum hl_code print_settings(const struct hl_image *image,
+                                   const struct hl_text *settings, struct hl_buf *buf,
+                                   struct hl_err *err)
+{
+    hl_buf_print(buf,
+                 "{\"image\":{\"into\":%" PRIu32 ",\"from\":%" PRIu32 ",\"hops\":%" PRIu32
+                 ",\"revision\":%" PRIu64 "},\"by\":",
+                 image->into, image->from, image->n_hops, image->revision);
+    hl_buf_add(buf, settings->text, settings->len);
+    hl_buf_add_char(buf, '}');
+    return hl_buf_check(buf, "the settings of images", err);
+}
+
+enum hl_code hl_writing_add_image(struct hl_writing *writing, const struct hl_image *image,
+                                  const struct hl_text *settings, uint32_t *ret_space,
+                                  struct hl_err *err)
+{
+    const struct hl_space *into = hl_layout_space(hl_writing_layout(writing), image->into);
+    char *name = hl_arena_array(writing->arena, NAME_ROOM, 1), *text;
+    struct hl_buf buf;
+    struct hl_layout *own;
+    enum hl_code code;
+
+    if (!name)
+        return hl_arena_fail(writing->arena, err, "images");
+    /* No caller's name begins so: it is no text that a path can hold. */
+    (void)snprintf(name, NAME_ROOM, "\001%" PRIu32 " %" PRIu32 " %" PRIu64, image->into,
+                   image->from, image->revision);
+    hl_buf_init(&buf, LARGEST_SETTINGS);
+    code = print_settings(image, settings, &buf, err);
+    text = code == HL_OK ? hl_arena_copy(writing->arena, buf.data, buf.len) : NULL;
+    if (code == HL_OK && !text)
+        code = hl_arena_fail(writing->arena, err, "images");
+    if (code == HL_OK)
+        code = hl_store_add_space(
+            writing->store,
+            &(struct hl_store_space){.dim = into->dim, .name = name, .settings = text},
+            ret_space, err);
+    own = code == HL_OK ? hl_writing_own_layout(writing) : NULL;
+    if (code == HL_OK && !own)
+        code = fail_no_memory(err);
+    if (code == HL_OK)
+        code = hl_layout_add_image(own, *ret_space, image, &(struct hl_text){text, buf.len},
+                                   err);
+    hl_buf_done(&buf);
+    return code;
+}
+
+enum hl_code hl_writing_drop_image(struct hl_writing *writing, uint32_t space,
+                                   struct hl_err *err)
+{
+    return hl_writing_forget_space(writing, space, err);
+}
+
+/* ---- points that have no images yet ---- */
+
+struct search {
+    const struct hl_layout *layout;
+    uint32_t *numbers;
+    size_t n, n_seen;
+    uint32_t next; /* 0: the scan came to its end */
+};
+
+static bool look_at(void *self, const struct hl_store_point *point)
+{
+    struct search *search = self;
+
+    if (search->n == WRITTEN || search->n_seen == LOOKED_AT) {
+        search->next = point->number;
+        return false;
+    }
+    search->n_seen++;
+    if (!hl_apply_is_expressed(search->layout, point))
+        search->numbers[search->n++] = point->number;
+    return true;
+}
+
+enum hl_code hl_writing_express(struct hl_writing *writing, struct hl_arena *arena,
+                                uint32_t *next, struct hl_err *err)
+{
+    const struct hl_apply apply = {.store = writing->store,
+                                   .layout = hl_writing_layout(writing),
+                                   .arena = arena,
+                                   .deadline = writing->deadline};
+    const struct hl_reader_scan scan = {
+        .order = HL_READ_BY_NUMBER, .from_number = *next, .deadline = writing->deadline};
+    struct search search = {.layout = apply.layout,
+                            .numbers = hl_arena_array(arena, WRITTEN, sizeof(uint32_t))};
+    size_t n_done;
+    enum hl_code code;
+
+    if (!search.numbers)
+        return hl_arena_fail(arena, err, "points without images");
+    code = hl_reader_scan(hl_store_inside(writing->store), &scan, look_at, &search, err);
+    for (size_t i = 0; code == HL_OK && i < search.n; i++)
+        code = hl_apply_image(&apply, search.numbers[i], &n_done, err);
+    if (code == HL_OK)
+        *next = search.next;
+    return code;
+}
