@@ -45,6 +45,26 @@ bool hl_task_find(const char *name, size_t len, enum hl_task *ret_task)
     return false;
 }
 
+static const char *const strategy_names[] = {"backward", "dual"};
+
+const char *hl_bridge_strategy_name(enum hl_bridge_strategy strategy)
+{
+    return strategy_names[strategy];
+}
+
+bool hl_bridge_strategy_find(const char *name, size_t len,
+                             enum hl_bridge_strategy *ret_strategy)
+{
+    for (int strategy = HL_BRIDGE_BACKWARD; strategy <= HL_BRIDGE_DUAL; strategy++) {
+        if (strlen(strategy_names[strategy]) == len &&
+            memcmp(strategy_names[strategy], name, len) == 0) {
+            *ret_strategy = (enum hl_bridge_strategy)strategy;
+            return true;
+        }
+    }
+    return false;
+}
+
 enum hl_code hl_bridge_new(const char *from, const char *to, struct hl_bridge **ret_bridge,
                            struct hl_err *err)
 {

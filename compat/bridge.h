@@ -37,6 +37,14 @@ enum hl_task { HL_TASK_SIMILAR, HL_TASK_SAME };
 const char *hl_task_name(enum hl_task task); /* "similar" "same" */
 bool hl_task_find(const char *name, size_t len, enum hl_task *ret_task);
 
+/* What to serve through it where nobody says: queries of `from` find everything in the
+ * space of `to`, or what has their own vector by that and only the rest there. */
+enum hl_bridge_strategy { HL_BRIDGE_BACKWARD, HL_BRIDGE_DUAL };
+
+const char *hl_bridge_strategy_name(enum hl_bridge_strategy strategy);
+bool hl_bridge_strategy_find(const char *name, size_t len,
+                             enum hl_bridge_strategy *ret_strategy);
+
 const char *hl_kind_name(enum hl_kind kind);
 bool hl_kind_find(const char *name, size_t len, enum hl_kind *ret_kind);
 
@@ -69,6 +77,7 @@ struct hl_bridge {
     struct hl_scale from_own, to_own; /* queries and items of one model: its own scores */
     struct hl_scale to_queries;       /* query of `to` : faithful images of `from` */
     float fidelity;                   /* what `auto` is */
+    enum hl_bridge_strategy strategy; /* the same of the strategy */
     float old_weight; /* of the old query's own vector, where both are sent: 0 … 1 */
     char *report;     /* JSON, or NULL: none was made */
 };

@@ -118,7 +118,7 @@ static void sum_up(const struct layout *layout, char text[HL_SHA256_TEXT_SIZE])
 
 /* ---- metadata ---- */
 
-enum { MAX_METADATA = 12, NUMBER = 24 };
+enum { MAX_METADATA = 13, NUMBER = 24 };
 
 struct notes {
     struct hl_metadata list[MAX_METADATA];
@@ -154,6 +154,7 @@ static enum hl_code write_down(const struct layout *layout, struct notes *notes,
     note(notes, "seed", notes->seed);
     note(notes, "fidelity", notes->fidelity.data);
     note(notes, "old_weight", notes->old_weight.data);
+    note(notes, "strategy", hl_bridge_strategy_name(bridge->strategy));
     note(notes, "sha256", notes->sum);
     note(notes, "report", bridge->report);
     code = hl_buf_check(&notes->fidelity, "the fidelity", err);

@@ -208,6 +208,7 @@ static enum hl_code read_uses(struct words *words, struct hl_err *err)
     const char *kind = hl_tensors_metadata(words->tensors, "kind");
     const char *task = hl_tensors_metadata(words->tensors, "task");
     const char *seed = hl_tensors_metadata(words->tensors, "seed");
+    const char *strategy = hl_tensors_metadata(words->tensors, "strategy");
     enum hl_code code;
 
     bridge->kind = HL_KIND_RIDGE;
@@ -226,6 +227,11 @@ static enum hl_code read_uses(struct words *words, struct hl_err *err)
                  !hl_number_u64(seed, strlen(seed), &bridge->seed)))
         return hl_fail(err, HL_INVALID,
                        "metadata \"seed\" is \"%.32s\", a whole number was wanted", seed);
+    if (strategy && !hl_bridge_strategy_find(strategy, strlen(strategy), &bridge->strategy))
+        return hl_fail(
+            err, HL_INVALID,
+            "metadata \"strategy\" is \"%.32s\", \"backward\" or \"dual\" was wanted",
+            strategy);
     code = read_share(words, "fidelity", "metadata \"fidelity\"", &bridge->fidelity, err);
     if (code == HL_OK)
         code = read_share(words, "old_weight", "metadata \"old_weight\"",

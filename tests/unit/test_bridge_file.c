@@ -61,6 +61,7 @@ static void assert_words(const struct hl_bridge *bridge)
     assert_int_equal(bridge->task, HL_TASK_SAME);
     assert_true(bridge->seed == UINT64_MAX);
     assert_true(is(bridge->fidelity, .4F) && is(bridge->old_weight, .25F));
+    assert_int_equal(bridge->strategy, HL_BRIDGE_DUAL);
     assert_string_equal(bridge->report, "{\"case\":\"pairs\"}");
 }
 
@@ -108,6 +109,7 @@ static void a_bridge_of_one_map_and_two_names_is_enough(void **state)
     (void)state;
     assert_int_equal(bridge->kind, HL_KIND_RIDGE);
     assert_int_equal(bridge->task, HL_TASK_SIMILAR);
+    assert_int_equal(bridge->strategy, HL_BRIDGE_BACKWARD);
     assert_true(is(bridge->fidelity, 0));
     assert_null(bridge->ways[HL_MODALITY_IMAGE].judged);
     assert_null(bridge->report);

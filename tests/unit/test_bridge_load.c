@@ -137,6 +137,8 @@ static void words_that_are_wrong_are_refused(void **state)
             "\"residual\" or \"ridge\""},
         {"task", "faces", HL_INVALID,
          IN "metadata \"task\" is \"faces\", \"similar\" or \"same\" was wanted"},
+        {"strategy", "forward", HL_INVALID,
+         IN "metadata \"strategy\" is \"forward\", \"backward\" or \"dual\" was wanted"},
         {"seed", "-1", HL_INVALID,
          IN "metadata \"seed\" is \"-1\", a whole number was wanted"},
         {"fidelity", "1.5", HL_INVALID,
