@@ -31,8 +31,9 @@ static bool is_wanted(const struct hl_layout *layout, const struct hl_store_poin
     for (size_t i = layout->n_spaces; i < hl_layout_n_all(layout); i++) {
         const struct hl_image *other = &layout->spaces[i].image;
 
-        if (other->into == image->into && other->from != image->from &&
-            row_in(point, other->from) != 0 && is_before(other, image))
+        if (other->into == image->into && other->is_served == image->is_served &&
+            other->from != image->from && row_in(point, other->from) != 0 &&
+            is_before(other, image))
             return false;
     }
     return true;
@@ -44,6 +45,8 @@ static bool is_right(const struct hl_layout *layout, const struct hl_store_point
 {
     uint64_t row = row_in(point, space->id);
 
+    if (!space->image.mapper) /* what was left unserved goes by the next change */
+        return true;
     return is_wanted(layout, point, space) ? row > row_in(point, space->image.from)
                                            : row == 0;
 }

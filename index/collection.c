@@ -74,6 +74,7 @@ enum hl_code hl_collection_open(struct hl_engine *engine, const char *folder,
     }
     hl_collection_account(collection, collection->layout);
     hl_engine_add(engine, collection);
+    hl_collection_drop_leftovers(collection);
     *ret_collection = collection;
     return HL_OK;
 }

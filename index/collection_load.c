@@ -26,11 +26,12 @@ static enum hl_code fail_no_memory(struct hl_err *err)
 static enum hl_code read_image(const struct hl_field *field, struct hl_image *ret_image,
                                struct hl_err *err)
 {
-    static const char *const members[] = {"into", "from", "hops", "revision"};
+    static const char *const members[] = {"into", "from", "hops", "revision", "served"};
     uint64_t numbers[4] = {0};
+    bool is_served = false;
     struct hl_object object;
     const struct hl_field *member = NULL;
-    enum hl_code code = hl_object_begin(field, members, 4, &object, err);
+    enum hl_code code = hl_object_begin(field, members, 5, &object, err);
 
     while (code == HL_OK) {
         code = hl_object_next(&object, &member, err);
@@ -38,12 +39,15 @@ static enum hl_code read_image(const struct hl_field *field, struct hl_image *re
             break;
         if (object.which < 4)
             code = hl_field_u64(member, 0, UINT64_MAX, &numbers[object.which], err);
+        else if (object.which == 4)
+            code = hl_field_bool(member, &is_served, err);
     }
     if (code == HL_OK)
         *ret_image = (struct hl_image){.into = (uint32_t)numbers[0],
                                        .from = (uint32_t)numbers[1],
                                        .n_hops = (uint32_t)numbers[2],
-                                       .revision = numbers[3]};
+                                       .revision = numbers[3],
+                                       .is_served = is_served};
     return code;
 }
 
@@ -86,13 +90,14 @@ static enum hl_code add_image(struct load *load, const struct hl_store_space *sp
 {
     const struct hl_engine_options *options = hl_engine_options(load->collection->engine);
     const struct hl_text settings = {space->settings, strlen(space->settings)};
-    enum hl_code code;
+    enum hl_code code = HL_OK;
 
     if (!options->find_mapper || !hl_layout_space(load->layout, image->into))
         return hl_fail(err, HL_DAMAGED, "what the images \"%s\" are made by is missing",
                        space->settings);
-    code = options->find_mapper(options->self, load->reader, space->settings,
-                                &image->mapper, err);
+    if (image->is_served)
+        code = options->find_mapper(options->self, load->reader, space->settings,
+                                    &image->mapper, err);
     if (code == HL_OK)
         code = hl_layout_add_image(load->layout, space->space, image, &settings, err);
     hl_mapper_unref(image->mapper);
@@ -212,6 +217,21 @@ static enum hl_code outcome(struct load *load, enum hl_code code, struct hl_err 
     return code;
 }
 
+/* What is published with the spaces. */
+static enum hl_code add_companion(struct load *load, struct hl_err *err)
+{
+    const struct hl_engine_options *options = hl_engine_options(load->collection->engine);
+    struct hl_companion *companion = NULL;
+    enum hl_code code = HL_OK;
+
+    if (options->compile)
+        code = options->compile(options->self, load->reader, load->layout, &companion, err);
+    if (code == HL_OK)
+        hl_layout_set_companion(load->layout, companion);
+    hl_companion_unref(companion);
+    return code;
+}
+
 static enum hl_code load_all(struct load *load, struct hl_reader *reader,
                              struct hl_err *err)
 {
@@ -223,6 +243,8 @@ static enum hl_code load_all(struct load *load, struct hl_reader *reader,
     if (code == HL_OK)
         code =
             outcome(load, hl_reader_records(reader, "config", take_config, load, err), err);
+    if (code == HL_OK)
+        code = add_companion(load, err);
     if (code == HL_OK)
         code =
             outcome(load, hl_reader_records(reader, "index", take_index, load, err), err);
@@ -249,7 +271,11 @@ enum hl_code hl_collection_load(struct hl_collection *collection, struct hl_err 
     if (code == HL_OK)
         code = hl_reader_begin(reader, collection->published, err);
     if (code == HL_OK) {
-        code = load_all(&load, reader, err);
+        code = hl_reader_begin(load.reader, collection->published, err);
+        if (code == HL_OK) {
+            code = load_all(&load, reader, err);
+            hl_reader_end(load.reader);
+        }
         hl_reader_end(reader);
     }
     if (load.reader)

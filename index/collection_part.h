@@ -92,6 +92,9 @@ uint64_t hl_collection_oldest(struct hl_collection *collection);
 /* Everything its store has, into the empty collection; nobody else knows it yet. */
 enum hl_code hl_collection_load(struct hl_collection *collection, struct hl_err *err);
 
+/* Has a change drop what was not served yet when the server ended. */
+void hl_collection_drop_leftovers(struct hl_collection *collection);
+
 /* Closes what nobody has a reference to, and removes the folder of what was retired. */
 void hl_collection_close(struct hl_collection *collection);
 

@@ -36,12 +36,8 @@ struct hl_engine_event {
 
 typedef void hl_engine_tell_fn(void *self, const struct hl_engine_event *event);
 
-/* The way that images of a collection are made by, found again when it is opened: a new
- * reference. `settings` is the text it was stored with (hl_writing_add_image). */
+struct hl_layout;
 struct hl_reader;
-typedef enum hl_code hl_engine_mapper_fn(void *self, struct hl_reader *reader,
-                                         const char *settings,
-                                         struct hl_mapper **ret_mapper, struct hl_err *err);
 
 struct hl_engine_options {
     const struct hl_clock *clock;
@@ -54,7 +50,19 @@ struct hl_engine_options {
     unsigned ef_construction;   /* likewise */
     size_t beam;                /* of a search that does not say */
     hl_engine_tell_fn *tell;    /* from the engine's threads, under no lock; may be NULL */
-    hl_engine_mapper_fn *find_mapper; /* NULL: no collection has images */
+
+    /* The way that images of a collection are made by, found again when it is opened: a new
+     * reference. `settings` is the text they were stored with, hl_writing_add_image's as
+     * the member "by". NULL: no collection has images. */
+    enum hl_code (*find_mapper)(void *self, struct hl_reader *reader, const char *settings,
+                                struct hl_mapper **ret_mapper, struct hl_err *err);
+
+    /* What is published with the first layout of a collection that is opened: a reference,
+     * or NULL. Asked when its spaces and images are there, of any collection. NULL: no
+     * layout has a companion. */
+    enum hl_code (*compile)(void *self, struct hl_reader *reader,
+                            const struct hl_layout *layout,
+                            struct hl_companion **ret_companion, struct hl_err *err);
     void *self;
 };
 

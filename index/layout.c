@@ -102,6 +102,7 @@ struct hl_layout *hl_layout_copy(const struct hl_layout *layout)
     copy->number = layout->number + 1;
     hl_free(copy->config);
     copy->config = hl_strdup(layout->config);
+    hl_layout_set_companion(copy, layout->companion);
     if (n_all > 0)
         copy->spaces = hl_alloc_zeroed(n_all, sizeof *copy->spaces);
     if (!copy->config || (n_all > 0 && !copy->spaces)) {
@@ -131,6 +132,7 @@ void hl_layout_unref(struct hl_layout *layout)
         return;
     for (size_t i = 0; i < hl_layout_n_all(layout); i++)
         drop_space(&layout->spaces[i]);
+    hl_companion_unref(layout->companion);
     hl_free(layout->spaces);
     hl_free(layout->config);
     hl_free(layout);
@@ -165,7 +167,8 @@ const struct hl_space *hl_layout_image(const struct hl_layout *layout, uint32_t 
                                        uint32_t from)
 {
     for (size_t i = layout->n_spaces; i < hl_layout_n_all(layout); i++)
-        if (layout->spaces[i].image.into == into && layout->spaces[i].image.from == from)
+        if (layout->spaces[i].image.into == into && layout->spaces[i].image.from == from &&
+            layout->spaces[i].image.is_served)
             return &layout->spaces[i];
     return NULL;
 }
@@ -240,7 +243,8 @@ enum hl_code hl_layout_add_image(struct hl_layout *layout, uint32_t id,
                              .shelf = {.metric = into->shelf.metric, .dim = into->dim},
                              .image = *image};
 
-    hl_mapper_ref(image->mapper);
+    if (image->mapper)
+        hl_mapper_ref(image->mapper);
     if (!make_room(layout) || !set_texts(&space, &unnamed, settings)) {
         drop_space(&space);
         return fail_one_more(err);
@@ -257,6 +261,19 @@ enum hl_code hl_layout_set_space(struct hl_layout *layout, uint32_t id,
     const struct hl_text name = text_of(space->name);
 
     return set_texts(space, &name, settings) ? HL_OK : fail_no_memory(space->name, err);
+}
+
+void hl_layout_serve_image(struct hl_layout *layout, uint32_t id)
+{
+    space_of(layout, id)->image.is_served = true;
+}
+
+void hl_layout_set_companion(struct hl_layout *layout, struct hl_companion *companion)
+{
+    struct hl_companion *old = layout->companion;
+
+    layout->companion = companion ? hl_companion_ref(companion) : NULL;
+    hl_companion_unref(old);
 }
 
 void hl_layout_drop_space(struct hl_layout *layout, uint32_t id)

@@ -34,6 +34,7 @@ struct hl_layout {
     struct hl_space *spaces; /* n_spaces that callers know, then n_images of images; each in
                                 the order they were made */
     char *config;            /* the server's text, "" until it says one */
+    struct hl_companion *companion; /* likewise its; a reference, or NULL */
 };
 
 /* Without spaces; one reference, the caller's. NULL: no memory. */
@@ -55,7 +56,7 @@ const struct hl_space *hl_layout_find(const struct hl_layout *layout,
                                       const struct hl_text *name);
 const struct hl_space *hl_layout_space(const struct hl_layout *layout, uint32_t id);
 
-/* The image space of a pair of spaces, of any revision; NULL when there is none. */
+/* The images that are served of a pair of spaces; NULL when there are none. */
 const struct hl_space *hl_layout_image(const struct hl_layout *layout, uint32_t into,
                                        uint32_t from);
 
@@ -73,6 +74,12 @@ enum hl_code hl_layout_add_image(struct hl_layout *layout, uint32_t id,
                                  const struct hl_image *image,
                                  const struct hl_text *settings, struct hl_err *err);
 void hl_layout_drop_space(struct hl_layout *layout, uint32_t id);
+
+/* They are served from now on. */
+void hl_layout_serve_image(struct hl_layout *layout, uint32_t id);
+
+/* Takes a reference; NULL: none. */
+void hl_layout_set_companion(struct hl_layout *layout, struct hl_companion *companion);
 enum hl_code hl_layout_set_config(struct hl_layout *layout, const struct hl_text *config,
                                   struct hl_err *err);
 

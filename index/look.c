@@ -60,6 +60,50 @@ static void unlink_look(struct hl_look *look)
     pthread_mutex_unlock(&look->collection->desk);
 }
 
+/* Who carries what, for a layout whose spaces are searched together. */
+static enum hl_code count_carriers(struct hl_look *look, struct hl_err *err)
+{
+    const struct hl_collection *collection = look->collection;
+    const struct hl_layout *layout = collection->layout;
+
+    if (!layout->companion)
+        return HL_OK;
+    look->n_carriers = hl_alloc_zeroed(layout->n_spaces + 1, sizeof *look->n_carriers);
+    if (!look->n_carriers)
+        return hl_fail(err, HL_NO_MEMORY, "no memory to look into \"%s\"",
+                       collection->label);
+    for (size_t i = 0; i < layout->n_spaces; i++) {
+        const struct hl_carriers *carriers =
+            hl_collection_carriers(collection, layout->spaces[i].id);
+
+        look->n_carriers[i] = carriers ? hl_rows_count(carriers->points) : 0;
+    }
+    return HL_OK;
+}
+
+static enum hl_code find_others(struct hl_look *look, struct hl_err *err)
+{
+    const struct hl_look_wish *wish = look->wish;
+    const struct hl_collection *collection = look->collection;
+    uint32_t spaces[HL_LOOK_OTHERS];
+    size_t n = wish->leave_out
+                   ? wish->leave_out(wish->self, collection->layout, spaces, HL_LOOK_OTHERS)
+                   : 0;
+    enum hl_code code = HL_OK;
+
+    for (size_t i = 0; code == HL_OK && i < n; i++) {
+        const struct hl_carriers *carriers = hl_collection_carriers(collection, spaces[i]);
+        struct hl_rows *rows = hl_rows_clone(collection->points);
+
+        if (!rows)
+            return hl_fail(err, HL_NO_MEMORY, "no memory for the points of a search");
+        look->others[look->n_others++] = (struct hl_look_others){spaces[i], rows};
+        if (carriers)
+            code = hl_rows_andnot(rows, carriers->points, err);
+    }
+    return code;
+}
+
 static enum hl_code fix_moment(struct hl_look *look, struct hl_err *err)
 {
     struct hl_collection *collection = look->collection;
@@ -67,6 +111,10 @@ static enum hl_code fix_moment(struct hl_look *look, struct hl_err *err)
 
     pthread_rwlock_rdlock(&collection->lock);
     code = find_matches(look, err);
+    if (code == HL_OK)
+        code = count_carriers(look, err);
+    if (code == HL_OK)
+        code = find_others(look, err);
     if (code == HL_OK)
         code = hl_look_gather(look, err);
     if (code == HL_OK) {
@@ -84,6 +132,9 @@ static void free_look(struct hl_look *look)
 {
     for (size_t i = 0; i < look->n_filters; i++)
         hl_matches_done(&look->filters[i].matches);
+    for (size_t i = 0; i < look->n_others; i++)
+        hl_rows_free(look->others[i].rows);
+    hl_free(look->n_carriers);
     hl_look_gathered_done(&look->gathered);
     hl_layout_unref(look->layout);
     hl_collection_unref(look->collection);
@@ -147,6 +198,14 @@ uint64_t hl_look_commit(const struct hl_look *look)
 uint64_t hl_look_n_points(const struct hl_look *look)
 {
     return look->n_points;
+}
+
+uint64_t hl_look_n_carriers(const struct hl_look *look, uint32_t space)
+{
+    for (size_t i = 0; look->n_carriers && i < look->layout->n_spaces; i++)
+        if (look->layout->spaces[i].id == space)
+            return look->n_carriers[i];
+    return 0;
 }
 
 struct hl_id hl_look_id(const struct hl_look *look, uint32_t number)

@@ -21,6 +21,9 @@ struct hl_look;
 
 /* Everything that is found in memory that changes is asked for here, in one moment.
  * Borrowed until the look is closed. Conditions may be NULL: all points. */
+typedef size_t hl_look_leave_out_fn(void *self, const struct hl_layout *layout,
+                                    uint32_t *spaces, size_t room);
+
 struct hl_look_wish {
     const struct hl_filter *const *filters;
     size_t n_filters;
@@ -28,6 +31,11 @@ struct hl_look_wish {
     uint32_t facet_limit;
     const struct hl_order *order; /* NULL: none; points of filters[0] by a value */
     uint32_t order_limit;
+
+    /* Says by whose vectors some of the finds leave points out (hl_find.without), at most
+     * `room` spaces. Called under the lock, so it is quick; NULL: none do. */
+    hl_look_leave_out_fn *leave_out;
+    void *self;
 };
 
 /* Takes microseconds and reads no disk. HL_WRONG_INPUT: the order needs an index that is
@@ -39,6 +47,9 @@ void hl_look_close(struct hl_look *look); /* NULL is accepted */
 const struct hl_layout *hl_look_layout(const struct hl_look *look);
 uint64_t hl_look_commit(const struct hl_look *look);
 uint64_t hl_look_n_points(const struct hl_look *look); /* all there are */
+
+/* Points that have a vector in a space; of a layout with a companion, else 0. */
+uint64_t hl_look_n_carriers(const struct hl_look *look, uint32_t space);
 
 /* The id of a point that the look has seen. */
 struct hl_id hl_look_id(const struct hl_look *look, uint32_t number);
@@ -70,6 +81,7 @@ struct hl_find {
     bool is_exact;
     bool is_indexed_only; /* sealed segments alone */
     size_t which;         /* filter, which is settled */
+    uint32_t without;     /* not points with a vector in this space; 0: all. Wished for */
     bool has_threshold;
     float threshold; /* on the wire's scale: what is worse is not found */
     const struct hl_deadline *deadline;

@@ -63,12 +63,40 @@ static enum hl_code take_query(const struct hl_find *find, struct hl_arena *aren
     return HL_OK;
 }
 
-/* The points of a settled filter as a search takes them. */
-static enum hl_code fill_filter(const struct hl_look *look, size_t which,
-                                struct hl_arena *arena, struct hl_shelf_filter *filter,
-                                struct hl_err *err)
+static struct hl_rows *others_of(const struct hl_look *look, uint32_t space)
 {
-    struct hl_rows *rows = look->filters[which].matches.sure;
+    for (size_t i = 0; i < look->n_others; i++)
+        if (look->others[i].space == space)
+            return look->others[i].rows;
+    return NULL;
+}
+
+/* The points that a find may give, NULL: all. Those of both a filter and others are made
+ * for it, *ret_made. */
+static enum hl_code find_rows(const struct hl_look *look, const struct hl_find *find,
+                              struct hl_rows **ret_rows, struct hl_rows **ret_made,
+                              struct hl_err *err)
+{
+    const struct hl_look_filter *filter = &look->filters[find->which];
+    struct hl_rows *others = find->without ? others_of(look, find->without) : NULL;
+
+    *ret_made = NULL;
+    *ret_rows = filter->filter ? filter->matches.sure : others;
+    if (find->without && !others)
+        return hl_fail(err, HL_INVALID, "the look was not asked to leave out space %u",
+                       find->without);
+    if (!filter->filter || !others)
+        return HL_OK;
+    *ret_rows = *ret_made = hl_rows_clone(others);
+    if (!*ret_made)
+        return hl_fail(err, HL_NO_MEMORY, "no memory for the points of a search");
+    return hl_rows_and(*ret_made, filter->matches.sure, err);
+}
+
+/* The points as a search takes them. */
+static enum hl_code fill_filter(struct hl_rows *rows, struct hl_arena *arena,
+                                struct hl_shelf_filter *filter, struct hl_err *err)
+{
     uint32_t *numbers;
 
     *filter = (struct hl_shelf_filter){
@@ -191,16 +219,19 @@ enum hl_code hl_look_find(struct hl_look *look, const struct hl_find *find,
                                      .is_exact = find->is_exact,
                                      .deadline = find->deadline};
     struct found found = {0};
+    struct hl_rows *rows = NULL, *made = NULL;
     enum hl_code code = check_query(find, err);
 
-    if (code == HL_OK && look->filters[find->which].filter) {
-        code = fill_filter(look, find->which, arena, &filter, err);
+    if (code == HL_OK)
+        code = find_rows(look, find, &rows, &made, err);
+    if (code == HL_OK && rows) {
+        code = fill_filter(rows, arena, &filter, err);
         search.filter = &filter;
     }
-    if (code != HL_OK)
-        return code;
-    code = find->space->sparse ? find_sparse(find, &search, arena, &found, err)
-                               : find_dense(look, find, &search, arena, &found, err);
+    if (code == HL_OK)
+        code = find->space->sparse ? find_sparse(find, &search, arena, &found, err)
+                                   : find_dense(look, find, &search, arena, &found, err);
+    hl_rows_free(made);
     if (code == HL_OK) {
         *ret_hits = found.hits;
         *ret_n = found.n;

@@ -32,11 +32,22 @@ struct hl_look_gathered {
     struct hl_buf texts;
 };
 
+enum { HL_LOOK_OTHERS = 8 };
+
+/* All points but those that have a vector in a space. */
+struct hl_look_others {
+    uint32_t space;
+    struct hl_rows *rows;
+};
+
 struct hl_look {
     struct hl_collection *collection; /* a reference */
     struct hl_layout *layout;         /* likewise */
     struct hl_look_link link;
     uint64_t n_points;
+    uint64_t *n_carriers; /* of the layout's spaces, in its order; NULL without companion */
+    struct hl_look_others others[HL_LOOK_OTHERS];
+    size_t n_others;
     struct hl_reader *reader; /* NULL: not needed yet */
     const struct hl_look_wish *wish;
     struct hl_look_gathered gathered;

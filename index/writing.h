@@ -30,14 +30,23 @@ enum hl_code hl_writing_drop_space(struct hl_writing *writing, const struct hl_t
 
 /* ---- images (index/image.h) ---- */
 
-/* A space of images, empty: the points there are get theirs by hl_writing_express, those
- * that change by the change. `image->into` and `from` are dense spaces of the layout;
- * `settings` is the caller's text, by which the mapper is found again. */
+/* A space of images, empty and not served: the points there are get theirs by
+ * hl_writing_express, those that change by the change. What is not served when a collection
+ * is opened goes. `image->into` and `from` are dense spaces of the layout; `settings` is
+ * the caller's text, JSON, by which the mapper is found again. */
 enum hl_code hl_writing_add_image(struct hl_writing *writing, const struct hl_image *image,
                                   const struct hl_text *settings, uint32_t *ret_space,
                                   struct hl_err *err);
-enum hl_code hl_writing_drop_image(struct hl_writing *writing, uint32_t space,
-                                   struct hl_err *err);
+
+/* In one space the images that are not served take the place of those that are: of all,
+ * though there be none. And the other way back: what is not served goes, of all spaces. */
+enum hl_code hl_writing_serve_images(struct hl_writing *writing, uint32_t into,
+                                     struct hl_err *err);
+enum hl_code hl_writing_drop_unserved(struct hl_writing *writing, struct hl_err *err);
+
+/* What is published with the layout; NULL: nothing. */
+enum hl_code hl_writing_set_companion(struct hl_writing *writing,
+                                      struct hl_companion *companion, struct hl_err *err);
 
 /* Puts the images of points right, by their numbers from `*next` on, until some hundreds
  * were written or some thousands looked at. *next is where to go on, 0 at the end. */

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { LOOKED_AT = 20000, WRITTEN = 500, NAME_ROOM = 64, LARGEST_SETTINGS = 1 << 16 };
 
@@ -22,8 +23,9 @@ static enum hl_code print_settings(const struct hl_image *image,
 {
     hl_buf_print(buf,
                  "{\"image\":{\"into\":%" PRIu32 ",\"from\":%" PRIu32 ",\"hops\":%" PRIu32
-                 ",\"revision\":%" PRIu64 "},\"by\":",
-                 image->into, image->from, image->n_hops, image->revision);
+                 ",\"revision\":%" PRIu64 ",\"served\":%s},\"by\":",
+                 image->into, image->from, image->n_hops, image->revision,
+                 image->is_served ? "true" : "false");
     hl_buf_add(buf, settings->text, settings->len);
     hl_buf_add_char(buf, '}');
     return hl_buf_check(buf, "the settings of images", err);
@@ -35,6 +37,7 @@ enum hl_code hl_writing_add_image(struct hl_writing *writing, const struct hl_im
 {
     const struct hl_space *into = hl_layout_space(hl_writing_layout(writing), image->into);
     char *name = hl_arena_array(writing->arena, NAME_ROOM, 1), *text;
+    struct hl_image unserved = *image;
     struct hl_buf buf;
     struct hl_layout *own;
     enum hl_code code;
@@ -43,9 +46,10 @@ enum hl_code hl_writing_add_image(struct hl_writing *writing, const struct hl_im
         return hl_arena_fail(writing->arena, err, "images");
     /* No caller's name begins so: it is no text that a path can hold. */
     (void)snprintf(name, NAME_ROOM, "\001%" PRIu32 " %" PRIu32 " %" PRIu64, image->into,
-                   image->from, image->revision);
+                   image->from, writing->commit);
+    unserved.is_served = false;
     hl_buf_init(&buf, LARGEST_SETTINGS);
-    code = print_settings(image, settings, &buf, err);
+    code = print_settings(&unserved, settings, &buf, err);
     text = code == HL_OK ? hl_arena_copy(writing->arena, buf.data, buf.len) : NULL;
     if (code == HL_OK && !text)
         code = hl_arena_fail(writing->arena, err, "images");
@@ -58,16 +62,128 @@ enum hl_code hl_writing_add_image(struct hl_writing *writing, const struct hl_im
     if (code == HL_OK && !own)
         code = fail_no_memory(err);
     if (code == HL_OK)
-        code = hl_layout_add_image(own, *ret_space, image, &(struct hl_text){text, buf.len},
-                                   err);
+        code = hl_layout_add_image(own, *ret_space, &unserved,
+                                   &(struct hl_text){text, buf.len}, err);
     hl_buf_done(&buf);
     return code;
 }
 
-enum hl_code hl_writing_drop_image(struct hl_writing *writing, uint32_t space,
+/* The text again, with the word in it. */
+static enum hl_code serve_image(struct hl_writing *writing, const struct hl_space *space,
+                                struct hl_err *err)
+{
+    static const char before[] = "},\"by\":";
+    const char *by = strstr(space->settings, before) + sizeof before - 1;
+    const struct hl_text settings = {by, strlen(by) - 1};
+    const uint32_t id = space->id;
+    struct hl_image image = space->image;
+    struct hl_layout *own;
+    struct hl_text text;
+    struct hl_buf buf;
+    enum hl_code code;
+
+    image.is_served = true;
+    hl_buf_init(&buf, LARGEST_SETTINGS);
+    code = print_settings(&image, &settings, &buf, err);
+    if (code == HL_OK) {
+        text = (struct hl_text){hl_arena_copy(writing->arena, buf.data, buf.len), buf.len};
+        code = text.text ? hl_store_set_space(writing->store, id, text.text, err)
+                         : hl_arena_fail(writing->arena, err, "images");
+    }
+    own = code == HL_OK ? hl_writing_own_layout(writing) : NULL;
+    if (code == HL_OK && !own)
+        code = fail_no_memory(err);
+    if (code == HL_OK)
+        code = hl_layout_set_space(own, id, &text, err);
+    if (code == HL_OK)
+        hl_layout_serve_image(own, id);
+    hl_buf_done(&buf);
+    return code;
+}
+
+/* `into` 0: of all spaces. */
+static enum hl_code drop_images(struct hl_writing *writing, uint32_t into, bool is_served,
+                                struct hl_err *err)
+{
+    const struct hl_layout *layout = hl_writing_layout(writing);
+    enum hl_code code = HL_OK;
+
+    for (size_t i = hl_layout_n_all(layout); code == HL_OK && i-- > layout->n_spaces;) {
+        const struct hl_image *image = &layout->spaces[i].image;
+
+        if (image->is_served != is_served || (into != 0 && image->into != into))
+            continue;
+        code = hl_writing_forget_space(writing, layout->spaces[i].id, err);
+        layout = hl_writing_layout(writing);
+    }
+    return code;
+}
+
+enum hl_code hl_writing_serve_images(struct hl_writing *writing, uint32_t into,
+                                     struct hl_err *err)
+{
+    const struct hl_layout *layout;
+    enum hl_code code = drop_images(writing, into, true, err);
+
+    layout = hl_writing_layout(writing);
+    for (size_t i = layout->n_spaces; code == HL_OK && i < hl_layout_n_all(layout); i++) {
+        if (layout->spaces[i].image.into == into)
+            code = serve_image(writing, &layout->spaces[i], err);
+        layout = hl_writing_layout(writing);
+    }
+    return code;
+}
+
+enum hl_code hl_writing_drop_unserved(struct hl_writing *writing, struct hl_err *err)
+{
+    return drop_images(writing, 0, false, err);
+}
+
+enum hl_code hl_writing_set_companion(struct hl_writing *writing,
+                                      struct hl_companion *companion, struct hl_err *err)
+{
+    struct hl_layout *own = hl_writing_own_layout(writing);
+
+    if (!own)
+        return fail_no_memory(err);
+    hl_layout_set_companion(own, companion);
+    return HL_OK;
+}
+
+/* ---- what an interrupted change of images left ---- */
+
+static enum hl_code drop_leftovers(struct hl_change *change, struct hl_writing *writing,
                                    struct hl_err *err)
 {
-    return hl_writing_forget_space(writing, space, err);
+    (void)change;
+    return hl_writing_drop_unserved(writing, err);
+}
+
+/* A failure is told by whoever commits; what is left goes at the next opening. */
+static void end_leftovers(struct hl_change *change, enum hl_code code,
+                          const struct hl_err *err)
+{
+    (void)code;
+    (void)err;
+    hl_free(change);
+}
+
+void hl_collection_drop_leftovers(struct hl_collection *collection)
+{
+    const struct hl_layout *layout = collection->layout;
+    bool is_any = false;
+    struct hl_change *change;
+    struct hl_err ignored;
+
+    for (size_t i = layout->n_spaces; i < hl_layout_n_all(layout); i++)
+        is_any |= !layout->spaces[i].image.is_served;
+    change = is_any ? hl_alloc_zeroed(1, sizeof *change) : NULL;
+    if (!change)
+        return;
+    change->run = drop_leftovers;
+    change->done = end_leftovers;
+    if (hl_collection_submit(collection, change, &ignored) != HL_OK)
+        hl_free(change);
 }
 
 /* ---- points that have no images yet ---- */

@@ -98,6 +98,12 @@ static enum hl_code add_from(struct hl_writing *writing, const char *name,
     return code;
 }
 
+static enum hl_code serve(struct stand *s, struct hl_writing *writing, struct hl_err *err)
+{
+    (void)s;
+    return hl_writing_serve_images(writing, id_of(hl_writing_layout(writing), "k"), err);
+}
+
 static enum hl_code add_from_c(struct stand *s, struct hl_writing *writing,
                                struct hl_err *err)
 {
@@ -105,11 +111,21 @@ static enum hl_code add_from_c(struct stand *s, struct hl_writing *writing,
     return add_from(writing, "c", err);
 }
 
-static enum hl_code add_from_d(struct stand *s, struct hl_writing *writing,
-                               struct hl_err *err)
+/* They are searched before they are whole. */
+static enum hl_code serve_from_c(struct stand *s, struct hl_writing *writing,
+                                 struct hl_err *err)
 {
-    (void)s;
-    return add_from(writing, "d", err);
+    enum hl_code code = add_from_c(s, writing, err);
+
+    return code == HL_OK ? serve(s, writing, err) : code;
+}
+
+static enum hl_code add_from_both(struct stand *s, struct hl_writing *writing,
+                                  struct hl_err *err)
+{
+    enum hl_code code = add_from_c(s, writing, err);
+
+    return code == HL_OK ? add_from(writing, "d", err) : code;
 }
 
 static uint32_t next_number;
@@ -171,7 +187,7 @@ static void points_that_were_there_get_images(void **state)
     give(s, 2, "\"c\":[1,0]");
     give(s, 3, "\"c\":[1,0],\"k\":[0,1]");
     give(s, 4, "\"c\":[0,1]");
-    assert_int_equal(act_alone(s, add_from_c), HL_OK);
+    assert_int_equal(act_alone(s, serve_from_c), HL_OK);
     assert_string_equal(images(s, "c"), "");
     express_all(s);
     assert_string_equal(images(s, "c"), "2:1.00 4:0.00");
@@ -183,7 +199,7 @@ static void images_follow_what_they_are_of(void **state)
 {
     struct stand *s = *state;
 
-    assert_int_equal(act_alone(s, add_from_c), HL_OK);
+    assert_int_equal(act_alone(s, serve_from_c), HL_OK);
     give(s, 1, "\"c\":[1,0]");
     assert_string_equal(images(s, "c"), "1:1.00");
     assert_true(change_points(s, "{\"update_vectors\":{\"points\":[{\"id\":1,\"vector\":{"
@@ -211,7 +227,7 @@ static void several_changes_of_a_point_at_once_leave_one_image(void **state)
 {
     struct stand *s = *state;
 
-    assert_int_equal(act_alone(s, add_from_c), HL_OK);
+    assert_int_equal(act_alone(s, serve_from_c), HL_OK);
     assert_true(
         change_points(s, "{\"upsert\":{\"points\":[{\"id\":1,\"vector\":{\"c\":[0,1]}},"
                          "{\"id\":2,\"vector\":{\"c\":[1,0]}},"
@@ -224,11 +240,13 @@ static void a_point_has_one_image_and_the_newest_model_makes_it(void **state)
 {
     struct stand *s = *state;
 
-    assert_int_equal(act_alone(s, add_from_c), HL_OK);
+    assert_int_equal(act_alone(s, serve_from_c), HL_OK);
     give(s, 1, "\"c\":[1,0],\"d\":[0,1]");
     give(s, 2, "\"c\":[1,0]");
-    assert_int_equal(act_alone(s, add_from_d), HL_OK);
+    assert_int_equal(act_alone(s, add_from_both), HL_OK);
     express_all(s);
+    assert_string_equal(images(s, "c"), "1:1.00 2:1.00"); /* those served so far */
+    assert_int_equal(act_alone(s, serve), HL_OK);
     assert_string_equal(images(s, "c"), "2:1.00");
     assert_string_equal(images(s, "d"), "1:0.00");
     assert_true(
@@ -241,7 +259,7 @@ static void images_are_there_after_a_restart(void **state)
 {
     struct stand *s = *state;
 
-    assert_int_equal(act_alone(s, add_from_c), HL_OK);
+    assert_int_equal(act_alone(s, serve_from_c), HL_OK);
     for (int i = 1; i <= 200; i++) /* tails are sealed meanwhile */
         give(s, i, "\"c\":[1,0]");
     assert_true(change_points(s, "{\"delete\":{\"filter\":{\"must_not\":[{\"has_id\":["
@@ -265,7 +283,7 @@ static void an_image_does_not_keep_a_point(void **state)
 {
     struct stand *s = *state;
 
-    assert_int_equal(act_alone(s, add_from_c), HL_OK);
+    assert_int_equal(act_alone(s, serve_from_c), HL_OK);
     give(s, 1, "\"c\":[1,0]");
     assert_int_equal(act_alone(s, drop_c), HL_CONFLICT);
     give(s, 1, "\"c\":[1,0],\"d\":[0,1]");
@@ -278,13 +296,55 @@ static void an_image_does_not_keep_a_point(void **state)
     assert_int_equal(hl_look_layout(s->look)->n_images, 0);
 }
 
-static enum hl_code drop_images(struct stand *s, struct hl_writing *writing,
-                                struct hl_err *err)
+static enum hl_code drop_unserved(struct stand *s, struct hl_writing *writing,
+                                  struct hl_err *err)
 {
-    const struct hl_layout *layout = hl_writing_layout(writing);
-
     (void)s;
-    return hl_writing_drop_image(writing, layout->spaces[layout->n_spaces].id, err);
+    return hl_writing_drop_unserved(writing, err);
+}
+
+static size_t count_images(struct stand *s)
+{
+    look(s, NULL);
+    return hl_look_layout(s->look)->n_images;
+}
+
+static void images_that_are_made_do_not_touch_those_that_are_served(void **state)
+{
+    struct stand *s = *state;
+
+    assert_int_equal(act_alone(s, serve_from_c), HL_OK);
+    give(s, 1, "\"c\":[1,0]");
+    assert_int_equal(act_alone(s, add_from_c), HL_OK);
+    give(s, 2, "\"c\":[1,0]");
+    assert_int_equal(count_images(s), 2);
+    assert_string_equal(images(s, "c"), "1:1.00 2:1.00");
+    assert_int_equal(act_alone(s, drop_unserved), HL_OK);
+    assert_int_equal(count_images(s), 1);
+    assert_string_equal(images(s, "c"), "1:1.00 2:1.00");
+    assert_int_equal(act_alone(s, add_from_c), HL_OK);
+    express_all(s);
+    assert_int_equal(act_alone(s, serve), HL_OK);
+    assert_int_equal(count_images(s), 1);
+    assert_string_equal(images(s, "c"), "1:1.00 2:1.00");
+    give(s, 3, "\"c\":[1,0]");
+    assert_string_equal(images(s, "c"), "1:1.00 2:1.00 3:1.00");
+}
+
+static void what_was_not_served_goes_when_the_collection_is_opened(void **state)
+{
+    struct stand *s = *state;
+
+    assert_int_equal(act_alone(s, serve_from_c), HL_OK);
+    assert_int_equal(act_alone(s, add_from_both), HL_OK);
+    for (int i = 1; i <= 200; i++)
+        give(s, i, i == 60 ? "\"c\":[1,0]" : "\"d\":[1,0]");
+    assert_int_equal(count_images(s), 3);
+    close_stand(s);
+    assert_int_equal(open_stand(s), HL_OK);
+    give(s, 60, "\"c\":[0,1]");
+    assert_int_equal(count_images(s), 1);
+    assert_string_equal(images(s, "c"), "60:0.00");
 }
 
 static void images_go_when_nobody_wants_them(void **state)
@@ -293,14 +353,14 @@ static void images_go_when_nobody_wants_them(void **state)
     struct hl_arena *arena = hl_arena_new(1 << 20);
     struct hl_collection_info info;
 
-    assert_int_equal(act_alone(s, add_from_c), HL_OK);
+    assert_int_equal(act_alone(s, serve_from_c), HL_OK);
     give(s, 1, "\"c\":[1,0]");
     assert_int_equal(hl_collection_info(s->collection, arena, &info, &s->err), HL_OK);
     assert_int_equal(info.n_vectors, 1);
     assert_int_equal(info.n_spaces, 6);
     hl_layout_unref(info.layout);
     hl_arena_free(arena);
-    assert_int_equal(act_alone(s, drop_images), HL_OK);
+    assert_int_equal(act_alone(s, serve), HL_OK);
     give(s, 2, "\"c\":[1,0]");
     assert_string_equal(images(s, "c"), "no such images");
 }
@@ -312,7 +372,7 @@ static void every_allocation_of_a_change_with_images_may_fail(void **state)
     uint64_t commit = 0;
     int n = 0;
 
-    assert_int_equal(act_alone(s, add_from_c), HL_OK);
+    assert_int_equal(act_alone(s, serve_from_c), HL_OK);
     while (commit == 0) {
         const char *found;
         char spec[32];
@@ -348,6 +408,8 @@ int main(void)
         TEST(a_point_has_one_image_and_the_newest_model_makes_it),
         TEST(images_are_there_after_a_restart),
         TEST(an_image_does_not_keep_a_point),
+        TEST(images_that_are_made_do_not_touch_those_that_are_served),
+        TEST(what_was_not_served_goes_when_the_collection_is_opened),
         TEST(images_go_when_nobody_wants_them),
         TEST(every_allocation_of_a_change_with_images_may_fail),
     };
