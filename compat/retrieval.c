@@ -172,10 +172,10 @@ static double average_precision(const uint64_t *ranked, size_t n, const int32_t 
 
 /* ---- answers ---- */
 
-struct answering {
-    const struct hl_quiz *quiz;
-    struct hl_answer *answers;
-    int32_t *sorted; /* the gallery's labels, rising */
+struct hl_ranker {
+    const int32_t *labels; /* of the gallery; NULL: unknown */
+    size_t n_gallery;
+    int32_t *sorted; /* the same, rising */
     struct ranking ranking;
 };
 
@@ -203,69 +203,99 @@ static size_t first_not_below(const int32_t *sorted, size_t n, int64_t label)
     return low;
 }
 
-static size_t count_relevant(const struct answering *work, int32_t label)
+static size_t count_relevant(const struct hl_ranker *ranker, int32_t label)
 {
-    size_t n = work->quiz->scan.n_gallery;
+    size_t n = ranker->n_gallery;
 
-    if (label < 0)
+    if (label < 0 || !ranker->labels)
         return 0;
-    return first_not_below(work->sorted, n, (int64_t)label + 1) -
-           first_not_below(work->sorted, n, label);
+    return first_not_below(ranker->sorted, n, (int64_t)label + 1) -
+           first_not_below(ranker->sorted, n, label);
 }
+
+enum hl_code hl_ranker_new(const int32_t *labels, size_t n_gallery,
+                           struct hl_ranker **ret_ranker, struct hl_err *err)
+{
+    struct hl_ranker *ranker = hl_alloc_zeroed(1, sizeof *ranker);
+    size_t n = n_gallery;
+
+    if (ranker) {
+        ranker->labels = labels;
+        ranker->n_gallery = n;
+        ranker->sorted = hl_alloc_zeroed(n + 1, sizeof *ranker->sorted);
+        ranker->ranking.items = hl_alloc_zeroed(2 * n + 1, sizeof *ranker->ranking.items);
+        ranker->ranking.counts = hl_alloc_zeroed(N_DIGITS, sizeof *ranker->ranking.counts);
+    }
+    if (!ranker || !ranker->sorted || !ranker->ranking.items || !ranker->ranking.counts) {
+        hl_ranker_free(ranker);
+        return hl_fail(err, HL_NO_MEMORY, "no memory to rank %zu items", n);
+    }
+    ranker->ranking.spare = ranker->ranking.items + n;
+    if (labels) {
+        memcpy(ranker->sorted, labels, n * sizeof *labels);
+        qsort(ranker->sorted, n, sizeof *ranker->sorted, compare_labels);
+    }
+    *ret_ranker = ranker;
+    return HL_OK;
+}
+
+void hl_ranker_free(struct hl_ranker *ranker)
+{
+    if (!ranker)
+        return;
+    hl_free(ranker->sorted);
+    hl_free(ranker->ranking.items);
+    hl_free(ranker->ranking.counts);
+    hl_free(ranker);
+}
+
+struct hl_answer hl_ranker_answer(struct hl_ranker *ranker, int32_t label,
+                                  const float *scores, bool is_ranked)
+{
+    struct hl_answer answer = {.ap = (double)NAN};
+    size_t n_relevant = count_relevant(ranker, label), n = ranker->n_gallery;
+
+    select_top(scores, n, answer.top);
+    if (n_relevant == 0)
+        return answer;
+    answer.is_asked = true;
+    for (size_t i = 0; i < HL_TOP && answer.top[i] != HL_NO_ITEM; i++) {
+        bool is_relevant = ranker->labels[answer.top[i]] == label;
+
+        answer.top1 |= i == 0 && is_relevant;
+        answer.recall10 |= is_relevant;
+    }
+    if (is_ranked)
+        answer.ap = average_precision(rank_items(&ranker->ranking, scores, n), n,
+                                      ranker->labels, label, n_relevant);
+    return answer;
+}
+
+struct answering {
+    const struct hl_quiz *quiz;
+    struct hl_answer *answers;
+    struct hl_ranker *ranker;
+};
 
 static void answer_query(void *self, size_t query, const float *scores)
 {
-    struct answering *work = self;
-    const struct hl_quiz *quiz = work->quiz;
-    struct hl_answer *answer = &work->answers[query];
-    const int32_t *labels = quiz->gallery_labels;
-    size_t n_relevant = 0;
-    int32_t label = -1;
+    const struct answering *work = self;
+    const int32_t *labels = work->quiz->query_labels;
 
-    *answer = (struct hl_answer){.ap = (double)NAN};
-    select_top(scores, quiz->scan.n_gallery, answer->top);
-    if (quiz->query_labels && labels) {
-        label = quiz->query_labels[query];
-        n_relevant = count_relevant(work, label);
-    }
-    if (n_relevant == 0)
-        return;
-    answer->is_asked = true;
-    for (size_t i = 0; i < HL_TOP && answer->top[i] != HL_NO_ITEM; i++) {
-        bool is_relevant = labels[answer->top[i]] == label;
-
-        answer->top1 |= i == 0 && is_relevant;
-        answer->recall10 |= is_relevant;
-    }
-    if (query < quiz->n_ranked)
-        answer->ap =
-            average_precision(rank_items(&work->ranking, scores, quiz->scan.n_gallery),
-                              quiz->scan.n_gallery, labels, label, n_relevant);
+    work->answers[query] = hl_ranker_answer(work->ranker, labels ? labels[query] : -1,
+                                            scores, query < work->quiz->n_ranked);
 }
 
 enum hl_code hl_quiz_answer(const struct hl_quiz *quiz, struct hl_answer *answers,
                             struct hl_err *err)
 {
     struct answering work = {.quiz = quiz, .answers = answers};
-    size_t n = quiz->scan.n_gallery;
-    enum hl_code code;
+    enum hl_code code =
+        hl_ranker_new(quiz->gallery_labels, quiz->scan.n_gallery, &work.ranker, err);
 
-    work.sorted = hl_alloc_zeroed(n + 1, sizeof *work.sorted);
-    work.ranking.items = hl_alloc_zeroed(2 * n + 1, sizeof *work.ranking.items);
-    work.ranking.counts = hl_alloc_zeroed(N_DIGITS, sizeof *work.ranking.counts);
-    if (work.sorted && work.ranking.items && work.ranking.counts) {
-        work.ranking.spare = work.ranking.items + n;
-        if (quiz->gallery_labels) {
-            memcpy(work.sorted, quiz->gallery_labels, n * sizeof *work.sorted);
-            qsort(work.sorted, n, sizeof *work.sorted, compare_labels);
-        }
+    if (code == HL_OK)
         code = hl_scan_each(&quiz->scan, answer_query, &work, err);
-    } else {
-        code = hl_fail(err, HL_NO_MEMORY, "no memory to rank %zu items", n);
-    }
-    hl_free(work.sorted);
-    hl_free(work.ranking.items);
-    hl_free(work.ranking.counts);
+    hl_ranker_free(work.ranker);
     return code;
 }
 

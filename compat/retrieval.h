@@ -44,6 +44,14 @@ struct hl_answer {
 enum hl_code hl_quiz_answer(const struct hl_quiz *quiz, struct hl_answer *answers,
                             struct hl_err *err);
 
+/* The same from scores that come from elsewhere. One thread; borrows the labels. */
+struct hl_ranker;
+enum hl_code hl_ranker_new(const int32_t *gallery_labels, size_t n_gallery,
+                           struct hl_ranker **ret_ranker, struct hl_err *err);
+void hl_ranker_free(struct hl_ranker *ranker); /* NULL is accepted */
+struct hl_answer hl_ranker_answer(struct hl_ranker *ranker, int32_t label,
+                                  const float *scores, bool is_ranked);
+
 /* At which place, from 0, query i finds item i. */
 enum hl_code hl_scan_selves(const struct hl_scan *scan, uint32_t *places,
                             struct hl_err *err);
