@@ -79,9 +79,11 @@ struct hl_find {
     size_t k;
     size_t beam; /* 0: the engine's own */
     bool is_exact;
-    bool is_indexed_only; /* sealed segments alone */
-    size_t which;         /* filter, which is settled */
-    uint32_t without;     /* not points with a vector in this space; 0: all. Wished for */
+    bool is_indexed_only;    /* sealed segments alone */
+    size_t which;            /* filter, which is settled */
+    const uint32_t *without; /* not points with a vector in one of these spaces, which were
+                                wished for */
+    size_t n_without;
     bool has_threshold;
     float threshold; /* on the wire's scale: what is worse is not found */
     const struct hl_deadline *deadline;

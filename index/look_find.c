@@ -71,26 +71,40 @@ static struct hl_rows *others_of(const struct hl_look *look, uint32_t space)
     return NULL;
 }
 
-/* The points that a find may give, NULL: all. Those of both a filter and others are made
- * for it, *ret_made. */
+/* A set of the find's own, which `*rows` was or becomes. */
+static enum hl_code narrow(struct hl_rows **rows, struct hl_rows **made,
+                           const struct hl_rows *by, struct hl_err *err)
+{
+    if (!*made)
+        *made = hl_rows_clone(*rows);
+    if (!*made)
+        return hl_fail(err, HL_NO_MEMORY, "no memory for the points of a search");
+    *rows = *made;
+    return hl_rows_and(*made, by, err);
+}
+
+/* The points that a find may give, NULL: all. *ret_made is what was made for it. */
 static enum hl_code find_rows(const struct hl_look *look, const struct hl_find *find,
                               struct hl_rows **ret_rows, struct hl_rows **ret_made,
                               struct hl_err *err)
 {
     const struct hl_look_filter *filter = &look->filters[find->which];
-    struct hl_rows *others = find->without ? others_of(look, find->without) : NULL;
+    enum hl_code code = HL_OK;
 
     *ret_made = NULL;
-    *ret_rows = filter->filter ? filter->matches.sure : others;
-    if (find->without && !others)
-        return hl_fail(err, HL_INVALID, "the look was not asked to leave out space %u",
-                       find->without);
-    if (!filter->filter || !others)
-        return HL_OK;
-    *ret_rows = *ret_made = hl_rows_clone(others);
-    if (!*ret_made)
-        return hl_fail(err, HL_NO_MEMORY, "no memory for the points of a search");
-    return hl_rows_and(*ret_made, filter->matches.sure, err);
+    *ret_rows = filter->filter ? filter->matches.sure : NULL;
+    for (size_t i = 0; code == HL_OK && i < find->n_without; i++) {
+        struct hl_rows *others = others_of(look, find->without[i]);
+
+        if (!others)
+            return hl_fail(err, HL_INVALID, "the look was not asked to leave out space %u",
+                           find->without[i]);
+        if (*ret_rows)
+            code = narrow(ret_rows, ret_made, others, err);
+        else
+            *ret_rows = others;
+    }
+    return code;
 }
 
 /* The points as a search takes them. */

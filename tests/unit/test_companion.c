@@ -113,7 +113,8 @@ static const char *others(struct stand *s, const struct hl_filter *filter)
     assert_int_equal(hl_look_open(s->collection, &wish, &s->look, &s->err), HL_OK);
     find.deadline = &never;
     find.space = hl_layout_find(hl_look_layout(s->look), &(struct hl_text){"c", 1});
-    find.without = id_of(hl_look_layout(s->look), "d");
+    find.without = &(uint32_t){id_of(hl_look_layout(s->look), "d")};
+    find.n_without = 1;
     assert_int_equal(hl_look_find(s->look, &find, s->arena, &hits, &n, &s->err), HL_OK);
     for (size_t i = 0; i < n; i++) {
         const struct hl_id id = hl_look_id(s->look, hits[i].number);
@@ -142,7 +143,8 @@ static void points_that_another_model_has_seen_can_be_left_out(void **state)
     look(s, NULL); /* that did not wish for it */
     find = query((const float[2]){1, 0}, 2, 10);
     find.space = hl_layout_find(hl_look_layout(s->look), &(struct hl_text){"c", 1});
-    find.without = 77;
+    find.without = &(uint32_t){77};
+    find.n_without = 1;
     assert_int_equal(hl_look_find(s->look, &find, s->arena, &(const struct hl_hit *){NULL},
                                   &(size_t){0}, &s->err),
                      HL_INVALID);
