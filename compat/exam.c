@@ -2,6 +2,7 @@
 #include "compat/exam.h"
 
 #include "proto/alloc.h"
+#include "proto/random.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,23 +11,14 @@ enum { MIN_ROWS = 4, READ_ROWS = 1024 };
 
 /* ---- which rows ---- */
 
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
 /* n of n_rows, each choice as likely as any other, rising. */
 static void choose_rows(uint64_t n_rows, size_t n, uint64_t seed, uint64_t *rows)
 {
-    uint64_t state = seed;
+    struct hl_random random = {seed};
     size_t chosen = 0;
 
     for (uint64_t row = 0; chosen < n; row++)
-        if (next_random(&state) % (n_rows - row) < n - chosen)
+        if (hl_random_stride(&random) % (n_rows - row) < n - chosen)
             rows[chosen++] = row;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compat/fit_part.h"
-#include "compat/random.h"
 #include "proto/alloc.h"
+#include "proto/random.h"
 
 #include <stdlib.h>
 

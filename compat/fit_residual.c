@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compat/fit_part.h"
 #include "compat/linalg.h"
-#include "compat/random.h"
 #include "proto/alloc.h"
+#include "proto/random.h"
 
 #include <math.h>
 #include <string.h>

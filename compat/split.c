@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compat/split.h"
 
-#include "compat/random.h"
 #include "proto/alloc.h"
+#include "proto/random.h"
 
 /* Of 2^32: how many rows go where. */
 struct shares {

@@ -6,6 +6,7 @@
 #include "index/store.h"
 #include "proto/alloc.h"
 #include "proto/number.h"
+#include "proto/random.h"
 #include "proto/tensors.h"
 
 #include <stdlib.h>
@@ -133,16 +134,6 @@ static enum hl_code find_all(struct sample *sample, struct hl_err *err)
 
 /* ---- choosing ---- */
 
-/* splitmix64: the same numbers for the same seed everywhere. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 static int compare_numbers(const void *a, const void *b)
 {
     const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -153,12 +144,12 @@ static int compare_numbers(const void *a, const void *b)
 /* The first places of a shuffle, in the order of the file. */
 static void choose(struct sample *sample)
 {
-    uint64_t state = sample->task->seed;
+    struct hl_random random = {sample->task->seed};
 
     if (sample->n <= sample->task->limit)
         return;
     for (size_t i = 0; i < sample->task->limit; i++) {
-        const size_t j = i + (size_t)(next_random(&state) % (sample->n - i));
+        const size_t j = i + (size_t)(hl_random_stride(&random) % (sample->n - i));
         const uint32_t number = sample->numbers[i];
 
         sample->numbers[i] = sample->numbers[j];

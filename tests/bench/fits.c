@@ -10,8 +10,8 @@
 #include "compat/compat.h"
 #include "compat/fit.h"
 #include "compat/linalg.h"
-#include "compat/random.h"
 #include "proto/alloc.h"
+#include "proto/random.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -13,8 +13,8 @@
 #include "compat/applier.h"
 #include "compat/compat.h"
 #include "compat/gemv.h"
-#include "compat/random.h"
 #include "proto/alloc.h"
+#include "proto/random.h"
 
 #include <cblas.h>
 #include <math.h>

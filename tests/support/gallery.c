@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/gallery.h"
 
+#include "proto/random.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -13,22 +15,14 @@ struct hl_gallery {
     float centres[N_CLUSTERS][LATENT];
 };
 
-/* Numbers are a hash of where they stand, so that any row can be made by itself. */
-static uint64_t mix(uint64_t x)
-{
-    x += 0x9E3779B97F4A7C15U;
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
-    return x ^ (x >> 31);
-}
-
-/* The sum of twelve uniform numbers is as good as normal here. */
+/* Numbers are a hash of where they stand, so that any row can be made by itself. The sum of
+ * twelve uniform numbers is as good as normal here. */
 static float normal(uint64_t *state)
 {
     float sum = -6;
 
     for (int i = 0; i < 6; i++) {
-        const uint64_t bits = mix(++*state);
+        const uint64_t bits = hl_random_mix(++*state);
 
         sum += (float)(bits >> 40) * 0x1p-24F;
         sum += (float)(bits & 0xFFFFFFU) * 0x1p-24F;
@@ -44,7 +38,7 @@ static float spectrum(size_t at)
 struct hl_gallery *hl_gallery_new(size_t dim, uint64_t seed)
 {
     struct hl_gallery *gallery = malloc(sizeof *gallery);
-    uint64_t state = mix(seed);
+    uint64_t state = hl_random_mix(seed);
 
     if (!gallery)
         return NULL;
@@ -73,8 +67,8 @@ void hl_gallery_free(struct hl_gallery *gallery)
 
 void hl_gallery_row(const struct hl_gallery *gallery, uint64_t number, float *ret_values)
 {
-    uint64_t state = mix(gallery->seed ^ mix(number + 1));
-    const float *centre = gallery->centres[mix(state) % N_CLUSTERS];
+    uint64_t state = hl_random_mix(gallery->seed ^ hl_random_mix(number + 1));
+    const float *centre = gallery->centres[hl_random_mix(state) % N_CLUSTERS];
     float latent[LATENT], norm = 0;
 
     for (size_t i = 0; i < LATENT; i++)

@@ -7,9 +7,9 @@
 #include <cmocka.h>
 
 #include "compat/applier.h"
-#include "compat/random.h"
 #include "proto/alloc.h"
 #include "proto/fail.h"
+#include "proto/random.h"
 
 #include <math.h>
 #include <pthread.h>

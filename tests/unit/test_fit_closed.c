@@ -8,9 +8,9 @@
 
 #include "compat/fit_part.h"
 #include "compat/linalg.h"
-#include "compat/random.h"
 #include "proto/alloc.h"
 #include "proto/fail.h"
+#include "proto/random.h"
 
 #include <math.h>
 #include <stdatomic.h>

@@ -8,8 +8,8 @@
 
 #include "compat/fit_part.h"
 #include "compat/linalg.h"
-#include "compat/random.h"
 #include "proto/alloc.h"
+#include "proto/random.h"
 
 #include <math.h>
 #include <stdlib.h>

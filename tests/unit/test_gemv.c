@@ -7,9 +7,9 @@
 #include <cmocka.h>
 
 #include "compat/gemv.h"
-#include "compat/random.h"
 #include "proto/alloc.h"
 #include "proto/half.h"
+#include "proto/random.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef HL_COMPAT_RANDOM_H
-#define HL_COMPAT_RANDOM_H
+#ifndef HL_PROTO_RANDOM_H
+#define HL_PROTO_RANDOM_H
 
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Chance with a seed: the same numbers on every machine. Not for secrets. */
+/* Chance with a seed: the same numbers on every machine. Not for secrets. Plain functions
+ * of what they are given; any thread. */
 
 static inline uint64_t hl_random_mix(uint64_t x)
 {
@@ -23,6 +24,16 @@ struct hl_random {
 static inline uint64_t hl_random_next(struct hl_random *random)
 {
     return hl_random_mix(random->state++);
+}
+
+/* splitmix64 as it was published, whose stride is longer. What was drawn with one of the
+ * two stays with it: a seed means the same rows in every release. */
+static inline uint64_t hl_random_stride(struct hl_random *random)
+{
+    const uint64_t number = hl_random_mix(random->state);
+
+    random->state += 0x9e3779b97f4a7c15u;
+    return number;
 }
 
 /* Below `n`, which is below 2^32. */
