@@ -2,8 +2,8 @@
 #include "compat/gemv.h"
 
 #include "proto/half.h"
+#include "proto/processor.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 /* ---- packing ---- */
@@ -133,64 +133,21 @@ const struct hl_gemv hl_gemv_portable = {"portable", floats_portable, bfloats_po
 
 /* ---- choosing ---- */
 
-static bool always(void)
-{
-    return true;
-}
-
-/* The compiler's runtime also asks whether the kernel saves the registers. */
-static bool has_avx512(void)
-{
-#ifdef __x86_64__
-    return __builtin_cpu_supports("avx512f");
-#else
-    return false;
-#endif
-}
-
-static bool has_avx2(void)
-{
-#ifdef __x86_64__
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-    return false;
-#endif
-}
-
-#ifdef __x86_64__
-#define IF_X86(table) &(table)
-#else
-#define IF_X86(table) NULL
-#endif
-
-/* The best first; "auto" takes the first that can run. */
-static const struct {
-    const char *name;
-    const struct hl_gemv *table;
-    bool (*can_run)(void);
-} choices[] = {
-    {"avx512", IF_X86(hl_gemv_avx512), has_avx512},
-    {"avx2", IF_X86(hl_gemv_avx2), has_avx2},
-    {"portable", &hl_gemv_portable, always},
+/* The best first. */
+static const struct hl_processor_choice choices[] = {
+    {"avx512", HL_PROCESSOR_X86(hl_gemv_avx512), HL_PROCESSOR_AVX512},
+    {"avx2", HL_PROCESSOR_X86(hl_gemv_avx2), HL_PROCESSOR_AVX2},
+    {"portable", &hl_gemv_portable, HL_PROCESSOR_ANY},
 };
 
 enum hl_code hl_gemv_find(const char *name, const struct hl_gemv **ret_gemv,
                           struct hl_err *err)
 {
-    const bool is_auto = strcmp(name, "auto") == 0;
+    const void *table = NULL;
+    enum hl_code code =
+        hl_processor_choose(name, choices, sizeof choices / sizeof *choices, &table, err);
 
-    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
-        if (!is_auto && strcmp(name, choices[i].name) != 0)
-            continue;
-        if (choices[i].can_run()) {
-            *ret_gemv = choices[i].table;
-            return HL_OK;
-        }
-        if (!is_auto)
-            return hl_fail(err, HL_INVALID, "this processor cannot run the kernels \"%s\"",
-                           name);
-    }
-    return hl_fail(err, HL_INVALID,
-                   "kernels \"%s\" are unknown, wanted auto, avx512, avx2 or portable",
-                   name);
+    if (code == HL_OK)
+        *ret_gemv = table;
+    return code;
 }

@@ -2,9 +2,9 @@
 #include "index/kernels.h"
 
 #include "index/faiss_gap.h"
+#include "proto/processor.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 /* Four floats in the vector type that gcc and clang share: SSE2, NEON, or whatever the
@@ -160,68 +160,22 @@ const struct hl_kernels hl_kernels_portable = {
     .bytes_dot = bytes_dot_portable,
 };
 
-static bool always(void)
-{
-    return true;
-}
-
-/* The compiler's runtime asks the processor and also whether the kernel saves the
- * registers. */
-static bool has_avx512(void)
-{
-#ifdef __x86_64__
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
-#else
-    return false;
-#endif
-}
-
-static bool has_avx2(void)
-{
-#ifdef __x86_64__
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-    return false;
-#endif
-}
-
-#ifdef __x86_64__
-#define IF_X86(table) &(table)
-#else
-#define IF_X86(table) NULL
-#endif
-
-/* The best first; "auto" takes the first that can run. */
-static const struct {
-    const char *name;
-    const struct hl_kernels *table;
-    bool (*can_run)(void);
-} choices[] = {
-    {"avx512", IF_X86(hl_kernels_avx512), has_avx512},
-    {"avx2", IF_X86(hl_kernels_avx2), has_avx2},
-    {"portable", &hl_kernels_portable, always},
-    {"shipped", &hl_gap_kernels_shipped, always},
+/* The best first. */
+static const struct hl_processor_choice choices[] = {
+    {"avx512", HL_PROCESSOR_X86(hl_kernels_avx512), HL_PROCESSOR_VNNI},
+    {"avx2", HL_PROCESSOR_X86(hl_kernels_avx2), HL_PROCESSOR_AVX2},
+    {"portable", &hl_kernels_portable, HL_PROCESSOR_ANY},
+    {"shipped", &hl_gap_kernels_shipped, HL_PROCESSOR_ANY},
 };
 
 enum hl_code hl_kernels_find(const char *name, const struct hl_kernels **ret_kernels,
                              struct hl_err *err)
 {
-    const bool is_auto = strcmp(name, "auto") == 0;
+    const void *table = NULL;
+    enum hl_code code =
+        hl_processor_choose(name, choices, sizeof choices / sizeof *choices, &table, err);
 
-    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
-        if (!is_auto && strcmp(name, choices[i].name) != 0)
-            continue;
-        if (choices[i].can_run()) {
-            *ret_kernels = choices[i].table;
-            return HL_OK;
-        }
-        if (!is_auto)
-            return hl_fail(err, HL_INVALID, "this processor cannot run the kernels \"%s\"",
-                           name);
-    }
-    return hl_fail(err, HL_INVALID,
-                   "kernels \"%s\" are unknown, wanted auto, avx512, avx2, portable or "
-                   "shipped",
-                   name);
+    if (code == HL_OK)
+        *ret_kernels = table;
+    return code;
 }
