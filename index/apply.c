@@ -97,7 +97,7 @@ static enum hl_code upsert_point(struct hl_applying *applying, const struct hl_w
     struct hl_store_vector *vectors = NULL;
     struct hl_store_point old;
     struct hl_err why;
-    bool may_change = false;
+    bool may_change = false, is_written = false;
     uint32_t number;
     enum hl_code code = take_vectors(applying->apply, &point->vectors, &vectors, err);
 
@@ -113,6 +113,11 @@ static enum hl_code upsert_point(struct hl_applying *applying, const struct hl_w
         return code;
     }
     content.vectors = vectors;
+    if (code == HL_OK) {
+        code = hl_apply_loss(applying, &old, &content, &is_written, err);
+        if (code != HL_OK || is_written)
+            return code;
+    }
     return hl_store_upsert(applying->apply->store, &point->id, &content, &number, err);
 }
 

@@ -5,6 +5,7 @@
 #include "index/filter.h"
 #include "index/layout.h"
 #include "index/store.h"
+#include "proto/loss.h"
 #include "proto/write.h"
 
 /* The operations of a request, done to the store: what Qdrant means by an upsert, by a
@@ -18,6 +19,7 @@ struct hl_apply {
     const struct hl_layout *layout;
     struct hl_arena *arena; /* for the work, and for vectors that are normalised */
     const struct hl_deadline *deadline; /* NULL: none */
+    struct hl_losses *losses; /* NULL: vectors may be lost, and nobody counts them */
 
     /* Numbers that may meet the filter, every one that does among them, as the transaction
      * stands: those of `sure` do for certain. */

@@ -7,6 +7,7 @@
 /* What the files of apply share; for them alone.
  *
  *   apply.c          points and vectors
+ *   apply_loss.c     points that are replaced while their vectors have images
  *   apply_payload.c  payloads
  *   apply_targets.c  which points are meant */
 
@@ -39,6 +40,12 @@ enum hl_code hl_applying_visit(struct hl_applying *applying,
 enum hl_code hl_applying_test(struct hl_applying *applying, const struct hl_filter *filter,
                               const struct hl_store_point *point, bool *ret_is_met,
                               struct hl_err *err);
+
+/* A point is about to be replaced: obeys the rule about vectors that `content` does not
+ * bring again. *ret_is_written: the point is as it should be, else it is to be written. */
+enum hl_code hl_apply_loss(struct hl_applying *applying, const struct hl_store_point *old,
+                           const struct hl_store_content *content, bool *ret_is_written,
+                           struct hl_err *err);
 
 /* The four operations on payloads. */
 enum hl_code hl_apply_payload(struct hl_applying *applying, const struct hl_write_op *op,

@@ -226,12 +226,14 @@ static enum hl_code find_candidates(void *self, const struct hl_filter *filter,
 }
 
 enum hl_code hl_writing_apply(struct hl_writing *writing, const struct hl_write_ops *ops,
-                              struct hl_arena *arena, struct hl_err *err)
+                              struct hl_losses *losses, struct hl_arena *arena,
+                              struct hl_err *err)
 {
     const struct hl_apply apply = {.store = writing->store,
                                    .layout = hl_writing_layout(writing),
                                    .arena = arena,
                                    .deadline = writing->deadline,
+                                   .losses = losses,
                                    .candidates = find_candidates,
                                    .self = writing};
 

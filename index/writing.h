@@ -3,6 +3,7 @@
 #define HL_INDEX_WRITING_H
 
 #include "index/collection.h"
+#include "proto/loss.h"
 
 /* What a change may do while it runs: everything here is part of the same transaction and
  * seen by the next call. For `run` of a struct hl_change alone, on its thread.
@@ -11,9 +12,14 @@
 
 /* The operations of one request, in order. The arena is for its work. Refuses with the
  * wire's sentences what does not fit the collection: unknown vector names
- * (HL_UNKNOWN_VECTOR), sizes (HL_DIMENSION_MISMATCH), and so on. */
+ * (HL_UNKNOWN_VECTOR), sizes (HL_DIMENSION_MISMATCH), and so on.
+ *
+ * `losses` (NULL: HL_LOSS_ALLOW, not counted) is about points that are replaced while
+ * images are served: of those vectors that are in a space with images, or are what images
+ * are made of. HL_CONFLICT where its rule refuses. */
 enum hl_code hl_writing_apply(struct hl_writing *writing, const struct hl_write_ops *ops,
-                              struct hl_arena *arena, struct hl_err *err);
+                              struct hl_losses *losses, struct hl_arena *arena,
+                              struct hl_err *err);
 
 /* HL_EXISTS when a space has the name. */
 enum hl_code hl_writing_add_space(struct hl_writing *writing,

@@ -2,6 +2,7 @@
 #include "proto/collections.h"
 
 #include "proto/list.h"
+#include "proto/loss.h"
 #include "proto/members.h"
 #include "proto/points.h"
 
@@ -269,6 +270,20 @@ enum {
     PARAMS = N_SHARED
 };
 
+/* Whatever it says, but a rule of ours (proto/loss.h) must be one. */
+static enum hl_code read_metadata(const struct hl_field *member, struct hl_text *ret_text,
+                                  struct hl_err *err)
+{
+    struct hl_tokens tokens = *member->tokens;
+    struct hl_field copy = *member;
+    enum hl_loss loss;
+    enum hl_code code;
+
+    copy.tokens = &tokens;
+    code = hl_loss_read(&copy, &loss, err);
+    return code == HL_OK ? hl_payload_read(member, ret_text, err) : code;
+}
+
 static enum hl_code read_setting(const struct hl_field *member, size_t which,
                                  struct hl_collection_settings *settings,
                                  struct hl_err *err)
@@ -288,7 +303,7 @@ static enum hl_code read_setting(const struct hl_field *member, size_t which,
         return hl_tuning_read(member, HL_TUNING_STRICT_MODE, &settings->strict_mode_config,
                               err);
     case METADATA:
-        return hl_payload_read(member, &settings->metadata, err);
+        return read_metadata(member, &settings->metadata, err);
     case PAYLOAD:
         return hl_tuning_read(member, HL_TUNING_PAYLOAD, &settings->payload, err);
     default:

@@ -25,6 +25,8 @@ static void done(struct hl_change *change, enum hl_code code, const struct hl_er
         hl_request_finish(request, code, err);
         return;
     }
+    if (pending->committed)
+        pending->committed(pending);
     hl_reply_begin(reply);
     pending->print(pending, &reply->body);
     code = hl_reply_end(reply, request, &own);

@@ -16,6 +16,9 @@ struct hl_pending {
     enum hl_code (*run)(struct hl_pending *pending, struct hl_writing *writing,
                         struct hl_err *err);
 
+    /* Told when it is committed, before it is printed; NULL: nobody is. */
+    void (*committed)(struct hl_pending *pending);
+
     /* Prints the result between hl_reply_begin and hl_reply_end. */
     void (*print)(const struct hl_pending *pending, struct hl_buf *buf);
     void (*let_go)(struct hl_pending *pending); /* with the request; may be NULL */

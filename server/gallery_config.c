@@ -159,6 +159,31 @@ enum hl_code hl_gallery_config_merge(struct hl_gallery_config *config,
     return code;
 }
 
+/* Asked at each write of a collection with bridges: nothing is read where nobody has said
+ * anything. */
+enum hl_code hl_gallery_config_loss(const struct hl_layout *layout, struct hl_arena *arena,
+                                    enum hl_loss *ret_loss, struct hl_err *err)
+{
+    struct hl_gallery_config config;
+    const struct hl_text *metadata = &config.parts[HL_PART_METADATA];
+    struct hl_tokens tokens;
+    struct hl_field root;
+    struct hl_err unknown;
+    enum hl_code code;
+
+    *ret_loss = HL_LOSS_ALLOW;
+    if (!strstr(layout->config, "\"on_vector_loss\""))
+        return HL_OK;
+    code = hl_gallery_config_decode(layout->config, arena, &config, err);
+    if (code != HL_OK || !metadata->text)
+        return code;
+    hl_tokens_init(&tokens, metadata->text, metadata->len, arena);
+    root = hl_field_root(&tokens);
+    if (hl_loss_read(&root, ret_loss, &unknown) != HL_OK)
+        *ret_loss = HL_LOSS_ALLOW;
+    return HL_OK;
+}
+
 /* ---- as GET prints it ---- */
 
 static enum hl_code with_defaults(const struct hl_gallery_config *config,

@@ -5,10 +5,12 @@
 #include "index/layout.h"
 #include "proto/buf.h"
 #include "proto/collections.h"
+#include "proto/loss.h"
 
-/* What a collection was told about itself and cannot change an answer: kept as it came,
- * merged by patches, and echoed with Qdrant's defaults. It is the text that a layout has as
- * `config`: an object whose members are these parts. Pure functions over an arena. */
+/* What a collection was told about itself and cannot change an answer, but for one rule in
+ * its metadata: kept as it came, merged by patches, and echoed with Qdrant's defaults. It
+ * is the text that a layout has as `config`: an object whose members are these parts. Pure
+ * functions over an arena. */
 enum hl_config_part {
     HL_PART_HNSW,
     HL_PART_OPTIMIZERS,
@@ -39,6 +41,11 @@ enum hl_code hl_gallery_config_merge(struct hl_gallery_config *config,
                                      const struct hl_collection_settings *settings,
                                      const struct hl_text *params, struct hl_arena *arena,
                                      struct hl_err *err);
+
+/* What its metadata say about vectors that an upsert does not bring again. A word that is
+ * none of the rule's cannot be told a collection any more: it is as good as none. */
+enum hl_code hl_gallery_config_loss(const struct hl_layout *layout, struct hl_arena *arena,
+                                    enum hl_loss *ret_loss, struct hl_err *err);
 
 /* `{"params":…,"hnsw_config":…, …}` as GET prints it. */
 enum hl_code hl_gallery_config_print(const struct hl_layout *layout, struct hl_arena *arena,

@@ -61,6 +61,9 @@ void hl_metrics_free(struct hl_metrics *metrics);
     X(HL_METRIC_JOBS_FAILED, "heirloom_jobs_total", "counter", "state", "failed", NULL)    \
     X(HL_METRIC_JOBS_CANCELLED, "heirloom_jobs_total", "counter", "state", "cancelled",    \
       NULL)                                                                                \
+    X(HL_METRIC_VECTORS_LOST, "heirloom_vectors_lost_total", "counter", NULL, NULL,        \
+      "Vectors that went because an upsert did not bring them again, though a bridge "     \
+      "of their model was active.")                                                        \
     X(HL_METRIC_REJECTED_UNAUTHORIZED, "heirloom_http_rejected_total", "counter",          \
       "reason", "unauthorized", "Requests turned away before any work, by reason.")        \
     X(HL_METRIC_REJECTED_FORBIDDEN, "heirloom_http_rejected_total", "counter", "reason",   \

@@ -4,10 +4,13 @@
 #include "proto/write.h"
 #include "server/body.h"
 #include "server/change.h"
+#include "server/gallery_config.h"
 #include "server/server.h"
 
 struct write {
     struct hl_pending pending; /* first */
+    struct hl_server *server;
+    struct hl_losses losses;
     struct hl_write_ops ops;
     struct hl_write_op one;
     bool is_batch;
@@ -17,8 +20,32 @@ static enum hl_code apply(struct hl_pending *pending, struct hl_writing *writing
                           struct hl_err *err)
 {
     struct write *write = (struct write *)pending;
+    struct hl_arena *arena = pending->request->arena;
+    const struct hl_layout *layout = hl_writing_layout(writing);
+    enum hl_code code = HL_OK;
 
-    return hl_writing_apply(writing, &write->ops, pending->request->arena, err);
+    write->losses = (struct hl_losses){.rule = HL_LOSS_ALLOW}; /* it may run again */
+    if (layout->n_images > 0)
+        code = hl_gallery_config_loss(layout, arena, &write->losses.rule, err);
+    return code == HL_OK
+               ? hl_writing_apply(writing, &write->ops, &write->losses, arena, err)
+               : code;
+}
+
+static void tell_losses(struct hl_pending *pending)
+{
+    const struct write *write = (const struct write *)pending;
+    const struct hl_request *request = pending->request;
+    const struct hl_losses *losses = &write->losses;
+
+    if (losses->n_points == 0)
+        return;
+    hl_metrics_add(write->server->metrics, HL_METRIC_VECTORS_LOST,
+                   (int64_t)losses->n_vectors);
+    hl_log(write->server->log, HL_LOG_INFO, hl_log_event("vectors_lost"),
+           hl_log_bytes("collection", request->params[0].data, request->params[0].len),
+           hl_log_u64("points", losses->n_points), hl_log_u64("vectors", losses->n_vectors),
+           hl_log_text("request", request->id));
 }
 
 /* One result, or of a batch one for each operation. */
@@ -74,7 +101,9 @@ static enum hl_code begin(struct hl_server *server, struct hl_request *request,
     if (!write)
         return hl_arena_fail(request->arena, err, "a change of points");
     *write =
-        (struct write){.pending = {.run = apply, .print = print}, .is_batch = is_batch};
+        (struct write){.pending = {.run = apply, .committed = tell_losses, .print = print},
+                       .server = server,
+                       .is_batch = is_batch};
     code = decode(request, kind, write, err);
     if (code != HL_OK)
         return code;

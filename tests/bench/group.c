@@ -73,8 +73,9 @@ static enum hl_code run_change(struct hl_change *change, struct hl_writing *writ
 {
     struct caller *caller = (struct caller *)change;
 
-    return caller->space ? hl_writing_add_space(writing, caller->space, err)
-                         : hl_writing_apply(writing, &caller->ops, caller->arena, err);
+    return caller->space
+               ? hl_writing_add_space(writing, caller->space, err)
+               : hl_writing_apply(writing, &caller->ops, NULL, caller->arena, err);
 }
 
 static void end_change(struct hl_change *change, enum hl_code code,

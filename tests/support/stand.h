@@ -110,7 +110,7 @@ static inline enum hl_code run_stand_change(struct hl_change *change,
     enum hl_code code;
 
     if (self->ops)
-        return hl_writing_apply(writing, self->ops, self->arena, err);
+        return hl_writing_apply(writing, self->ops, NULL, self->arena, err);
     root = stand_body(&tokens, self->space ? self->space : self->index, self->arena);
     if (self->space) {
         struct hl_vector_config config;
