@@ -20,15 +20,6 @@ static float largest_of(const float *values, size_t dim)
     return largest;
 }
 
-static float norm_of(const float *values, size_t dim)
-{
-    float norm = 0;
-
-    for (size_t i = 0; i < dim; i++)
-        norm += values[i] * values[i];
-    return norm;
-}
-
 /* How many steps of 1 make the value, or 0 for a row of zeros. Values below the smallest
  * normal float would make the inverse overflow: they count as zeros. */
 static float steps_per_value(float largest)
@@ -39,15 +30,16 @@ static float steps_per_value(float largest)
 void hl_sketch_write(const float *values, size_t dim, struct hl_sketch *ret_sketch)
 {
     const float largest = largest_of(values, dim), steps = steps_per_value(largest);
-    int32_t sum = 0;
+    int32_t sum = 0, norm = 0;
 
     for (size_t i = 0; i < dim; i++) {
         ret_sketch->bytes[i] = (int8_t)lrintf(values[i] * steps);
         sum += ret_sketch->bytes[i];
+        norm += ret_sketch->bytes[i] * ret_sketch->bytes[i];
     }
     memset(ret_sketch->bytes + dim, 0, hl_sketch_stride(dim) - sizeof *ret_sketch - dim);
     ret_sketch->scale = largest / LARGEST_BYTE;
-    ret_sketch->norm = norm_of(values, dim);
+    ret_sketch->norm = ret_sketch->scale * ret_sketch->scale * (float)norm;
     ret_sketch->sum = sum;
     ret_sketch->reserved = 0;
 }
@@ -58,6 +50,7 @@ void hl_sketch_query_init(struct hl_sketch_query *query, const struct hl_kernels
 {
     const float largest = largest_of(values, dim), steps = steps_per_value(largest);
     const size_t n_bytes = hl_sketch_stride(dim) - sizeof(struct hl_sketch);
+    int32_t norm = 0;
 
     *query = (struct hl_sketch_query){.kernels = kernels,
                                       .bytes_dot = kernels->bytes_dot
@@ -68,11 +61,15 @@ void hl_sketch_query_init(struct hl_sketch_query *query, const struct hl_kernels
                                       .dim = dim,
                                       .n_bytes = n_bytes,
                                       .bytes = bytes,
-                                      .scale = largest / LARGEST_BYTE,
-                                      .norm = norm_of(values, dim)};
-    for (size_t i = 0; i < dim; i++)
-        bytes[i] = (uint8_t)(lrintf(values[i] * steps) + SHIFT);
+                                      .scale = largest / LARGEST_BYTE};
+    for (size_t i = 0; i < dim; i++) {
+        const int32_t byte = (int32_t)lrintf(values[i] * steps);
+
+        bytes[i] = (uint8_t)(byte + SHIFT);
+        norm += byte * byte;
+    }
     memset(bytes + dim, 0, n_bytes - dim);
+    query->norm = query->scale * query->scale * (float)norm;
 }
 
 float hl_sketch_score(const struct hl_sketch_query *query, const struct hl_sketch *sketch)

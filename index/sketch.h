@@ -10,9 +10,11 @@
 /* A vector as signed bytes, a quarter of its floats: what a search reads first.
  *
  * A search is bound by memory, so it ranks by bytes and asks the floats only about the few
- * it keeps. Each sketch carries its own scale. A score says "greater is nearer" for every
- * metric: the inner product, or minus the distance. Scores of sketches are estimates, but
- * for HL_METRIC_L1, which is never asked of one; hl_sketch_exact gives the true one.
+ * it keeps. Each sketch carries its own scale and the length of what its bytes stand for,
+ * so that the distance of two sketches is a distance and its error grows with it, and not
+ * with how far from the origin both are. A score says "greater is nearer" for every metric:
+ * the inner product, or minus the distance. Scores of sketches are estimates, but for
+ * HL_METRIC_L1, which is never asked of one; hl_sketch_exact gives the true one.
  *
  * Plain functions of plain memory; any thread. */
 enum hl_metric {
@@ -25,7 +27,7 @@ enum hl_metric {
 
 struct hl_sketch {
     float scale; /* byte b stands for scale * b */
-    float norm;  /* squared, of the floats */
+    float norm;  /* squared, of what the bytes stand for */
     int32_t sum; /* of the bytes */
     uint32_t reserved;
     int8_t bytes[]; /* dim of them, then zeros up to the stride */

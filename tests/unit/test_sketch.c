@@ -185,6 +185,36 @@ static void the_floats_tell_manhattans_distance(void **state)
     }
 }
 
+/* Each row is a little farther from the query than the one before. */
+static void rows_far_from_the_origin_keep_their_order(void **state)
+{
+    enum { DIM = 256, N_ROWS = 20 };
+    float query[DIM], row[DIM], noise[DIM], before = INFINITY;
+    uint8_t bytes[DIM + sizeof(struct hl_sketch)];
+    struct hl_sketch_query ready;
+    uint64_t seed = 7;
+
+    (void)state;
+    for (size_t i = 0; i < DIM; i++) {
+        query[i] = 50 + value_at(&seed);
+        noise[i] = value_at(&seed);
+    }
+    hl_sketch_query_init(&ready, &hl_kernels_portable, HL_METRIC_L2, query, DIM, bytes);
+    for (size_t n = 1; n <= N_ROWS; n++) {
+        struct hl_sketch *sketch;
+        float score;
+
+        for (size_t i = 0; i < DIM; i++)
+            row[i] = query[i] + noise[i] * (float)n * 0.25F;
+        sketch = sketch_of(row, DIM);
+        score = hl_sketch_score(&ready, sketch);
+        assert_true(score <= 0);
+        assert_true(score < before);
+        before = score;
+        free(sketch);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +222,7 @@ int main(void)
         cmocka_unit_test(every_table_counts_the_same),
         cmocka_unit_test(the_largest_rows_do_not_overflow),
         cmocka_unit_test(zeros_and_extremes_make_finite_bytes),
+        cmocka_unit_test(rows_far_from_the_origin_keep_their_order),
         cmocka_unit_test(the_floats_tell_manhattans_distance),
     };
 
