@@ -44,7 +44,8 @@ const char *hl_serving_name(enum hl_serving strategy);
 struct hl_activation {
     uint64_t revision; /* 0: the latest */
     enum hl_serving strategy;
-    bool is_auto; /* the bridge's own fidelity */
+    enum hl_serving serving; /* what auto came to: not the caller's to say */
+    bool is_auto;            /* the bridge's own fidelity */
     double fidelity;
 };
 

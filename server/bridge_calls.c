@@ -3,7 +3,6 @@
 
 #include "proto/alloc.h"
 #include "proto/encode.h"
-#include "server/body.h"
 #include "server/bridges.h"
 #include "server/change.h"
 #include "server/server.h"
@@ -160,8 +159,6 @@ enum hl_code hl_bridge_call_get(struct hl_server *server, struct hl_request *req
 struct bridge_change {
     struct hl_pending pending; /* first */
     uint64_t revision;
-    struct hl_activation activation;
-    bool is_activation; /* else a deactivation */
     struct hl_buf shown;
 
     /* of a bridge that was put */
@@ -248,60 +245,6 @@ enum hl_code hl_bridge_call_delete(struct hl_server *server, struct hl_request *
         return code;
     self->pending.run = delete_bridge;
     self->pending.print = hl_pending_print_true;
-    return park(server, request, self, err);
-}
-
-/* ---- activating ---- */
-
-static enum hl_code change_activation(struct hl_pending *pending,
-                                      struct hl_writing *writing, struct hl_err *err)
-{
-    struct bridge_change *self = (struct bridge_change *)pending;
-    const struct hl_holdings inside = hl_holdings_inside(writing);
-    struct hl_bridge_pair pair;
-    enum hl_code code = hl_bridges_pair(&inside, pending->request, &pair, err);
-
-    hl_buf_clear(&self->shown, 0);
-    if (code == HL_OK)
-        code = hl_bridges_activate(writing, &pair,
-                                   self->is_activation ? &self->activation : NULL, err);
-    if (code == HL_OK)
-        code = hl_bridges_print_activation(&inside, &pair, &self->shown, err);
-    return end_shown(self, code, err);
-}
-
-enum hl_code hl_bridge_call_activate(struct hl_server *server, struct hl_request *request,
-                                     struct hl_reply *reply, struct hl_err *err)
-{
-    struct bridge_change *self = new_change(request, err);
-    struct hl_body body;
-    enum hl_code code = HL_OK;
-
-    (void)reply;
-    if (!self)
-        return err->code;
-    self->is_activation = true;
-    self->activation = (struct hl_activation){.is_auto = true};
-    if (request->body.len > 0) {
-        hl_body_begin(request, &body);
-        code =
-            hl_body_end(&body, hl_activation_read(&body.root, &self->activation, err), err);
-    }
-    if (code != HL_OK)
-        return code;
-    self->pending.run = change_activation;
-    return park(server, request, self, err);
-}
-
-enum hl_code hl_bridge_call_deactivate(struct hl_server *server, struct hl_request *request,
-                                       struct hl_reply *reply, struct hl_err *err)
-{
-    struct bridge_change *self = new_change(request, err);
-
-    (void)reply;
-    if (!self)
-        return err->code;
-    self->pending.run = change_activation;
     return park(server, request, self, err);
 }
 

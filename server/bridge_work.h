@@ -9,7 +9,7 @@
 
 /* What the jobs about bridges share: the models they are about, the body they were asked
  * with, and at the job's beginning the heads and the numbers of classes. For
- * bridge_learn.c and bridge_judge.c alone. */
+ * bridge_learn.c, bridge_judge.c and activate.c alone. */
 struct hl_bridge_work {
     struct hl_work work; /* first */
     struct hl_server *server;

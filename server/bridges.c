@@ -2,6 +2,7 @@
 #include "server/bridges.h"
 
 #include "proto/encode.h"
+#include "server/activations.h"
 #include "server/moment.h"
 
 #include <inttypes.h>
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEPT_REVISIONS = 8, MOST_LISTED = 64, INFO = 2048, ACTIVE = 256 };
+enum { KEPT_REVISIONS = 8, MOST_LISTED = 64, INFO = 2048 };
 
 /* ---- revisions ---- */
 
@@ -126,113 +127,6 @@ enum hl_code hl_bridges_saw(const struct hl_holdings *holdings,
     return HL_OK;
 }
 
-/* ---- activations ---- */
-
-/* Two lines, each a JSON object that begins with its revision, or null. */
-struct active {
-    char current[ACTIVE], previous[ACTIVE];
-};
-
-static const char opening[] = "{\"revision\":";
-
-static uint64_t revision_of(const char *text)
-{
-    return text[0] == '{' ? strtoull(text + sizeof opening - 1, NULL, 10) : 0;
-}
-
-static enum hl_code load_active(const struct hl_holdings *holdings,
-                                const struct hl_bridge_pair *pair, struct active *active,
-                                struct hl_err *err)
-{
-    struct hl_store_record record;
-    char key[HL_HOLDING_KEY];
-    const char *line;
-    enum hl_code code;
-
-    *active = (struct active){"null", "null"};
-    hl_holding_pair_key(pair->from.space, pair->to.space, key);
-    code = hl_reader_record(holdings->reader, HL_HOLDING_ACTIVATION, key, &record, err);
-    if (code == HL_NOT_FOUND)
-        return HL_OK;
-    if (code != HL_OK)
-        return code;
-    line = memchr(record.body, '\n', record.size);
-    if (!line)
-        return hl_fail(err, HL_DAMAGED, "the record of an activation is not one");
-    (void)snprintf(active->current, ACTIVE, "%.*s", (int)(line - (const char *)record.body),
-                   (const char *)record.body);
-    (void)snprintf(active->previous, ACTIVE, "%.*s",
-                   (int)(record.size - (size_t)(line + 1 - (const char *)record.body)),
-                   line + 1);
-    return HL_OK;
-}
-
-static enum hl_code print_active(const struct hl_activation *activation, char text[ACTIVE],
-                                 struct hl_err *err)
-{
-    char moment[HL_MOMENT];
-    struct hl_buf fidelity;
-    enum hl_code code;
-
-    hl_buf_init(&fidelity, 64);
-    if (activation->is_auto)
-        hl_buf_add_text(&fidelity, "\"auto\"");
-    else
-        hl_encode_double(&fidelity, activation->fidelity);
-    hl_moment_now(moment);
-    (void)snprintf(text, ACTIVE,
-                   "%s%" PRIu64 ",\"strategy\":\"%s\",\"fidelity\":%s,"
-                   "\"activated_at\":\"%s\"}",
-                   opening, activation->revision, hl_serving_name(activation->strategy),
-                   fidelity.data, moment);
-    code = hl_buf_check(&fidelity, "an activation", err);
-    hl_buf_done(&fidelity);
-    return code;
-}
-
-/* But for the moment. */
-static bool is_same(const char *a, const char *b)
-{
-    const char *end = strstr(a, ",\"activated_at\"");
-
-    return end ? strncmp(a, b, (size_t)(end - a) + 1) == 0 : strcmp(a, b) == 0;
-}
-
-enum hl_code hl_bridges_activate(struct hl_writing *writing,
-                                 const struct hl_bridge_pair *pair,
-                                 const struct hl_activation *activation, struct hl_err *err)
-{
-    const struct hl_holdings inside = hl_holdings_inside(writing);
-    struct hl_activation wanted = {.revision = 0};
-    struct active active;
-    char key[HL_HOLDING_KEY], next[ACTIVE] = "null", body[2 * ACTIVE + 2];
-    enum hl_code code = load_active(&inside, pair, &active, err);
-
-    if (code == HL_OK && activation) {
-        wanted = *activation;
-        code = hl_bridges_find(&inside, pair, &wanted.revision, err);
-        if (code == HL_OK)
-            code = print_active(&wanted, next, err);
-    }
-    if (code != HL_OK || is_same(active.current, next))
-        return code;
-    hl_holding_pair_key(pair->from.space, pair->to.space, key);
-    (void)snprintf(body, sizeof body, "%s\n%s", next, active.current);
-    return hl_store_put_record(hl_writing_store(writing), HL_HOLDING_ACTIVATION, key, body,
-                               strlen(body), err);
-}
-
-enum hl_code hl_bridges_print_activation(const struct hl_holdings *holdings,
-                                         const struct hl_bridge_pair *pair,
-                                         struct hl_buf *buf, struct hl_err *err)
-{
-    struct active active;
-    enum hl_code code = load_active(holdings, pair, &active, err);
-
-    hl_buf_print(buf, "{\"current\":%s,\"previous\":%s}", active.current, active.previous);
-    return code;
-}
-
 /* ---- adding and removing ---- */
 
 static enum hl_code drop_revision(struct hl_writing *writing,
@@ -258,18 +152,17 @@ static enum hl_code trim(struct hl_writing *writing, const struct hl_bridge_pair
 {
     const struct hl_holdings inside = hl_holdings_inside(writing);
     struct revisions revisions;
-    struct active active;
+    uint64_t current = 0, previous = 0;
     size_t n_left;
     enum hl_code code = list_revisions(&inside, pair, &revisions, err);
 
     if (code == HL_OK)
-        code = load_active(&inside, pair, &active, err);
+        code = hl_activation_revisions(&inside, pair, &current, &previous, err);
     n_left = revisions.n;
     for (size_t i = 0; code == HL_OK && i < revisions.n && n_left > KEPT_REVISIONS; i++) {
         const uint64_t revision = revisions.numbers[i];
 
-        if (revision == revision_of(active.current) ||
-            revision == revision_of(active.previous))
+        if (revision == current || revision == previous)
             continue;
         code = drop_revision(writing, pair, revision, err);
         n_left--;
@@ -383,9 +276,8 @@ static enum hl_code check_idle(const struct hl_holdings *inside,
                                const struct hl_bridge_pair *pair, uint64_t revision,
                                struct hl_err *err)
 {
-    struct active active;
-    enum hl_code code = load_active(inside, pair, &active, err);
-    const uint64_t current = revision_of(active.current);
+    uint64_t current = 0, previous = 0;
+    enum hl_code code = hl_activation_revisions(inside, pair, &current, &previous, err);
 
     if (code != HL_OK || current == 0 || (revision != 0 && revision != current))
         return code;
@@ -393,25 +285,6 @@ static enum hl_code check_idle(const struct hl_holdings *inside,
                    "revision %" PRIu64 " of the bridge from \"%.120s\" to \"%.120s\" is "
                    "active: deactivate it first",
                    current, pair->from.shown, pair->to.shown);
-}
-
-/* What was active last is nothing to go back to once its revision is gone. */
-static enum hl_code forget_previous(struct hl_writing *writing,
-                                    const struct hl_bridge_pair *pair, uint64_t revision,
-                                    struct hl_err *err)
-{
-    const struct hl_holdings inside = hl_holdings_inside(writing);
-    struct active active;
-    char key[HL_HOLDING_KEY], body[2 * ACTIVE + 2];
-    enum hl_code code = load_active(&inside, pair, &active, err);
-    const uint64_t previous = revision_of(active.previous);
-
-    if (code != HL_OK || previous == 0 || (revision != 0 && revision != previous))
-        return code;
-    hl_holding_pair_key(pair->from.space, pair->to.space, key);
-    (void)snprintf(body, sizeof body, "%s\nnull", active.current);
-    return hl_store_put_record(hl_writing_store(writing), HL_HOLDING_ACTIVATION, key, body,
-                               strlen(body), err);
 }
 
 enum hl_code hl_bridges_remove(struct hl_writing *writing,
@@ -432,7 +305,7 @@ enum hl_code hl_bridges_remove(struct hl_writing *writing,
     for (size_t i = 0; code == HL_OK && i < revisions.n; i++)
         if (revision == 0 || revisions.numbers[i] == revision)
             code = drop_revision(writing, pair, revisions.numbers[i], err);
-    return code == HL_OK ? forget_previous(writing, pair, revision, err) : code;
+    return code == HL_OK ? hl_activation_forget(writing, pair, revision, err) : code;
 }
 
 /* ---- printing ---- */
@@ -480,7 +353,7 @@ enum hl_code hl_bridges_print(const struct hl_holdings *holdings,
         code = print_record(holdings, HL_HOLDING_BRIDGE_INFO, key, buf, err);
     hl_buf_add_text(buf, ",\"activation\":");
     if (code == HL_OK)
-        code = hl_bridges_print_activation(holdings, pair, buf, err);
+        code = hl_activation_print(holdings, pair, buf, err);
     if (code == HL_OK && has_report) {
         hl_buf_add_text(buf, ",\"report\":");
         code = print_record(holdings, HL_HOLDING_BRIDGE_REPORT, key, buf, err);

@@ -66,20 +66,9 @@ enum hl_code hl_bridges_remove(struct hl_writing *writing,
                                const struct hl_bridge_pair *pair, uint64_t revision,
                                struct hl_err *err);
 
-/* In a change: NULL deactivates. Nothing changes when it is so already. */
-enum hl_code hl_bridges_activate(struct hl_writing *writing,
-                                 const struct hl_bridge_pair *pair,
-                                 const struct hl_activation *activation,
-                                 struct hl_err *err);
-
 /* One object about a revision, with or without its report. */
 enum hl_code hl_bridges_print(const struct hl_holdings *holdings,
                               const struct hl_bridge_pair *pair, uint64_t revision,
                               bool has_report, struct hl_buf *buf, struct hl_err *err);
-
-/* `{"current":…,"previous":…}`, each an activation or null. */
-enum hl_code hl_bridges_print_activation(const struct hl_holdings *holdings,
-                                         const struct hl_bridge_pair *pair,
-                                         struct hl_buf *buf, struct hl_err *err);
 
 #endif

@@ -118,6 +118,28 @@ static void end_awaited(struct hl_change *change, enum hl_code code,
     pthread_mutex_unlock(&awaited->lock);
 }
 
+static enum hl_code submit_awaited(struct hl_collection *collection,
+                                   struct awaited *awaited, struct hl_err *err)
+{
+    enum hl_code code;
+
+    pthread_mutex_init(&awaited->lock, NULL);
+    pthread_cond_init(&awaited->is_over, NULL);
+    code = hl_collection_submit(collection, &awaited->change, err);
+    if (code == HL_OK) {
+        pthread_mutex_lock(&awaited->lock);
+        while (!awaited->is_done)
+            pthread_cond_wait(&awaited->is_over, &awaited->lock);
+        pthread_mutex_unlock(&awaited->lock);
+        code = awaited->code;
+        if (code != HL_OK)
+            *err = awaited->err;
+    }
+    pthread_mutex_destroy(&awaited->lock);
+    pthread_cond_destroy(&awaited->is_over);
+    return code;
+}
+
 enum hl_code hl_pending_run_now(struct hl_collection *collection,
                                 enum hl_code (*run_it)(void *self,
                                                        struct hl_writing *writing,
@@ -126,21 +148,20 @@ enum hl_code hl_pending_run_now(struct hl_collection *collection,
 {
     struct awaited awaited = {
         .change = {.run = run_awaited, .done = end_awaited}, .run = run_it, .self = self};
-    enum hl_code code;
 
-    pthread_mutex_init(&awaited.lock, NULL);
-    pthread_cond_init(&awaited.is_over, NULL);
-    code = hl_collection_submit(collection, &awaited.change, err);
-    if (code == HL_OK) {
-        pthread_mutex_lock(&awaited.lock);
-        while (!awaited.is_done)
-            pthread_cond_wait(&awaited.is_over, &awaited.lock);
-        pthread_mutex_unlock(&awaited.lock);
-        code = awaited.code;
-        if (code != HL_OK)
-            *err = awaited.err;
-    }
-    pthread_mutex_destroy(&awaited.lock);
-    pthread_cond_destroy(&awaited.is_over);
-    return code;
+    return submit_awaited(collection, &awaited, err);
+}
+
+enum hl_code hl_pending_upsert_now(struct hl_collection *collection,
+                                   enum hl_code (*run_it)(void *self,
+                                                          struct hl_writing *writing,
+                                                          struct hl_err *err),
+                                   void *self, struct hl_err *err)
+{
+    struct awaited awaited = {
+        .change = {.run = run_awaited, .done = end_awaited, .is_upsert = true},
+        .run = run_it,
+        .self = self};
+
+    return submit_awaited(collection, &awaited, err);
 }

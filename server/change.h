@@ -37,10 +37,16 @@ void hl_pending_print_update(const struct hl_pending *pending, struct hl_buf *bu
 void hl_pending_print_true(const struct hl_pending *pending, struct hl_buf *buf);
 
 /* The change of a collection that no request has yet, waited for here: not on an HTTP
- * thread. */
+ * thread. The other one adds rows, and is refused as HL_TOO_MANY while too many are not
+ * indexed. */
 enum hl_code hl_pending_run_now(struct hl_collection *collection,
                                 enum hl_code (*run)(void *self, struct hl_writing *writing,
                                                     struct hl_err *err),
                                 void *self, struct hl_err *err);
+enum hl_code hl_pending_upsert_now(struct hl_collection *collection,
+                                   enum hl_code (*run)(void *self,
+                                                       struct hl_writing *writing,
+                                                       struct hl_err *err),
+                                   void *self, struct hl_err *err);
 
 #endif

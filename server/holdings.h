@@ -19,6 +19,7 @@
 #define HL_HOLDING_HEAD_INFO     "head_info"      /* JSON */
 #define HL_HOLDING_PAIR          "bridge_pair"    /* the last revision, in digits */
 #define HL_HOLDING_ACTIVATION    "activation"     /* JSON */
+#define HL_HOLDING_PLANS         "plans"          /* how often they changed, in digits */
 #define HL_HOLDING_BRIDGE        "bridge"         /* the safetensors file */
 #define HL_HOLDING_BRIDGE_INFO   "bridge_info"    /* JSON */
 #define HL_HOLDING_BRIDGE_REPORT "bridge_report"  /* JSON */

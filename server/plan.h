@@ -3,7 +3,7 @@
 #define HL_SERVER_PLAN_H
 
 #include "index/layout.h"
-#include "server/activations.h"
+#include "server/reach.h"
 #include "server/way.h"
 
 /* How the queries of each model find the points of a collection, whichever models have seen
@@ -56,10 +56,28 @@ struct hl_plans {
     struct hl_activations activations;
     const struct hl_plan_cases *models; /* those that an active way touches */
     size_t n_models;
-    struct hl_way **ways;
+    struct hl_way **ways; /* references, n_ways of them */
     size_t n_ways;
-    struct hl_arena *arena; /* holds it all */
+    struct hl_arena *arena; /* holds it all but these */
 };
+
+/* What is active over the images that the layout serves, which have the ways; one
+ * reference, NULL when nothing is active. HL_DAMAGED when images are missing, HL_NO_MEMORY.
+ */
+enum hl_code hl_plans_compile(const struct hl_layout *layout,
+                              const struct hl_activations *activations,
+                              struct hl_plans **ret_plans, struct hl_err *err);
+void hl_plans_unref(struct hl_plans *plans); /* NULL is accepted */
+
+/* Where what is active takes the queries of a model: the end of a chain, or of a bridge, or
+ * nowhere, which is 0. */
+uint32_t hl_plan_goal(const struct hl_activations *activations, uint32_t model);
+
+/* The same from the records of a collection that is opened: the engine's compile
+ * (index/engine.h). */
+enum hl_code hl_plans_open(void *self, struct hl_reader *reader,
+                           const struct hl_layout *layout,
+                           struct hl_companion **ret_companion, struct hl_err *err);
 
 /* What a layout was published with, or NULL. */
 const struct hl_plans *hl_plans_of(const struct hl_layout *layout);

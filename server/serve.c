@@ -7,6 +7,7 @@
 #include "server/http.h"
 #include "server/keys.h"
 #include "server/notify.h"
+#include "server/plan.h"
 #include "server/reload.h"
 #include "server/server.h"
 #include "server/service.h"
@@ -219,6 +220,8 @@ static enum hl_code open_collections(struct life *life, struct hl_err *err)
         .ef_construction = (unsigned)config->search.ef_construct,
         .beam = (size_t)config->search.hnsw_ef,
         .tell = log_event,
+        .find_mapper = hl_way_find_mapper,
+        .compile = hl_plans_open,
         .self = server->log};
     enum hl_code code = hl_engine_new(&engine, &server->engine, err);
     const struct hl_collections_options collections = {.folder = config->storage.path,

@@ -129,16 +129,22 @@ static void an_activation_is_the_latest_and_auto_unless_it_says_more(void **stat
         enum hl_code code;
         struct hl_activation wanted;
     } cases[] = {
-        {"{}", HL_OK, {0, HL_SERVING_AUTO, true, 0}},
-        {"{\"fidelity\":\"auto\"}", HL_OK, {0, HL_SERVING_AUTO, true, 0}},
+        {"{}", HL_OK, {0, HL_SERVING_AUTO, HL_SERVING_AUTO, true, 0}},
+        {"{\"fidelity\":\"auto\"}", HL_OK, {0, HL_SERVING_AUTO, HL_SERVING_AUTO, true, 0}},
         {"{\"revision\":3,\"strategy\":\"dual\",\"fidelity\":1}",
          HL_OK,
-         {3, HL_SERVING_DUAL, false, 1}},
-        {"{\"strategy\":\"forward\"}", HL_OK, {0, HL_SERVING_FORWARD, true, 0}},
-        {"{\"revision\":0}", HL_INVALID, {0, HL_SERVING_AUTO, true, 0}},
-        {"{\"fidelity\":1.01}", HL_INVALID, {0, HL_SERVING_AUTO, true, 0}},
-        {"{\"fidelity\":\"high\"}", HL_INVALID, {0, HL_SERVING_AUTO, true, 0}},
-        {"{\"strategy\":\"sideways\"}", HL_INVALID, {0, HL_SERVING_AUTO, true, 0}},
+         {3, HL_SERVING_DUAL, HL_SERVING_AUTO, false, 1}},
+        {"{\"strategy\":\"forward\"}",
+         HL_OK,
+         {0, HL_SERVING_FORWARD, HL_SERVING_AUTO, true, 0}},
+        {"{\"revision\":0}", HL_INVALID, {0, HL_SERVING_AUTO, HL_SERVING_AUTO, true, 0}},
+        {"{\"fidelity\":1.01}", HL_INVALID, {0, HL_SERVING_AUTO, HL_SERVING_AUTO, true, 0}},
+        {"{\"fidelity\":\"high\"}",
+         HL_INVALID,
+         {0, HL_SERVING_AUTO, HL_SERVING_AUTO, true, 0}},
+        {"{\"strategy\":\"sideways\"}",
+         HL_INVALID,
+         {0, HL_SERVING_AUTO, HL_SERVING_AUTO, true, 0}},
     };
     struct fixture *f = *state;
 
@@ -151,6 +157,7 @@ static void an_activation_is_the_latest_and_auto_unless_it_says_more(void **stat
             continue;
         assert_int_equal(got.revision, cases[i].wanted.revision);
         assert_int_equal(got.strategy, cases[i].wanted.strategy);
+        assert_int_equal(got.serving, cases[i].wanted.serving);
         assert_int_equal(got.is_auto, cases[i].wanted.is_auto);
         assert_true(got.fidelity - cases[i].wanted.fidelity < 1e-9);
         assert_true(cases[i].wanted.fidelity - got.fidelity < 1e-9);

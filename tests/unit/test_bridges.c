@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "proto/fail.h"
-#include "server/bridges.h"
+#include "server/activations.h"
 #include "server/change.h"
 #include "tests/unit/looking.h"
 
@@ -65,13 +65,16 @@ static enum hl_code add(void *self, struct hl_writing *writing, struct hl_err *e
 static enum hl_code activate(void *self, struct hl_writing *writing, struct hl_err *err)
 {
     struct fixture *f = self;
+    const struct hl_holdings inside = hl_holdings_inside(writing);
+    struct hl_activation wanted = f->activation;
+    enum hl_code code = hl_bridges_find(&inside, &f->pair, &wanted.revision, err);
 
-    return hl_bridges_activate(writing, &f->pair, &f->activation, err);
+    return code == HL_OK ? hl_activation_put(writing, &f->pair, &wanted, err) : code;
 }
 
 static enum hl_code deactivate(void *self, struct hl_writing *writing, struct hl_err *err)
 {
-    return hl_bridges_activate(writing, &((struct fixture *)self)->pair, NULL, err);
+    return hl_activation_put(writing, &((struct fixture *)self)->pair, NULL, err);
 }
 
 static enum hl_code take_away(void *self, struct hl_writing *writing, struct hl_err *err)
@@ -96,8 +99,10 @@ static void add_many(struct fixture *f, int n)
 
 static enum hl_code activate_one(struct fixture *f, uint64_t revision, double fidelity)
 {
-    f->activation = (struct hl_activation){
-        .revision = revision, .strategy = HL_SERVING_DUAL, .fidelity = fidelity};
+    f->activation = (struct hl_activation){.revision = revision,
+                                           .strategy = HL_SERVING_DUAL,
+                                           .serving = HL_SERVING_DUAL,
+                                           .fidelity = fidelity};
     return change(f, activate);
 }
 
@@ -284,7 +289,8 @@ static void without_memory_an_activation_is_recorded_whole_or_not_at_all(void **
         hl_failpoint_disarm();
         assert_shown(f, 1,
                      code == HL_OK ? "\"current\":{\"revision\":1,\"strategy\":\"dual\","
-                                     "\"fidelity\":0.5,\"activated_at\":"
+                                     "\"fidelity\":0.5,\"serving\":\"dual\","
+                                     "\"activated_at\":"
                                    : "\"current\":null");
     }
 }

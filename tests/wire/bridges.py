@@ -53,6 +53,9 @@ class Server:
     def learn(self, pair, body, url="?wait=true&timeout=200"):
         return self.result("POST", f"/collections/c/bridges/{pair}{url}", body)
 
+    def activate(self, pair, body=None, collection="c"):
+        return self.result("POST", f"/collections/{collection}/bridges/{pair}/activate?wait=true&timeout=200", body)
+
     def job(self, number):
         return self.result("GET", f"/jobs/{number}")
 
@@ -177,11 +180,16 @@ def from_gallery(server, models):
 
 
 def keep(server):
-    server.result("POST", "/collections/c/bridges/v3/v1/activate", {"revision": 2, "strategy": "backward"})
-    second = server.result("POST", "/collections/c/bridges/v3/v1/activate", {"fidelity": 0.25})
+    first = server.activate("v3/v1", {"revision": 2, "strategy": "backward"})
+    again = server.activate("v3/v1", {"revision": 2, "strategy": "backward"})
+    yield "an activation is a job, and done at once when it is so already", (
+        first["kind"] == "activate" and first["state"] == "done" and first["result"]["plan"] == 1 and
+        first["result"]["current"]["serving"] == "backward" and again["result"] == first["result"])
+    second = server.activate("v3/v1", {"fidelity": 0.25})["result"]
     yield "an activation keeps the one before", (
-        second["current"]["revision"] == 5 and second["current"]["fidelity"] == 0.25 and
+        second["current"]["revision"] == 5 and second["current"]["fidelity"] == 0.25 and second["plan"] == 2 and
         second["previous"]["revision"] == 2 and second["previous"]["strategy"] == "backward")
+    yield "it warns of what was never measured", any("text" in sentence for sentence in second["warnings"])
     yield "what is active is not deleted", (
         server.ask("DELETE", "/collections/c/bridges/v3/v1")[0] == 409 and
         server.ask("DELETE", "/collections/c/bridges/v3/v1?revision=5")[0] == 409 and
