@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compat/report.h"
 
+#include "compat/mixes.h"
 #include "compat/report_groups.h"
 #include "compat/report_pairs.h"
 #include "proto/alloc.h"
@@ -71,6 +72,8 @@ static enum hl_code fill_report(struct hl_sitting *sitting, struct hl_report *re
         code = sweep(sitting, report, err);
     if (code == HL_OK && report->has_labels && !report->is_brief)
         code = hl_report_take_pairs(sitting, report, err);
+    if (code == HL_OK && !report->is_brief)
+        code = hl_mixes_take(sitting, &report->mixes, err);
     return code;
 }
 

@@ -51,6 +51,21 @@ struct hl_report_step { /* of the fidelity sweep */
     struct hl_figure top1, recall10, map, negative_flips, self1, self10, overlap10;
 };
 
+/* What each strategy finds when a share of the gallery, chosen by chance, has the new
+ * vector alone and the rest the old one alone (compat/mixes.h). */
+struct hl_mix_figures {
+    struct hl_figure top1, map;
+};
+struct hl_mix {
+    double share;
+    struct hl_mix_figures backward, dual;
+};
+enum { HL_N_MIXES = 3 };
+struct hl_mixes {
+    struct hl_mix mixes[HL_N_MIXES];
+    enum hl_bridge_strategy chosen; /* what the bridge says is the better one */
+};
+
 enum { HL_REPORT_GROUPS = 5, HL_REPORT_THRESHOLDS = 41, HL_REPORT_FARS = 3 };
 
 struct hl_report_threshold {
@@ -71,9 +86,10 @@ struct hl_report {
     struct hl_report_step sweep[HL_N_FIDELITIES];
     struct hl_report_threshold thresholds[HL_REPORT_THRESHOLDS];
     struct hl_report_far fars[HL_REPORT_FARS];
+    struct hl_mixes mixes;
     float fidelity; /* what `auto` is: that of thresholds and true accepts */
     bool has_labels, has_head, has_bridge;
-    bool is_brief; /* no sweep, no thresholds, no true accepts */
+    bool is_brief; /* no sweep, thresholds, true accepts or mixes */
     bool is_dealt; /* every second row was a query, because rows lie sorted by label */
 };
 
@@ -96,6 +112,7 @@ void hl_report_free(struct hl_report *report); /* NULL is accepted */
 
 /* JSON, one object; and the same as a table for people. */
 void hl_report_print(const struct hl_report *report, struct hl_buf *json);
+void hl_report_print_mixes(const struct hl_mixes *mixes, struct hl_buf *json); /* of them */
 void hl_report_print_table(const struct hl_report *report, struct hl_buf *text);
 
 /* ---- what a fit asks on its holdout ---- */

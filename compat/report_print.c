@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 /* ---- what there is to print, for both forms ---- */
 
@@ -73,6 +74,16 @@ static const struct member far_members[] = {
     {AT(hl_report_far, old_old), "old > old"},
     {AT(hl_report_far, new_old), "new > old"},
     {AT(hl_report_far, new_new), "new > new"},
+};
+
+static const struct member mix_members[] = {
+    {AT(hl_mix_figures, top1), "top1"},
+    {AT(hl_mix_figures, map), "mAP"},
+};
+
+static const struct member mix_strategies[] = {
+    {AT(hl_mix, backward), "backward"},
+    {AT(hl_mix, dual), "dual"},
 };
 
 #define N_MEMBERS(members) (sizeof(members) / sizeof *(members))
@@ -226,6 +237,36 @@ static void print_true_accepts(const struct hl_report *report, struct hl_buf *js
     hl_buf_add_char(json, ']');
 }
 
+static bool has_mixes(const struct hl_mixes *mixes)
+{
+    return mixes->mixes[0].backward.map.of > 0;
+}
+
+void hl_report_print_mixes(const struct hl_mixes *mixes, struct hl_buf *json)
+{
+    if (!has_mixes(mixes)) {
+        hl_encode_null(json);
+        return;
+    }
+    hl_buf_add_text(json, "{\"auto\":");
+    hl_encode_string(json, hl_bridge_strategy_name(mixes->chosen));
+    hl_buf_add_text(json, ",\"mixes\":[");
+    for (size_t i = 0; i < HL_N_MIXES; i++) {
+        hl_buf_add_text(json, i == 0 ? "{\"share\":" : ",{\"share\":");
+        hl_encode_double(json, mixes->mixes[i].share);
+        for (size_t j = 0; j < N_MEMBERS(mix_strategies); j++) {
+            hl_buf_add_char(json, ',');
+            hl_encode_key(json, mix_strategies[j].key);
+            hl_buf_add_char(json, '{');
+            print_members(part_at(&mixes->mixes[i], &mix_strategies[j]), mix_members,
+                          N_MEMBERS(mix_members), json);
+            hl_buf_add_char(json, '}');
+        }
+        hl_buf_add_char(json, '}');
+    }
+    hl_buf_add_text(json, "]}");
+}
+
 void hl_report_print(const struct hl_report *report, struct hl_buf *json)
 {
     hl_buf_add_char(json, '{');
@@ -251,6 +292,8 @@ void hl_report_print(const struct hl_report *report, struct hl_buf *json)
     print_thresholds(report, json);
     hl_buf_add_char(json, ',');
     print_true_accepts(report, json);
+    hl_buf_add_text(json, ",\"strategies\":");
+    hl_report_print_mixes(&report->mixes, json);
     hl_buf_add_char(json, '}');
 }
 
@@ -388,6 +431,25 @@ static void add_thresholds(const struct hl_report *report, struct hl_buf *text)
     }
 }
 
+/* By the share of items that are new. */
+static void add_mixes(const struct hl_mixes *mixes, struct hl_buf *text)
+{
+    if (!has_mixes(mixes))
+        return;
+    add_heads("new served by     ", mix_members, N_MEMBERS(mix_members), text);
+    for (size_t i = 0; i < HL_N_MIXES; i++) {
+        for (size_t j = 0; j < N_MEMBERS(mix_strategies); j++) {
+            const char *words = mix_strategies[j].words;
+            bool is_auto = strcmp(words, hl_bridge_strategy_name(mixes->chosen)) == 0;
+
+            hl_buf_print(text, "%.2f %-8s %-4s", mixes->mixes[i].share, words,
+                         is_auto ? "auto" : "");
+            add_values(part_at(&mixes->mixes[i], &mix_strategies[j]), mix_members,
+                       N_MEMBERS(mix_members), text);
+        }
+    }
+}
+
 void hl_report_print_table(const struct hl_report *report, struct hl_buf *text)
 {
     hl_buf_print(
@@ -410,4 +472,5 @@ void hl_report_print_table(const struct hl_report *report, struct hl_buf *text)
         add_sweep(report, text);
     if (report->has_labels)
         add_thresholds(report, text);
+    add_mixes(&report->mixes, text);
 }

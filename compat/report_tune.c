@@ -23,9 +23,8 @@ struct tuning {
     struct hl_sitting *sitting;
     struct hl_bridge *bridge;
     struct hl_logistic *logistic;
-    bool by_label;                 /* "the same" is a label; else the photograph */
-    size_t first[HL_N_MODALITIES]; /* of ranked queries, by modality */
-    size_t n_queries[HL_N_MODALITIES];
+    bool by_label;
+    struct hl_asking asking[HL_N_MODALITIES];
     double self1[HL_N_FIDELITIES], self10[HL_N_FIDELITIES], flips[HL_N_FIDELITIES];
 };
 
@@ -65,7 +64,7 @@ static enum hl_code measure_scale(const struct tuning *tuning, enum hl_modality 
 {
     const struct hl_sitting *sitting = tuning->sitting;
     const struct hl_exam *exam = sitting->exam;
-    size_t first = tuning->first[modality], n = tuning->n_queries[modality];
+    size_t first = tuning->asking[modality].first, n = tuning->asking[modality].n;
     struct gauging gauging = {.logistic = tuning->logistic,
                               .n_gallery = sitting->n_gallery};
     struct hl_scan scan = {space->rows + first * space->dim,
@@ -259,27 +258,6 @@ static enum hl_code choose_old_weight(struct tuning *tuning, struct hl_err *err)
 
 /* ---- all of it ---- */
 
-/* By label, ranked queries ask, images and then texts; else every item of the gallery asks
- * for itself. Of one modality alone, both ways are measured on it. */
-static void find_queries(struct tuning *tuning)
-{
-    const struct hl_sitting *sitting = tuning->sitting;
-    const struct hl_exam *exam = sitting->exam;
-    size_t start = tuning->by_label ? 0 : exam->n_queries;
-    size_t end = tuning->by_label ? exam->n_ranked : exam->n_rows;
-
-    for (size_t row = start; row < end; row++) {
-        size_t m = exam->modalities[row];
-
-        if (tuning->n_queries[m]++ == 0)
-            tuning->first[m] = row;
-    }
-    if (tuning->n_queries[HL_MODALITY_IMAGE] == 0) {
-        tuning->first[HL_MODALITY_IMAGE] = tuning->first[HL_MODALITY_TEXT];
-        tuning->n_queries[HL_MODALITY_IMAGE] = tuning->n_queries[HL_MODALITY_TEXT];
-    }
-}
-
 static enum hl_code tune(struct tuning *tuning, struct hl_err *err)
 {
     struct hl_sitting *sitting = tuning->sitting;
@@ -287,7 +265,7 @@ static enum hl_code tune(struct tuning *tuning, struct hl_err *err)
     enum hl_code code;
 
     sitting->n_ranked = 0; /* nothing here looks at whole rankings */
-    find_queries(tuning);
+    hl_sitting_find_asking(sitting, tuning->asking);
     code = hl_sitting_answer(sitting, exam->to, exam->to + exam->n_queries * exam->dim_to,
                              exam->dim_to, sitting->old_old, err);
     if (code == HL_OK)
@@ -313,7 +291,7 @@ enum hl_code hl_report_tune(const struct hl_report_task *task, struct hl_bridge 
         hl_sitting_new(&own, 1 + 2 * HL_N_FIDELITIES + N_OLD_WEIGHTS, &tuning.sitting, err);
     if (code != HL_OK)
         return code;
-    tuning.by_label = bridge->task == HL_TASK_SIMILAR && task->exam->labels;
+    tuning.by_label = hl_sitting_is_by_label(tuning.sitting);
     tuning.logistic = hl_alloc_zeroed(1, sizeof *tuning.logistic);
     if (tuning.logistic)
         code = tune(&tuning, err);

@@ -95,6 +95,31 @@ bool hl_sitting_has_dial(const struct hl_sitting *sitting)
     return has_two_maps(sitting->task->bridge) || has_two_maps(sitting->task->then);
 }
 
+bool hl_sitting_is_by_label(const struct hl_sitting *sitting)
+{
+    return sitting->task->bridge->task == HL_TASK_SIMILAR && sitting->exam->labels;
+}
+
+void hl_sitting_find_asking(const struct hl_sitting *sitting,
+                            struct hl_asking asking[HL_N_MODALITIES])
+{
+    const struct hl_exam *exam = sitting->exam;
+    bool by_label = hl_sitting_is_by_label(sitting);
+    size_t start = by_label ? 0 : exam->n_queries;
+    size_t end = by_label ? exam->n_ranked : exam->n_rows;
+
+    for (size_t m = 0; m < HL_N_MODALITIES; m++)
+        asking[m] = (struct hl_asking){0};
+    for (size_t row = start; row < end; row++) {
+        struct hl_asking *own = &asking[exam->modalities[row]];
+
+        if (own->n++ == 0)
+            own->first = row;
+    }
+    if (asking[HL_MODALITY_IMAGE].n == 0)
+        asking[HL_MODALITY_IMAGE] = asking[HL_MODALITY_TEXT];
+}
+
 /* ---- a sitting ---- */
 
 static enum hl_code check_task(const struct hl_report_task *task, struct hl_err *err)

@@ -47,6 +47,18 @@ void hl_sitting_map_rows(const struct hl_sitting *sitting, float fidelity, size_
 /* Whether queries differ by fidelity at all: where no way has two maps they do not. */
 bool hl_sitting_has_dial(const struct hl_sitting *sitting);
 
+/* Whether "the same" is a label; else it is the photograph. */
+bool hl_sitting_is_by_label(const struct hl_sitting *sitting);
+
+/* Rows that ask where not all need to, by modality: by label, ranked queries, images and
+ * then texts; else items of the gallery, for themselves. Of one modality alone, it stands
+ * for both. */
+struct hl_asking {
+    size_t first, n;
+};
+void hl_sitting_find_asking(const struct hl_sitting *sitting,
+                            struct hl_asking asking[HL_N_MODALITIES]);
+
 /* Queries (row 0 … of the exam) against a gallery in the same space. */
 enum hl_code hl_sitting_answer(struct hl_sitting *sitting, const float *queries,
                                const float *gallery, size_t dim, struct hl_answer *answers,

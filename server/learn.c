@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/learn_part.h"
 
+#include "compat/mixes.h"
 #include "proto/alloc.h"
 #include "proto/encode.h"
 
@@ -164,7 +165,9 @@ static enum hl_code tune_and_judge(struct learning *l, struct hl_err *err)
     if (l->chooser)
         code = hl_report_tune(&task, l->learnt.bridge, err);
     if (code == HL_OK)
-        forget_pairs(l); /* before the report: it looks at the dial */
+        forget_pairs(l); /* before what looks at the dial */
+    if (code == HL_OK && l->chooser)
+        code = hl_mixes_choose(&task, l->learnt.bridge, &l->learnt.mixes, err);
     if (code == HL_OK)
         code = find_own_classes(&l->learn->source, &l->own_classes, err);
     if (code != HL_OK || !l->judge)

@@ -64,6 +64,7 @@ struct hl_learnt {
     struct hl_bridge *bridge; /* `report` is its JSON: story, seed, seconds, rows, inputs,
                                  measured */
     struct hl_fit_story story;
+    struct hl_mixes mixes;    /* on the rows it was chosen by; zeros: there were none */
     struct hl_report *report; /* NULL: there was nothing to judge on */
     size_t n_fit, n_choose, n_report;
     double seconds;

@@ -96,6 +96,9 @@ void hl_learn_print(const struct hl_learn *learn, const struct hl_learnt *learnt
     hl_buf_add_char(json, '{');
     print_story(learn, &learnt->story, json);
     print_choice(learnt->bridge, json);
+    hl_encode_key(json, "strategies");
+    hl_report_print_mixes(&learnt->mixes, json);
+    hl_buf_add_char(json, ',');
     print_number(json, "seconds", learnt->seconds);
     hl_buf_print(json, ",\"rows\":{\"fit\":%zu,\"choose\":%zu,\"report\":%zu,",
                  learnt->n_fit, learnt->n_choose, learnt->n_report);

@@ -102,16 +102,15 @@ def precision(is_same):
 
 
 class Answers:
-    """queries x gallery, whole."""
+    """Of scores, queries x gallery, whole."""
 
-    def __init__(self, queries, gallery, query_labels, gallery_labels, n_ranked):
-        scores = queries @ gallery.T
-        n, k = len(queries), min(10, len(gallery))
+    def __init__(self, scores, query_labels, gallery_labels, n_ranked):
+        n, k = len(scores), min(10, scores.shape[1])
         order = np.argsort(-scores, axis=1, kind="stable")
         self.top = order[:, :k]
         sorted_scores = np.take_along_axis(scores, order, 1)
         self.top_close = np.zeros(n, bool)
-        if len(gallery) > k:
+        if scores.shape[1] > k:
             self.top_close = sorted_scores[:, k - 1] - sorted_scores[:, k] < NEAR
         self.asked = np.zeros(n, bool)
         self.top1 = np.zeros(n, bool)
@@ -256,7 +255,7 @@ class Report:
     def answers(self, queries, gallery):
         labels = self.exam.labels
         q, g = (None, None) if labels is None else self.exam.split(labels)
-        return Answers(queries, gallery, q, g, self.exam.n_ranked)
+        return Answers(queries @ gallery.T, q, g, self.exam.n_ranked)
 
     def mapped(self, fidelity=None):
         return map_all(self.bridges, self.exam, fidelity)
@@ -499,3 +498,62 @@ class Tuning:
         sure = [r for r in rows if r[1] - r[3] >= floor + slack or r is rows[0]]
         most = min(r[2] + r[3] for r in sure)
         return [r[0] for r in rows if r[1] + r[3] >= floor - slack and r[2] - r[3] <= most]
+
+
+# ---- which strategy serves better ----
+
+def random_mix(x):
+    x = (x + 0x9e3779b97f4a7c15) % 2 ** 64
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9 % 2 ** 64
+    x = (x ^ x >> 27) * 0x94d049bb133111eb % 2 ** 64
+    return x ^ x >> 31
+
+
+def shuffled(n, state):
+    """0 to n - 1, as hl_random_shuffle leaves them."""
+    items = list(range(n))
+    for left in range(n, 1, -1):
+        chosen = (random_mix(state) >> 32) * left >> 32
+        items[chosen], items[left - 1] = items[left - 1], items[chosen]
+        state += 1
+    return np.array(items)
+
+
+class Mixes:
+    """scales: of mapped queries and old items at that fidelity, and of the new model's own; (0, 0) where they
+    were not measured."""
+
+    def __init__(self, report, fidelity, scales, seed=0, is_same=False):
+        exam, by_label = report.exam, not is_same and report.exam.labels is not None
+        ask = Tuning(report, is_same).asking(False)
+        mapped = map_all(report.bridges, exam, fidelity)[ask]
+        self.old, self.images = mapped @ report.old_gallery.T, mapped @ report.images.T
+        self.new = exam.new[ask] @ report.new_gallery.T
+        self.affine, n = None, len(report.old_gallery)
+        if scales[0][0] > 0 and scales[1][0] > 0:
+            self.affine = scales[0][0] / scales[1][0], (scales[0][1] - scales[1][1]) / scales[1][0]
+        self.order = shuffled(n, random_mix(seed))
+        self.labels = (exam.labels[ask], exam.split(exam.labels)[1]) if by_label else (ask - exam.n_queries, np.arange(n))
+
+    def found(self, share, is_dual):
+        is_new = np.zeros(len(self.order), bool)
+        is_new[self.order[:int(share * len(self.order) + .5)]] = True
+        if is_dual and not self.affine:
+            return {}
+        old = self.affine[0] * self.old + self.affine[1] if is_dual else self.old
+        scores = np.where(is_new[None, :], self.new if is_dual else self.images, old)
+        found = Answers(scores, *self.labels, len(scores)).retrieval(np.ones(len(scores), bool))
+        return {"top1": found["top1"], "map": found["map"]}
+
+    def mixes(self):
+        return [{"share": share, "backward": self.found(share, False), "dual": self.found(share, True)}
+                for share in (.25, .5, .75)]
+
+    @staticmethod
+    def better(mixes):
+        """All that may be chosen."""
+        if not mixes[0]["dual"].get("map"):
+            return ["backward"]
+        difference = np.mean([m["dual"]["map"][0] - m["backward"]["map"][0] for m in mixes])
+        slack = 1e-5 + np.mean([m["dual"]["map"][4] + m["backward"]["map"][4] for m in mixes])
+        return [name for name, sign in (("backward", -1), ("dual", 1)) if sign * difference > -slack]

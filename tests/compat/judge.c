@@ -9,6 +9,7 @@
  * two bridges 0.safetensors and 1.safetensors. */
 #include "compat/bridge_file.h"
 #include "compat/compat.h"
+#include "compat/mixes.h"
 #include "compat/report.h"
 #include "proto/alloc.h"
 #include "proto/encode.h"
@@ -181,7 +182,8 @@ static void print_scales(const char *key, const struct hl_scale *scales, struct 
     hl_buf_add_text(out, "],");
 }
 
-static void print_tuned(const struct hl_bridge *bridge, struct hl_buf *out)
+static void print_tuned(const struct hl_bridge *bridge, const struct hl_mixes *mixes,
+                        struct hl_buf *out)
 {
     hl_buf_add_char(out, '{');
     print_scales("old_items", bridge->ways[0].old_items, out);
@@ -198,6 +200,10 @@ static void print_tuned(const struct hl_bridge *bridge, struct hl_buf *out)
     hl_encode_float(out, bridge->fidelity);
     hl_buf_add_text(out, ",\"old_weight\":");
     hl_encode_float(out, bridge->old_weight);
+    hl_buf_add_text(out, ",\"strategies\":");
+    hl_report_print_mixes(mixes, out);
+    hl_buf_add_text(out, ",\"strategy\":");
+    hl_encode_string(out, hl_bridge_strategy_name(bridge->strategy));
     hl_buf_add_char(out, '}');
 }
 
@@ -246,6 +252,7 @@ int main(int argc, char **argv)
     struct hl_head *head = load_head(folder, "head"), *own = load_head(folder, "own");
     int32_t *own_classes = load_classes(folder, "own_classes");
     struct hl_report *report = NULL;
+    struct hl_mixes mixes;
     struct hl_report_task task;
     struct hl_buf out;
     struct hl_err err;
@@ -265,8 +272,9 @@ int main(int argc, char **argv)
     hl_report_print(report, &out);
     if (bridges[0] && is_asked(argc, argv, "tune")) {
         want(hl_report_tune(&task, bridges[0], &err), &err);
+        want(hl_mixes_choose(&task, bridges[0], &mixes, &err), &err);
         hl_buf_add_text(&out, ",\"tuned\":");
-        print_tuned(bridges[0], &out);
+        print_tuned(bridges[0], &mixes, &out);
     }
     hl_buf_add_text(&out, "}\n");
     fwrite(out.data, 1, out.len, stdout);

@@ -124,7 +124,8 @@ def read_bridge(path):
     tuned = {f"{prefix}{items}": tensors.get(f"{way}scale.{items}", nothing) for prefix, way in
              (("", ""), ("text_", "text.")) for items in ("old_items", "new_items")}
     tuned.update({name: tensors["scale." + name] for name in ("from_own", "to_own", "to_queries")})
-    tuned.update(fidelity=float(metadata["fidelity"]), old_weight=float(metadata["old_weight"]))
+    tuned.update(fidelity=float(metadata["fidelity"]), old_weight=float(metadata["old_weight"]),
+                 strategy=metadata["strategy"])
     return bridge(map_of("judged"), map_of("faithful"), metadata["fidelity"]), tuned
 
 
@@ -145,7 +146,8 @@ class Case:
         self.labels = labels_of_all[rows] if labels else None
         self.head = head_of(data, old) if heads else None
         self.own = head_of(data, new) if heads else None
-        self.own_classes, self.is_same = None, is_same
+        self.own_classes, self.is_same, self.seed = None, is_same, 0
+        self.served = None  # what its bridge says of scales and strategy, if it does
         self.bridges, self.words = list(bridges), list(words)
         self.texts = np.arange(len(rows)) % 3 == 1 if texts else None
 
@@ -209,7 +211,7 @@ class Learnt(Case):
 
     def __init__(self, data, new, old, flags):
         super().__init__(data, new, old, heads=True, size=1000)
-        self.data, self.models, self.flags = data, (new, old), flags
+        self.data, self.models, self.flags, self.seed = data, (new, old), flags, 5
 
     def ask(self):
         at, (new, old) = f"{MODELS}/{self.data}", self.models
@@ -220,18 +222,19 @@ class Learnt(Case):
             subprocess.run([HEIRLOOM, "fit", f"{at}/{new}_fit.npy", f"{at}/{old}_fit.npy", "--labels",
                             f"{at}/labels_fit.npy", "--choose", part("val"), "--report", part("test"),
                             "--head", f"{at}/{old}_head.safetensors", "--own-head", f"{at}/{new}_head.safetensors",
-                            "--out", folder + "/out.safetensors", "--json", folder + "/out.json"] + self.flags,
+                            "--seed", str(self.seed), "--out", folder + "/out.safetensors", "--json", folder + "/out.json"] + self.flags,
                            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             with open(folder + "/out.json", encoding="utf-8") as file:
-                report = json.load(file)["measured"]
+                said = json.load(file)
             learnt, tuned = read_bridge(folder + "/out.safetensors")
-        self.bridges = [learnt]
+        self.bridges, self.served = [learnt], tuned
+        tuned["strategies"], report = said["strategies"], said["measured"]
         return report, tuned
 
     def holdout(self):
         case = Case(self.data, *self.models, self.bridges, heads=True)
         case.new, case.old = (vectors(self.data, model, "val") for model in self.models)
-        case.labels = labels_of(self.data, "val")
+        case.labels, case.seed = labels_of(self.data, "val"), self.seed
         return case
 
 
@@ -300,7 +303,7 @@ class Checker:
 
     def one_of(self, path, ours, wanted):
         self.n += 1
-        if not any(abs(ours - value) < 1e-6 for value in wanted):
+        if not any(ours == value if isinstance(value, str) else abs(ours - value) < 1e-6 for value in wanted):
             self.say(path, f"{ours}, wanted one of {wanted}")
 
 
@@ -329,6 +332,18 @@ def check_report(checker, case, ours):
     pairs = has_labels and not brief
     checker.rows("thresholds", ours["thresholds"], report.thresholds() if pairs else None)
     checker.rows("true_accepts", ours["true_accepts"], report.true_accepts() if pairs else None)
+    if brief or len(case.bridges) != 1:
+        checker.rows("strategies", ours["strategies"] and [ours["strategies"]], None)
+    else:
+        checker.rows("mixes", ours["strategies"]["mixes"], mixes_of(case, report, case.bridges[0]["fidelity"], case.served))
+        checker.one_of("auto", ours["strategies"]["auto"], [case.served["strategy"] if case.served else "backward"])
+
+
+def mixes_of(case, report, fidelity, tuned):
+    scales = ((0, 0), (0, 0))
+    if tuned:
+        scales = tuned["old_items"][int(round(fidelity * 10))], tuned["from_own"]
+    return figures.Mixes(report, fidelity, scales, case.seed, case.is_same).mixes()
 
 
 def check_tuning(checker, case, tuned):
@@ -346,6 +361,10 @@ def check_tuning(checker, case, tuned):
                               tuning.scale(mapped, gallery, is_text))
     checker.one_of("fidelity", tuned["fidelity"], tuning.fidelities(tuning.steps()))
     checker.one_of("old_weight", tuned["old_weight"], tuning.old_weights(tuned["fidelity"]))
+    mixes = mixes_of(case, report, tuned["fidelity"], tuned)
+    checker.rows("tuned mixes", tuned["strategies"]["mixes"], mixes)
+    checker.one_of("auto", tuned["strategies"]["auto"], figures.Mixes.better(mixes))
+    checker.one_of("strategy", tuned["strategy"], [tuned["strategies"]["auto"]])
 
 
 # ---- cases ----

@@ -95,7 +95,7 @@ static void what_cannot_be_said_is_null(void **state)
                     "\"is_dealt\":false,\"groups\":{\"all\":{\"old_old\":{\"top1\":null,");
     assert_json_has(f, "\"meets_top1\":null,\"meets_map\":null,"
                        "\"meets_forward\":null}}");
-    assert_json_has(f, "\"thresholds\":null,\"true_accepts\":null}");
+    assert_json_has(f, "\"thresholds\":null,\"true_accepts\":null,\"strategies\":null}");
 }
 
 static void the_criterion_is_said_where_there_were_queries(void **state)
@@ -124,6 +124,27 @@ static void the_dial_is_printed_step_by_step(void **state)
     assert_table_has(f, "0.4                    -           -           -           -");
     assert_table_has(f, "0.5 auto               -           -           -           -"
                         "           -      0.2500           -\n");
+}
+
+static void strategies_stand_beside_each_other(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_mixes *mixes = &f->report.mixes;
+
+    mixes->chosen = HL_BRIDGE_DUAL;
+    for (size_t i = 0; i < HL_N_MIXES; i++)
+        mixes->mixes[i] =
+            (struct hl_mix){.share = .25 * (double)(i + 1),
+                            .backward = {.top1 = figure(.75), .map = figure(.5)},
+                            .dual = {.map = figure(i == 2 ? .625 : .25)}};
+    assert_json_has(f, ",\"strategies\":{\"auto\":\"dual\",\"mixes\":[{\"share\":0.25,"
+                       "\"backward\":{\"top1\":{\"value\":0.75,");
+    assert_json_has(f, "\"dual\":{\"top1\":null,\"map\":{\"value\":0.25,\"low\":0.125,"
+                       "\"high\":0.375,\"of\":4}}},{\"share\":0.5,");
+    assert_json_has(f, "\"map\":{\"value\":0.625,\"low\":0.5,\"high\":0.75,\"of\":4}}}]}}");
+    assert_table_has(f, "\nnew served by             top1         mAP\n"
+                        "0.25 backward           0.7500      0.5000\n"
+                        "0.25 dual     auto           -      0.2500\n");
 }
 
 static void a_brief_report_and_one_without_a_bridge_have_no_dial(void **state)
@@ -197,6 +218,7 @@ int main(void)
         CASE(what_cannot_be_said_is_null),
         CASE(the_criterion_is_said_where_there_were_queries),
         CASE(the_dial_is_printed_step_by_step),
+        CASE(strategies_stand_beside_each_other),
         CASE(a_brief_report_and_one_without_a_bridge_have_no_dial),
         CASE(a_chain_of_two_dials_has_no_one_fidelity),
         CASE(thresholds_are_printed_where_there_are_labels),
