@@ -207,18 +207,14 @@ uint32_t hl_plan_goal(const struct hl_activations *activations, uint32_t model)
 
 /* ---- one plan ---- */
 
-/* Rule 3. Over a chain nothing was measured, so there is no scale to merge two legs on. */
-static enum hl_code go_far(struct growing *growing, const struct hl_active *active,
-                           enum hl_plan_case which, enum hl_serving *ret_strategy,
+/* Rule 3. */
+static enum hl_code go_far(struct growing *growing, uint32_t space, bool is_dual,
                            struct hl_err *err)
 {
-    const uint32_t space = choose_space(growing->all->activations, active);
-    const bool is_dual = active->serving == HL_SERVING_DUAL && space == active->to;
     struct hl_models own = {.n = 0};
     enum hl_code code = HL_OK;
 
-    *ret_strategy = is_dual ? HL_SERVING_DUAL : HL_SERVING_BACKWARD;
-    if (is_dual && which != HL_PLAN_NONE) {
+    if (is_dual) {
         hl_models_add(&own, growing->model);
         code = add_near_leg(growing, false, err);
     }
@@ -243,22 +239,30 @@ static enum hl_code find_the_rest(struct growing *growing, struct hl_err *err)
     return code;
 }
 
-static enum hl_code grow(struct growing *growing, enum hl_plan_case which,
-                         enum hl_serving *ret_strategy, struct hl_err *err)
+/* Over a chain nothing was measured, so there is no scale to merge two lists on. */
+static enum hl_serving choose_strategy(const struct hl_activations *activations,
+                                       uint32_t model)
 {
-    const struct hl_active *active =
-        choose_active(growing->all->activations, growing->model);
+    const struct hl_active *active = choose_active(activations, model);
+
+    if (is_forward(activations, model))
+        return HL_SERVING_FORWARD;
+    if (!active)
+        return HL_SERVING_AUTO;
+    return choose_space(activations, active) == active->to ? active->serving
+                                                           : HL_SERVING_BACKWARD;
+}
+
+static enum hl_code grow(struct growing *growing, enum hl_plan_case which,
+                         enum hl_serving strategy, struct hl_err *err)
+{
+    const uint32_t goal = hl_plan_goal(growing->all->activations, growing->model);
+    const bool is_dual = strategy == HL_SERVING_DUAL && which != HL_PLAN_NONE;
     enum hl_code code;
 
-    *ret_strategy = HL_SERVING_AUTO;
-    if (is_forward(growing->all->activations, growing->model)) {
-        *ret_strategy = HL_SERVING_FORWARD;
-        active = NULL;
-    }
     if (which == HL_PLAN_ALL)
         return add_near_leg(growing, false, err);
-    code = active ? go_far(growing, active, which, ret_strategy, err)
-                  : add_near_leg(growing, true, err);
+    code = goal ? go_far(growing, goal, is_dual, err) : add_near_leg(growing, true, err);
     return code == HL_OK ? find_the_rest(growing, err) : code;
 }
 
@@ -268,8 +272,10 @@ static enum hl_code make_plan(const struct compiling *all, uint32_t model,
 {
     struct growing growing = {.all = all, .model = model};
     struct hl_leg *legs;
-    enum hl_code code = grow(&growing, which, &plan->strategy, err);
+    enum hl_code code;
 
+    plan->strategy = choose_strategy(all->activations, model);
+    code = grow(&growing, which, plan->strategy, err);
     if (code != HL_OK)
         return code;
     legs = hl_arena_array(all->plans->arena, growing.n_legs, sizeof *legs);
