@@ -2,10 +2,10 @@
 #include "compat/mixes.h"
 
 #include "compat/figure.h"
-#include "compat/random.h"
 #include "compat/scale.h"
 #include "compat/sitting.h"
 #include "proto/alloc.h"
+#include "proto/random.h"
 
 #include <math.h>
 #include <string.h>
