@@ -2,16 +2,110 @@
 #include "server/collection_calls.h"
 
 #include "proto/encode.h"
-#include "server/holdings.h"
+#include "server/plan.h"
 #include "server/server.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+/* ---- what its queries find ---- */
+
+static void print_name(const struct hl_layout *layout, uint32_t id, struct hl_buf *buf)
+{
+    const struct hl_space *space = hl_layout_space(layout, id);
+
+    hl_encode_string(buf, space && space->name[0] ? space->name : "@default");
+}
+
+static void print_leg(const struct hl_layout *layout, const struct hl_leg *leg,
+                      struct hl_buf *buf)
+{
+    hl_buf_add_text(buf, "{\"space\":");
+    print_name(layout, leg->space, buf);
+    hl_buf_add_text(buf, ",\"through\":[");
+    for (size_t i = 0; i < leg->n_hops; i++) {
+        hl_buf_add_text(buf, i > 0 ? ",{\"from\":" : "{\"from\":");
+        print_name(layout, leg->hops[i].from, buf);
+        hl_buf_add_text(buf, ",\"to\":");
+        print_name(layout, leg->hops[i].to, buf);
+        hl_buf_print(buf, ",\"revision\":%" PRIu64 "}", leg->hops[i].revision);
+    }
+    hl_buf_add_text(buf, "],\"models\":[");
+    print_name(layout, leg->space, buf);
+    for (size_t i = 0; i < leg->n_images; i++) {
+        hl_buf_add_char(buf, ',');
+        print_name(layout, hl_layout_space(layout, leg->images[i])->image.from, buf);
+    }
+    hl_buf_add_text(buf, "]}");
+}
+
+/* Points that have a vector of any of the models: nothing is read for it but memory. */
+static enum hl_code count_points(const struct hl_holdings *holdings,
+                                 const struct hl_models *models, struct hl_arena *arena,
+                                 uint64_t *ret_n, struct hl_err *err)
+{
+    struct hl_condition *conditions = hl_arena_array(arena, models->n, sizeof *conditions);
+    struct hl_text *names = hl_arena_array(arena, models->n, sizeof *names);
+    const struct hl_filter filter = {.should = {conditions, models->n}};
+    const struct hl_filter *filters[] = {&filter};
+    const struct hl_look_wish wish = {.filters = filters, .n_filters = 1};
+    struct hl_look *look = NULL;
+    enum hl_code code;
+
+    if (!conditions || !names)
+        return hl_arena_fail(arena, err, "the models of a collection");
+    for (size_t i = 0; i < models->n; i++) {
+        const struct hl_space *space = hl_layout_space(holdings->layout, models->ids[i]);
+
+        names[i] = (struct hl_text){space->name, strlen(space->name)};
+        conditions[i] =
+            (struct hl_condition){.kind = HL_CONDITION_HAS_VECTOR, .texts = {&names[i], 1}};
+    }
+    code = hl_look_open(holdings->collection, &wish, &look, err);
+    if (code == HL_OK)
+        *ret_n = hl_look_count(look, 0);
+    hl_look_close(look);
+    return code;
+}
+
+static enum hl_code print_reach(const struct hl_holdings *holdings,
+                                const struct hl_space *space, uint64_t n_points,
+                                struct hl_arena *arena, struct hl_buf *buf,
+                                struct hl_err *err)
+{
+    const struct hl_leg own = {.space = space->id};
+    const struct hl_plan *plan = hl_plan_of(hl_plans_of(holdings->layout), space->id,
+                                            hl_look_n_carriers(holdings->look, space->id),
+                                            hl_look_n_points(holdings->look));
+    const struct hl_leg *legs = plan ? plan->legs : &own;
+    struct hl_models models;
+    enum hl_code code = HL_OK;
+
+    if (plan) {
+        hl_plan_found(plan, holdings->layout, &models);
+        code = count_points(holdings, &models, arena, &n_points, err);
+    }
+    hl_buf_print(buf, ",\"reaches\":{\"points\":%" PRIu64 ",\"strategy\":", n_points);
+    if (plan && plan->strategy != HL_SERVING_AUTO)
+        hl_encode_string(buf, hl_serving_name(plan->strategy));
+    else
+        hl_encode_null(buf);
+    hl_buf_add_text(buf, ",\"legs\":[");
+    for (size_t i = 0; i < (plan ? plan->n_legs : 1); i++) {
+        hl_buf_add_text(buf, i > 0 ? "," : "");
+        print_leg(holdings->layout, &legs[i], buf);
+    }
+    hl_buf_add_text(buf, "]}");
+    return code;
+}
+
+/* ---- what is known of it ---- */
 
 /* Its points and what is known of it; `info` is in the order of the layout. */
 static enum hl_code print_model(const struct hl_holdings *holdings,
                                 const struct hl_space *space,
-                                const struct hl_space_info *info, struct hl_buf *buf,
-                                struct hl_err *err)
+                                const struct hl_space_info *info, struct hl_arena *arena,
+                                struct hl_buf *buf, struct hl_err *err)
 {
     struct hl_store_record record;
     struct hl_model model;
@@ -25,10 +119,12 @@ static enum hl_code print_model(const struct hl_holdings *holdings,
     hl_buf_print(buf, ",\"sparse\":%s,\"size\":%" PRIu32 ",\"distance\":\"%s\"",
                  space->dim ? "false" : "true", space->dim,
                  hl_distance_name(space->distance));
-    hl_buf_print(buf,
-                 ",\"points\":%" PRIu64 ",\"reachable_points\":%" PRIu64
-                 ",\"indexed_vectors\":%" PRIu64 ",\"revision\":",
-                 info->n_points, info->n_points, info->n_indexed);
+    hl_buf_print(buf, ",\"points\":%" PRIu64 ",\"indexed_vectors\":%" PRIu64,
+                 info->n_points, info->n_indexed);
+    code = print_reach(holdings, space, info->n_points, arena, buf, err);
+    if (code != HL_OK)
+        return code;
+    hl_buf_add_text(buf, ",\"revision\":");
     if (model.revision[0])
         hl_encode_string(buf, model.revision);
     else
@@ -76,8 +172,8 @@ enum hl_code hl_collection_call_models(struct hl_server *server, struct hl_reque
         const struct hl_space *space = &holdings.layout->spaces[i];
 
         hl_buf_add_text(&reply->body, i > 0 ? "," : "");
-        code =
-            print_model(&holdings, space, find_info(&info, space->id), &reply->body, err);
+        code = print_model(&holdings, space, find_info(&info, space->id), request->arena,
+                           &reply->body, err);
     }
     hl_buf_add_text(&reply->body, "]}");
     hl_layout_unref(info.layout);

@@ -422,3 +422,16 @@ const struct hl_plan *hl_plan_of(const struct hl_plans *plans, uint32_t model,
         return hl_plan_in(plans, model, HL_PLAN_NONE);
     return hl_plan_in(plans, model, n_carriers < n_points ? HL_PLAN_SOME : HL_PLAN_ALL);
 }
+
+void hl_plan_found(const struct hl_plan *plan, const struct hl_layout *layout,
+                   struct hl_models *ret_models)
+{
+    ret_models->n = 0;
+    for (size_t i = 0; i < plan->n_legs; i++) {
+        const struct hl_leg *leg = &plan->legs[i];
+
+        hl_models_add(ret_models, leg->space);
+        for (size_t k = 0; k < leg->n_images; k++)
+            hl_models_add(ret_models, hl_layout_space(layout, leg->images[k])->image.from);
+    }
+}

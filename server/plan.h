@@ -89,4 +89,8 @@ const struct hl_plan *hl_plan_of(const struct hl_plans *plans, uint32_t model,
 const struct hl_plan *hl_plan_in(const struct hl_plans *plans, uint32_t model,
                                  enum hl_plan_case which);
 
+/* The models whose vectors the legs find, of the layout that the plans came with. */
+void hl_plan_found(const struct hl_plan *plan, const struct hl_layout *layout,
+                   struct hl_models *ret_models);
+
 #endif
