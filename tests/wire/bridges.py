@@ -189,6 +189,13 @@ def keep(server):
     yield "an activation keeps the one before", (
         second["current"]["revision"] == 5 and second["current"]["fidelity"] == 0.25 and second["plan"] == 2 and
         second["previous"]["revision"] == 2 and second["previous"]["strategy"] == "backward")
+    models = {m["name"]: m["reaches"] for m in server.result("GET", "/collections/c/models")["models"]}
+    yield "models say what they reach, and over which bridge", (
+        models["v3"] == {"points": 1201, "strategy": "backward" if second["current"]["serving"] == "backward" else "dual",
+                         "legs": models["v3"]["legs"]} and
+        models["v3"]["legs"][-1]["through"] == [{"from": "v3", "to": "v1", "revision": 5}] and
+        models["v1"]["points"] == 1201 and models["v1"]["strategy"] is None and
+        models["v2"] == {"points": 0, "strategy": None, "legs": [{"space": "v2", "through": [], "models": ["v2"]}]})
     yield "it warns of what was never measured", any("text" in sentence for sentence in second["warnings"])
     yield "what is active is not deleted", (
         server.ask("DELETE", "/collections/c/bridges/v3/v1")[0] == 409 and
