@@ -4,6 +4,7 @@
 #include "proto/list.h"
 #include "proto/members.h"
 #include "proto/query_input.h"
+#include "proto/query_params.h"
 
 #include <float.h>
 
@@ -161,6 +162,19 @@ static enum hl_code refuse_prefetch(const struct hl_field *member, struct hl_err
     return code == HL_OK ? hl_member_refuse(member, "a query is one search", err) : code;
 }
 
+/* An explanation stands beside the points, and elsewhere the contract leaves no room. */
+static enum hl_code read_params(const struct hl_field *member, struct draft *draft,
+                                struct hl_err *err)
+{
+    enum hl_code code = hl_query_params_read(member, &draft->query.params, err);
+
+    if (code == HL_OK && draft->query.params.explains && draft->form != HL_FORM_QUERY)
+        return hl_fail(err, HL_NOT_SUPPORTED,
+                       "\"params.explain\" is not supported: this reply has no room beside "
+                       "its hits, ask /points/query");
+    return code;
+}
+
 /* What is searched for. */
 static enum hl_code read_what(const struct hl_field *member, size_t which,
                               struct hl_query *query, struct hl_err *err)
@@ -193,7 +207,7 @@ static enum hl_code read_member(const struct hl_field *member, size_t which, voi
     case FILTER:
         return hl_filter_read(member, &query->filter, err);
     case PARAMS:
-        return hl_query_params_read(member, &query->params, err);
+        return read_params(member, draft, err);
     case SCORE_THRESHOLD:
         return read_threshold(member, query, err);
     case LIMIT:

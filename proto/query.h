@@ -14,7 +14,9 @@
  * `/points/search` and `/points/recommend`, which end in the same request.
  *
  * Plain data in the arena of the tokens, with Qdrant's defaults where the body is silent.
- * Counts are at most UINT32_MAX, which is more points than a collection can have. What the
+ * Counts are at most UINT32_MAX, which is more points than a collection can have. Beyond
+ * the contract there are `params` of ours and the query `{"vectors":{"v1":[…],"v2":[…]}}`,
+ * what was asked for as several models see it. What the
  * contract has beyond this (prefetch, fusion, formulas, discovery, lookups, shard keys …)
  * would change an answer and is HL_NOT_SUPPORTED. */
 struct hl_query_input {
@@ -30,7 +32,7 @@ struct hl_query_inputs {
 
 enum hl_query_kind {
     HL_QUERY_NONE,     /* no query: points in the order of their ids */
-    HL_QUERY_NEAREST,  /* nearest */
+    HL_QUERY_NEAREST,  /* nearest, or vectors */
     HL_QUERY_RECOMMEND /* positive, negative, strategy */
 };
 
@@ -40,15 +42,29 @@ enum hl_strategy {
     HL_STRATEGY_SUM
 };
 
+enum hl_dial { HL_DIAL_UNSAID, HL_DIAL_AUTO, HL_DIAL_SET };
+
+enum hl_query_task { HL_QUERY_TASK_UNSAID, HL_QUERY_TASK_SIMILAR, HL_QUERY_TASK_SAME };
+
+/* The last seven are ours: what of them has no bridge to go through changes nothing. */
 struct hl_query_params {
     uint32_t hnsw_ef; /* 0: the server's own */
     bool exact;
     bool indexed_only;
+    bool is_own_only;  /* `across` is false: only points that have the model's own vector */
+    bool explains;     /* only where the reply has room for it: of HL_FORM_QUERY */
+    enum hl_dial dial; /* `fidelity` */
+    float fidelity;    /* 0 … 1, of HL_DIAL_SET */
+    struct hl_text score_scale; /* a model; `text` is NULL when it was omitted */
+    bool is_text;               /* `modality`: the query is a text, not an image */
+    enum hl_query_task task;
+    struct hl_text key; /* whose query it is, for a rollout; NULL when it was omitted */
 };
 
 struct hl_query {
     enum hl_query_kind kind;
     struct hl_query_input nearest;
+    struct hl_vectors vectors; /* of several models instead of `nearest`; else none */
     struct hl_query_inputs positive;
     struct hl_query_inputs negative;
     enum hl_strategy strategy;

@@ -4,8 +4,6 @@
 #include "proto/list.h"
 #include "proto/members.h"
 
-#include <float.h>
-
 static const struct hl_token an_object = {.kind = HL_TOKEN_OBJECT_BEGIN};
 
 enum hl_code hl_query_input_read(const struct hl_field *field,
@@ -106,11 +104,96 @@ static enum hl_code read_recommend(const struct hl_field *field, struct hl_query
     return code == HL_OK ? hl_recommend_check(field, query, err) : code;
 }
 
+/* ---- vectors of several models ---- */
+
+/* A name, and "@default" for the unnamed one: which is empty, and may be written so too. */
+static struct hl_text model_of(const struct hl_text *name)
+{
+    return hl_text_is(name, "@default") ? (struct hl_text){"", 0} : *name;
+}
+
+static enum hl_code read_vectors(const struct hl_field *field, struct hl_query *query,
+                                 struct hl_err *err)
+{
+    struct hl_vectors sent = {0};
+    struct hl_vector *named;
+    struct hl_token next;
+    enum hl_code code = hl_tokens_peek(field->tokens, &next, err);
+
+    query->kind = HL_QUERY_NEAREST;
+    if (code == HL_OK && next.kind != HL_TOKEN_OBJECT_BEGIN)
+        return hl_field_fail_type(field, "an object of vectors by model", &next, err);
+    if (code == HL_OK)
+        code = hl_vectors_read(field, &sent, err);
+    if (code == HL_OK && sent.n == 0)
+        return hl_field_fail_value(field, &an_object, "at least one vector", err);
+    if (code != HL_OK)
+        return code;
+    named = hl_arena_array(field->tokens->arena, sent.n, sizeof *named);
+    if (!named)
+        return hl_arena_fail(field->tokens->arena, err, "%zu vectors", sent.n);
+    for (size_t i = 0; i < sent.n; i++) {
+        named[i] = sent.items[i];
+        named[i].name = model_of(&sent.items[i].name);
+        for (size_t j = 0; j < i; j++)
+            if (hl_text_compare(&named[i].name, &named[j].name) == 0)
+                return hl_field_fail_value(field, &an_object, "one vector of each model",
+                                           err);
+    }
+    query->vectors = (struct hl_vectors){named, sent.n};
+    return HL_OK;
+}
+
+static enum hl_code read_vectors_member(const struct hl_field *member, size_t which,
+                                        void *self, struct hl_err *err)
+{
+    (void)which;
+    return read_vectors(member, self, err);
+}
+
+/* Whether the object that comes next has one of the names as its first key. The tokens are
+ * a value, and reading on in a copy of them takes nothing from these. */
+static enum hl_code begins_with(const struct hl_field *field, const char *const *names,
+                                size_t n_names, bool *ret_does, struct hl_err *err)
+{
+    struct hl_tokens tokens = *field->tokens;
+    struct hl_token token;
+    enum hl_code code = hl_tokens_next(&tokens, &token, err);
+
+    *ret_does = false;
+    if (code == HL_OK && token.kind == HL_TOKEN_OBJECT_BEGIN)
+        code = hl_tokens_next(&tokens, &token, err);
+    if (code != HL_OK || token.kind != HL_TOKEN_KEY)
+        return code;
+    for (size_t i = 0; i < n_names && !*ret_does; i++) {
+        const struct hl_text key = {token.text, token.len};
+
+        *ret_does = hl_text_is(&key, names[i]);
+    }
+    return HL_OK;
+}
+
+static enum hl_code read_nearest(const struct hl_field *field, struct hl_query *query,
+                                 struct hl_err *err)
+{
+    static const char *const names[] = {"vectors"};
+    static const struct hl_members members = {HL_MEMBERS_OF(names), HL_MEMBER(0),
+                                              read_vectors_member};
+    bool is_several = false;
+    enum hl_code code = begins_with(field, names, 1, &is_several, err);
+
+    query->kind = HL_QUERY_NEAREST;
+    if (code == HL_OK && is_several)
+        return hl_members_read(field, &members, query, err);
+    return code == HL_OK ? hl_query_input_read(field, &query->nearest, err) : code;
+}
+
 /* ---- query ---- */
 
 enum {
     NEAREST,
     RECOMMEND,
+    VECTORS,
     MMR,
     DISCOVER,
     CONTEXT,
@@ -124,8 +207,8 @@ enum {
 };
 
 static const char *const query_names[] = {
-    "nearest", "recommend", "mmr",     "discover", "context",           "order_by",
-    "fusion",  "rrf",       "formula", "sample",   "relevance_feedback"};
+    "nearest",  "recommend", "vectors", "mmr",     "discover", "context",
+    "order_by", "fusion",    "rrf",     "formula", "sample",   "relevance_feedback"};
 
 struct what_draft {
     struct hl_query *query;
@@ -140,36 +223,17 @@ static enum hl_code read_what_member(const struct hl_field *member, size_t which
     draft->n_queries++;
     switch (which) {
     case NEAREST:
-        draft->query->kind = HL_QUERY_NEAREST;
-        return hl_query_input_read(member, &draft->query->nearest, err);
+        return read_nearest(member, draft->query, err);
+    case VECTORS:
+        return read_vectors(member, draft->query, err);
     case RECOMMEND:
         return read_recommend(member, draft->query, err);
     default:
         return hl_member_refuse(
-            member, "a query is a vector, a point id, \"nearest\" or \"recommend\"", err);
+            member,
+            "a query is a vector, a point id, \"nearest\", \"recommend\" or \"vectors\"",
+            err);
     }
-}
-
-/* Whether the object that comes next is one of the queries, by its first key. The tokens
- * are a value, and reading on in a copy of them takes nothing from these. */
-static enum hl_code is_query(const struct hl_field *field, bool *ret_is_query,
-                             struct hl_err *err)
-{
-    struct hl_tokens tokens = *field->tokens;
-    struct hl_token token;
-    enum hl_code code = hl_tokens_next(&tokens, &token, err);
-
-    *ret_is_query = false;
-    if (code == HL_OK && token.kind == HL_TOKEN_OBJECT_BEGIN)
-        code = hl_tokens_next(&tokens, &token, err);
-    if (code != HL_OK || token.kind != HL_TOKEN_KEY)
-        return code;
-    for (size_t i = 0; i < N_QUERIES && !*ret_is_query; i++) {
-        const struct hl_text key = {token.text, token.len};
-
-        *ret_is_query = hl_text_is(&key, query_names[i]);
-    }
-    return HL_OK;
 }
 
 enum hl_code hl_query_what_read(const struct hl_field *field, struct hl_query *query,
@@ -178,99 +242,14 @@ enum hl_code hl_query_what_read(const struct hl_field *field, struct hl_query *q
     static const struct hl_members members = {query_names, N_QUERIES, 0, read_what_member};
     struct what_draft draft = {query, 0};
     bool is_object = false;
-    enum hl_code code = is_query(field, &is_object, err);
+    enum hl_code code = begins_with(field, query_names, N_QUERIES, &is_object, err);
 
     if (code != HL_OK)
         return code;
-    if (!is_object) {
-        query->kind = HL_QUERY_NEAREST;
-        return hl_query_input_read(field, &query->nearest, err);
-    }
+    if (!is_object)
+        return read_nearest(field, query, err);
     code = hl_members_read(field, &members, &draft, err);
     if (code == HL_OK && draft.n_queries != 1)
         return hl_field_fail_value(field, &an_object, "one query", err);
-    return code;
-}
-
-/* ---- params ---- */
-
-enum { HNSW_EF, EXACT, QUANTIZATION, INDEXED_ONLY, ACORN, IDF };
-
-/* Kept from changing an answer by what they are here: codes are always checked against the
- * floats, and filters are always walked with. */
-static enum hl_code read_quantization_member(const struct hl_field *member, size_t which,
-                                             void *self, struct hl_err *err)
-{
-    bool is_on;
-    double factor;
-
-    (void)self;
-    if (which == 2)
-        return hl_field_double(member, 1, DBL_MAX, &factor, err);
-    return hl_field_bool(member, &is_on, err);
-}
-
-static enum hl_code read_acorn_member(const struct hl_field *member, size_t which,
-                                      void *self, struct hl_err *err)
-{
-    bool is_on;
-    double share;
-
-    (void)self;
-    return which == 0 ? hl_field_bool(member, &is_on, err)
-                      : hl_field_double(member, 0, 1, &share, err);
-}
-
-static enum hl_code read_idf(const struct hl_field *member, struct hl_err *err)
-{
-    static const char *const names[] = {"global"};
-    enum hl_token_kind kind;
-    size_t which;
-    enum hl_code code = hl_field_kind(member, &kind, err);
-
-    if (code == HL_OK && kind == HL_TOKEN_OBJECT_BEGIN)
-        return hl_member_refuse(member, "sparse vectors are searched by dot product", err);
-    return code == HL_OK ? hl_field_enum(member, names, 1, &which, err) : code;
-}
-
-static enum hl_code read_params_member(const struct hl_field *member, size_t which,
-                                       void *self, struct hl_err *err)
-{
-    static const char *const quantization_names[] = {"ignore", "rescore", "oversampling"};
-    static const struct hl_members quantization = {HL_MEMBERS_OF(quantization_names), 0,
-                                                   read_quantization_member};
-    static const char *const acorn_names[] = {"enable", "max_selectivity"};
-    static const struct hl_members acorn = {HL_MEMBERS_OF(acorn_names), 0,
-                                            read_acorn_member};
-    struct hl_query_params *params = self;
-
-    switch (which) {
-    case HNSW_EF:
-        return hl_limit_read(member, &params->hnsw_ef, err);
-    case EXACT:
-        return hl_field_bool(member, &params->exact, err);
-    case INDEXED_ONLY:
-        return hl_field_bool(member, &params->indexed_only, err);
-    case QUANTIZATION:
-        return hl_members_read(member, &quantization, NULL, err);
-    case ACORN:
-        return hl_members_read(member, &acorn, NULL, err);
-    default:
-        return read_idf(member, err);
-    }
-}
-
-enum hl_code hl_query_params_read(const struct hl_field *field,
-                                  struct hl_query_params *ret_params, struct hl_err *err)
-{
-    static const char *const names[] = {
-        [HNSW_EF] = "hnsw_ef",           [EXACT] = "exact", [QUANTIZATION] = "quantization",
-        [INDEXED_ONLY] = "indexed_only", [ACORN] = "acorn", [IDF] = "idf"};
-    static const struct hl_members members = {HL_MEMBERS_OF(names), 0, read_params_member};
-    struct hl_query_params params = {0};
-    enum hl_code code = hl_members_read(field, &members, &params, err);
-
-    if (code == HL_OK)
-        *ret_params = params;
     return code;
 }

@@ -20,12 +20,9 @@ enum hl_code hl_strategy_read(const struct hl_field *field, enum hl_strategy *re
 enum hl_code hl_recommend_check(const struct hl_field *field, const struct hl_query *query,
                                 struct hl_err *err);
 
-/* `query`: an input, `{"nearest":…}` or `{"recommend":{…}}`. */
+/* `query`: an input, `{"nearest":…}`, `{"recommend":{…}}` or `{"vectors":{…}}`, which may
+ * stand in "nearest" too. */
 enum hl_code hl_query_what_read(const struct hl_field *field, struct hl_query *query,
                                 struct hl_err *err);
-
-/* `params`. */
-enum hl_code hl_query_params_read(const struct hl_field *field,
-                                  struct hl_query_params *ret_params, struct hl_err *err);
 
 #endif

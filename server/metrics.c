@@ -14,6 +14,11 @@ const int64_t hl_metrics_bounds_us[HL_METRICS_N_BOUNDS] = {
     50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000,
 };
 
+/* Likewise of what a bridge takes for one query. */
+const int64_t hl_metrics_map_bounds_us[HL_METRICS_N_MAP_BOUNDS] = {
+    10, 25, 50, 100, 250, 500, 1000, 5000,
+};
+
 /* Every status we answer with; anything else is counted as 0, "other". */
 const int hl_metrics_statuses[HL_METRICS_N_STATUSES] = {
     0,   200, 202, 204, 206, 304, 400, 401, 403, 404, 405, 408,
@@ -126,6 +131,17 @@ void hl_metrics_answered(struct hl_metrics *metrics, size_t route, int status,
     count(&cell->sum_us, took_us > 0 ? took_us : 0);
     if (status >= 400)
         count_rejected(shard, status);
+}
+
+void hl_metrics_mapped(struct hl_metrics *metrics, int64_t took_us)
+{
+    struct hl_metrics_shard *shard = shard_of(metrics);
+    size_t bucket = 0;
+
+    while (bucket < HL_METRICS_N_MAP_BOUNDS && took_us > hl_metrics_map_bounds_us[bucket])
+        bucket++;
+    count(&shard->map_buckets[bucket], 1);
+    count(&shard->map_sum_us, took_us);
 }
 
 bool hl_metrics_answers(const struct hl_metrics *metrics, size_t route, size_t n,

@@ -97,6 +97,9 @@ void hl_metrics_add(struct hl_metrics *metrics, enum hl_counter metric, int64_t 
 void hl_metrics_answered(struct hl_metrics *metrics, size_t route, int status,
                          int64_t took_us);
 
+/* A query went through a bridge, in `took_us`. */
+void hl_metrics_mapped(struct hl_metrics *metrics, int64_t took_us);
+
 /* One kind of answer a route gave: how often, and how long that took in all. */
 struct hl_metrics_answers {
     int status; /* 0: a status that has no row of its own */

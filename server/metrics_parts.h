@@ -9,9 +9,15 @@
 
 /* What metrics.c counts and metrics_print.c prints; nobody else includes it. */
 
-enum { HL_METRICS_N_BOUNDS = 16, HL_METRICS_N_STATUSES = 24, HL_METRICS_N_SHARDS = 16 };
+enum {
+    HL_METRICS_N_BOUNDS = 16,
+    HL_METRICS_N_MAP_BOUNDS = 8,
+    HL_METRICS_N_STATUSES = 24,
+    HL_METRICS_N_SHARDS = 16
+};
 
 extern const int64_t hl_metrics_bounds_us[HL_METRICS_N_BOUNDS];
+extern const int64_t hl_metrics_map_bounds_us[HL_METRICS_N_MAP_BOUNDS];
 extern const int hl_metrics_statuses[HL_METRICS_N_STATUSES];
 
 typedef _Atomic(int64_t) hl_counter;
@@ -26,6 +32,8 @@ struct hl_metrics_cell {
 /* Pages of cells nobody counts in are never touched, and so cost nothing. */
 struct hl_metrics_shard {
     alignas(64) hl_counter counts[HL_N_METRICS];
+    hl_counter map_buckets[HL_METRICS_N_MAP_BOUNDS + 1];
+    hl_counter map_sum_us;
     struct hl_metrics_cell *cells; /* [n_routes + 1][HL_METRICS_N_STATUSES] */
 };
 

@@ -204,6 +204,31 @@ static void print_durations(const struct page *page)
     }
 }
 
+/* What bridges cost, and how many queries go through them. */
+static void print_maps(const struct page *page)
+{
+    static const char name[] = "heirloom_query_map_duration_seconds";
+    uint64_t below = 0, sum_us = 0;
+
+    print_head(page->buf, name, "histogram",
+               "Time to take a query through its bridges, of those that go through any.");
+    for (size_t j = 0; j <= HL_METRICS_N_MAP_BOUNDS; j++) {
+        for (size_t i = 0; i < HL_METRICS_N_SHARDS; i++)
+            below += load(&page->metrics->shards[i].map_buckets[j]);
+        hl_buf_print(page->buf, "%s_bucket{le=\"", name);
+        if (j < HL_METRICS_N_MAP_BOUNDS)
+            hl_encode_double(page->buf, (double)hl_metrics_map_bounds_us[j] / 1e6);
+        else
+            hl_buf_add_text(page->buf, "+Inf");
+        hl_buf_print(page->buf, "\"} %llu\n", (unsigned long long)below);
+    }
+    for (size_t i = 0; i < HL_METRICS_N_SHARDS; i++)
+        sum_us += load(&page->metrics->shards[i].map_sum_us);
+    hl_buf_print(page->buf, "%s_sum ", name);
+    print_seconds(page->buf, (double)sum_us / 1e6);
+    hl_buf_print(page->buf, "%s_count %llu\n", name, (unsigned long long)below);
+}
+
 static void print_build(const struct page *page)
 {
     const struct hl_metrics_build *build = &page->metrics->build;
@@ -279,6 +304,7 @@ void hl_metrics_print(const struct hl_metrics *metrics, struct hl_buf *buf)
                "Requests answered, by route and status.");
     print_all(&page, SERIES_TOTAL, "heirloom_http_requests_total");
     print_durations(&page);
+    print_maps(&page);
     print_qdrants(&page);
     print_process(&page);
     hl_free(sums);

@@ -7,7 +7,10 @@
 
 /* One query, and the flow of all of them:
  *
- *     decode (search_body.c) -> look -> settle -> aim -> find -> [group] -> show */
+ *     decode (search_body.c) -> look -> settle -> aim -> find -> [group] -> show
+ *
+ * To aim is to find out whose query it is, which plan the layout has for it, and what the
+ * query is in each of the spaces that the plan goes to. */
 static enum hl_code answer_one(struct hl_search *search, size_t which, struct hl_buf *out,
                                struct hl_err *err)
 {
@@ -22,6 +25,8 @@ static enum hl_code answer_one(struct hl_search *search, size_t which, struct hl
         code = hl_aim_take(search, which, &aim, err);
     if (code != HL_OK)
         return code;
+    if (aim.is_mapped)
+        hl_metrics_mapped(search->metrics, aim.map_us);
     if (query->is_grouped) {
         code = hl_aim_group(search, &aim, &groups, err);
         return code == HL_OK ? hl_search_show_groups(search, query, &groups, out, err)
@@ -35,6 +40,8 @@ static enum hl_code answer_one(struct hl_search *search, size_t which, struct hl
     hits = (struct hl_hits){hits.items + skipped, hits.n - skipped};
     hl_buf_add_text(out, search->is_bare ? "" : "{\"points\":");
     code = hl_search_show_hits(search, query, &hits, out, err);
+    if (query->params.explains && code == HL_OK)
+        hl_search_explain(search, &aim, &hits, out);
     hl_buf_add_text(out, search->is_bare ? "" : "}");
     return code;
 }
@@ -44,7 +51,8 @@ static enum hl_code open_look(struct hl_search *search, struct hl_err *err)
     const size_t n = search->queries.n;
     const struct hl_filter **filters =
         hl_arena_array(search->arena, n ? n : 1, sizeof(const struct hl_filter *));
-    struct hl_look_wish wish = {.filters = filters, .n_filters = n};
+    struct hl_look_wish wish = {
+        .filters = filters, .n_filters = n, .leave_out = hl_plan_leave_out, .self = search};
 
     if (!filters)
         return hl_arena_fail(search->arena, err, "the filters of %zu queries", n);
@@ -107,7 +115,9 @@ static enum hl_code begin(struct hl_server *server, struct hl_request *request,
                                  .scratch_bytes =
                                      (size_t)server->config->limits.request_memory_mb << 20,
                                  .arena = request->arena,
-                                 .deadline = &request->deadline};
+                                 .deadline = &request->deadline,
+                                 .clock = server->clock,
+                                 .metrics = server->metrics};
     code = hl_search_decode(request, call, &search->queries, err);
     if (code == HL_OK)
         code = hl_collections_acquire(server->collections, &request->params[0],

@@ -23,21 +23,73 @@ static void set_unsaid(const struct hl_layout *layout, struct hl_err *err)
     hl_buf_done(&names);
 }
 
-static const struct hl_space *find_space(struct hl_search *search,
-                                         const struct hl_query *query, struct hl_err *err)
+static const struct hl_space *find_named(const struct hl_layout *layout,
+                                         const struct hl_text *name, struct hl_err *err)
 {
-    const struct hl_layout *layout = hl_look_layout(search->look);
-    const struct hl_text unnamed = {"", 0};
-    const struct hl_text *name = query->using_name.text ? &query->using_name : &unnamed;
     const struct hl_space *space = hl_layout_find(layout, name);
 
-    if (!space && !query->using_name.text)
-        set_unsaid(layout, err);
-    else if (!space)
+    if (!space)
         hl_err_set(err, HL_UNKNOWN_VECTOR,
                    "Wrong input: Not existing vector name error: %.*s", (int)name->len,
                    name->text);
     return space;
+}
+
+static const struct hl_vector *find_sent(const struct hl_query *query, const char *name)
+{
+    for (size_t i = 0; i < query->vectors.n; i++)
+        if (hl_text_is(&query->vectors.items[i].name, name))
+            return &query->vectors.items[i];
+    return NULL;
+}
+
+/* Of what was sent for several models; those in a layout stand in the order they were made.
+ */
+static enum hl_code choose_sent(const struct hl_layout *layout,
+                                const struct hl_query *query,
+                                const struct hl_space **ret_space, struct hl_err *err)
+{
+    const struct hl_plans *plans = hl_plans_of(layout);
+    const struct hl_space *newest = NULL, *served = NULL;
+
+    for (size_t i = 0; i < query->vectors.n; i++) {
+        const struct hl_space *space =
+            find_named(layout, &query->vectors.items[i].name, err);
+
+        if (!space)
+            return hl_err_code(err);
+        if (!newest || space > newest)
+            newest = space;
+        if (plans && hl_plan_in(plans, space->id, HL_PLAN_SOME) &&
+            (!served || space > served))
+            served = space;
+    }
+    *ret_space = served ? served : newest;
+    return HL_OK;
+}
+
+enum hl_code hl_aim_model(const struct hl_layout *layout, const struct hl_query *query,
+                          const struct hl_space **ret_space, struct hl_err *err)
+{
+    const struct hl_text unnamed = {"", 0};
+    const struct hl_space *space;
+
+    if (!query->using_name.text && query->vectors.n > 0)
+        return choose_sent(layout, query, ret_space, err);
+    if (!query->using_name.text && !hl_layout_find(layout, &unnamed)) {
+        set_unsaid(layout, err);
+        return hl_err_code(err);
+    }
+    space = find_named(layout, query->using_name.text ? &query->using_name : &unnamed, err);
+    if (!space)
+        return hl_err_code(err);
+    if (query->vectors.n > 0 && !find_sent(query, space->name))
+        return hl_fail(err, HL_WRONG_INPUT,
+                       "Wrong input: \"using\" is \"%s\", and no vector of it is among "
+                       "\"vectors\"",
+                       space->name);
+    *ret_space = space;
+    return HL_OK;
 }
 
 /* ---- the vectors ---- */
@@ -79,10 +131,9 @@ static enum hl_code copy_stored(struct hl_arena *arena,
     return HL_OK;
 }
 
-/* The vector that a point has in the space. */
-static enum hl_code load_vector(struct hl_search *search, const struct hl_space *space,
-                                const struct hl_id *id, struct hl_vector *ret_vector,
-                                struct hl_err *err)
+enum hl_code hl_aim_load(struct hl_search *search, const struct hl_id *id,
+                         const struct hl_space *space, struct hl_vector *ret_vector,
+                         bool *ret_has, struct hl_err *err)
 {
     char words[HL_ID_TEXT_SIZE];
     struct hl_reader *reader;
@@ -93,55 +144,77 @@ static enum hl_code load_vector(struct hl_search *search, const struct hl_space 
 
     if (code != HL_OK)
         return code;
-    hl_id_print(id, words);
     code = hl_reader_find(reader, id, &point, err);
-    if (code == HL_NOT_FOUND)
+    if (code == HL_NOT_FOUND) {
+        hl_id_print(id, words);
         return hl_fail(err, HL_NOT_FOUND, "Not found: No point with id %s found", words);
+    }
     if (code != HL_OK)
         return code;
     while (i < point.n_places && point.places[i].space != space->id)
         i++;
-    if (i == point.n_places)
-        return hl_fail(err, HL_NOT_FOUND, "Not found: Vector with name \"%s\" for point %s",
-                       space->name, words);
+    *ret_has = i < point.n_places;
+    if (!*ret_has)
+        return HL_OK;
     code = hl_reader_vector(reader, point.places[i].row, &stored, err);
     return code == HL_OK
                ? copy_stored(search->arena, &stored, space->dim == 0, ret_vector, err)
                : code;
 }
 
+/* ---- the examples ---- */
+
 struct gathered {
-    const struct hl_space *space;
-    struct hl_id *ids; /* room for all inputs of the query */
-    size_t n_ids;
+    struct hl_example *examples; /* room for all of the query */
+    struct hl_id *ids;           /* likewise; of those that are points */
+    size_t n, n_ids;
 };
 
-/* NULL: it failed. */
-static const struct hl_vector *take_inputs(struct hl_search *search,
-                                           struct gathered *gathered,
-                                           const struct hl_query_inputs *inputs,
-                                           struct hl_err *err)
+static enum hl_code take_input(struct hl_search *search, const struct hl_space *space,
+                               const struct hl_query_input *input,
+                               struct gathered *gathered, struct hl_err *err)
 {
-    struct hl_vector *vectors =
-        hl_arena_array(search->arena, inputs->n ? inputs->n : 1, sizeof *vectors);
+    struct hl_example *example = &gathered->examples[gathered->n++];
+    enum hl_code code;
+
+    *example = (struct hl_example){.has_own = true, .vector = input->vector};
+    if (input->is_id) {
+        gathered->ids[gathered->n_ids++] = input->id;
+        example->is_id = true;
+        example->id = input->id;
+        code = hl_aim_load(search, &input->id, space, &example->vector, &example->has_own,
+                           err);
+    } else {
+        code = check_vector(space, &input->vector, err);
+    }
+    return code == HL_OK ? hl_deadline_check(search->deadline, "the search", err) : code;
+}
+
+static enum hl_code take_inputs(struct hl_search *search, const struct hl_space *space,
+                                const struct hl_query_inputs *inputs,
+                                struct gathered *gathered, struct hl_err *err)
+{
     enum hl_code code = HL_OK;
 
-    if (!vectors)
-        hl_arena_fail(search->arena, err, "%zu examples", inputs->n);
-    for (size_t i = 0; vectors && i < inputs->n && code == HL_OK; i++) {
-        const struct hl_query_input *input = &inputs->items[i];
+    for (size_t i = 0; i < inputs->n && code == HL_OK; i++)
+        code = take_input(search, space, &inputs->items[i], gathered, err);
+    return code;
+}
 
-        if (input->is_id) {
-            gathered->ids[gathered->n_ids++] = input->id;
-            code = load_vector(search, gathered->space, &input->id, &vectors[i], err);
-        } else {
-            vectors[i] = input->vector;
-            code = check_vector(gathered->space, &vectors[i], err);
-        }
-        if (code == HL_OK)
-            code = hl_deadline_check(search->deadline, "the search", err);
+/* What was sent for other models is looked at as well, or a mistake in it would be silent
+ * until a bridge leads there. */
+static enum hl_code check_sent(const struct hl_layout *layout, const struct hl_query *query,
+                               struct hl_err *err)
+{
+    enum hl_code code = HL_OK;
+
+    for (size_t i = 0; i < query->vectors.n && code == HL_OK; i++) {
+        const struct hl_vector *vector = &query->vectors.items[i];
+        const struct hl_space *space = find_named(layout, &vector->name, err);
+
+        code = space ? check_vector(space, vector, err) : hl_err_code(err);
     }
-    return code == HL_OK ? vectors : NULL;
+    return code;
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -149,27 +222,36 @@ static int compare_ids(const void *a, const void *b)
     return hl_id_compare(a, b);
 }
 
-/* ---- what it comes to ---- */
-
-/* A sum of scalar products is the product with the sum; of distances nothing like it is
- * true. */
-static enum hl_code mix(struct hl_search *search, struct hl_aim *aim, struct hl_err *err)
+static enum hl_code take_examples(struct hl_search *search, struct hl_aim *aim,
+                                  struct hl_examples *ret_examples, struct hl_err *err)
 {
-    enum hl_distance distance = aim->space->distance;
+    const struct hl_query *query = aim->query;
+    struct hl_query_input input = query->nearest;
+    const struct hl_query_inputs one = {&input, 1};
+    const struct hl_query_inputs *positive =
+        query->kind == HL_QUERY_NEAREST ? &one : &query->positive;
+    const size_t n = positive->n + query->negative.n;
+    struct gathered gathered = {
+        .examples = hl_arena_array(search->arena, n, sizeof *gathered.examples),
+        .ids = hl_arena_array(search->arena, n, sizeof *gathered.ids)};
+    enum hl_code code;
 
-    aim->kind = HL_AIM_VECTOR;
-    aim->scale = 1;
-    if (aim->query->kind == HL_QUERY_NEAREST) {
-        aim->vector = aim->positive[0];
-        return HL_OK;
-    }
-    if (aim->query->strategy == HL_STRATEGY_AVERAGE)
-        return hl_mix_average(search->arena, aim, &aim->vector, err);
-    if (aim->query->strategy == HL_STRATEGY_SUM &&
-        (distance == HL_COSINE || distance == HL_DOT))
-        return hl_mix_sum(search->arena, aim, distance == HL_COSINE, &aim->vector,
-                          &aim->scale, err);
-    aim->kind = HL_AIM_RANK;
+    if (!gathered.examples || !gathered.ids)
+        return hl_arena_fail(search->arena, err, "%zu examples", n);
+    code = check_sent(hl_look_layout(search->look), query, err);
+    if (code != HL_OK)
+        return code;
+    if (query->vectors.n > 0)
+        input.vector = *find_sent(query, aim->space->name);
+    code = take_inputs(search, aim->space, positive, &gathered, err);
+    if (code == HL_OK)
+        code = take_inputs(search, aim->space, &query->negative, &gathered, err);
+    if (code != HL_OK)
+        return code;
+    qsort(gathered.ids, gathered.n_ids, sizeof *gathered.ids, compare_ids);
+    aim->excluded = gathered.ids;
+    aim->n_excluded = gathered.n_ids;
+    *ret_examples = (struct hl_examples){gathered.examples, positive->n, query->negative.n};
     return HL_OK;
 }
 
@@ -177,38 +259,17 @@ enum hl_code hl_aim_take(struct hl_search *search, size_t which, struct hl_aim *
                          struct hl_err *err)
 {
     const struct hl_query *query = &search->queries.items[which];
-    const struct hl_query_inputs nearest = {&query->nearest, 1};
-    const struct hl_query_inputs *positive =
-        query->kind == HL_QUERY_NEAREST ? &nearest : &query->positive;
-    struct hl_aim aim = {.kind = HL_AIM_ALL, .query = query, .which = which};
-    struct gathered gathered = {0};
-    enum hl_code code;
+    struct hl_aim aim = {.query = query, .which = which, .order = HL_DOT};
+    struct hl_examples examples;
+    enum hl_code code = HL_OK;
 
-    if (query->kind == HL_QUERY_NONE) {
-        *ret_aim = aim;
-        return HL_OK;
+    if (query->kind != HL_QUERY_NONE) {
+        code = hl_aim_model(hl_look_layout(search->look), query, &aim.space, err);
+        if (code == HL_OK)
+            code = take_examples(search, &aim, &examples, err);
+        if (code == HL_OK)
+            code = hl_plan_legs(search, &examples, &aim, err);
     }
-    aim.n_positive = positive->n;
-    aim.n_negative = query->negative.n;
-    gathered.ids = hl_arena_array(search->arena, aim.n_positive + aim.n_negative,
-                                  sizeof *gathered.ids);
-    if (!gathered.ids)
-        return hl_arena_fail(search->arena, err, "%zu examples",
-                             aim.n_positive + aim.n_negative);
-    gathered.space = find_space(search, query, err);
-    if (!gathered.space)
-        return hl_err_code(err);
-    aim.positive = take_inputs(search, &gathered, positive, err);
-    if (!aim.positive)
-        return hl_err_code(err);
-    aim.negative = take_inputs(search, &gathered, &query->negative, err);
-    if (!aim.negative)
-        return hl_err_code(err);
-    qsort(gathered.ids, gathered.n_ids, sizeof *gathered.ids, compare_ids);
-    aim.space = gathered.space;
-    aim.excluded = gathered.ids;
-    aim.n_excluded = gathered.n_ids;
-    code = mix(search, &aim, err);
     if (code == HL_OK)
         *ret_aim = aim;
     return code;

@@ -5,6 +5,7 @@
 #include "server/body.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -52,6 +53,102 @@ static enum hl_code take_bool(const struct hl_request *request, const char *name
     return HL_OK;
 }
 
+/* A number as JSON has it. */
+static bool read_number(const struct hl_request *request, const char *text,
+                        double *ret_value)
+{
+    struct hl_tokens tokens;
+    struct hl_token token;
+    struct hl_err ignored;
+    size_t len = strlen(text);
+
+    hl_tokens_init(&tokens, text, len, request->arena);
+    if (hl_tokens_next(&tokens, &token, &ignored) != HL_OK ||
+        token.kind != HL_TOKEN_NUMBER || token.len != len)
+        return false;
+    *ret_value = hl_number_double(text, len);
+    return true;
+}
+
+static enum hl_code take_fidelity(const struct hl_request *request,
+                                  struct hl_query_params *params, struct hl_err *err)
+{
+    const char *text = hl_request_query(request, "fidelity");
+    double value;
+
+    if (!text)
+        return HL_OK;
+    if (strcmp(text, "auto") == 0) {
+        params->dial = HL_DIAL_AUTO;
+        return HL_OK;
+    }
+    if (!read_number(request, text, &value) || value < 0 || value > 1)
+        return fail_param("fidelity", text, "a number from 0 to 1, or auto", err);
+    params->dial = HL_DIAL_SET;
+    params->fidelity = (float)value;
+    return HL_OK;
+}
+
+/* Which of two words; the first when there is none. */
+static enum hl_code take_word(const struct hl_request *request, const char *name,
+                              const char *const words[2], size_t *ret_which,
+                              struct hl_err *err)
+{
+    const char *text = hl_request_query(request, name);
+    char must_be[32];
+
+    if (!text)
+        return HL_OK;
+    if (strcmp(text, words[0]) != 0 && strcmp(text, words[1]) != 0) {
+        snprintf(must_be, sizeof must_be, "%s or %s", words[0], words[1]);
+        return fail_param(name, text, must_be, err);
+    }
+    *ret_which = strcmp(text, words[0]) == 0 ? 0 : 1;
+    return HL_OK;
+}
+
+static struct hl_text take_text(const struct hl_request *request, const char *name)
+{
+    const char *text = hl_request_query(request, name);
+
+    return (struct hl_text){text, text ? strlen(text) : 0};
+}
+
+/* What a body says in `params`. */
+static enum hl_code take_params(const struct hl_request *request,
+                                struct hl_query_params *params, struct hl_err *err)
+{
+    static const char *const modalities[] = {"image", "text"};
+    static const char *const tasks[] = {"similar", "same"};
+    bool is_across = true;
+    size_t modality = 0, task = SIZE_MAX;
+    enum hl_code code = take_count(request, "hnsw_ef", 1, &params->hnsw_ef, err);
+
+    if (code == HL_OK)
+        code = take_bool(request, "exact", &params->exact, err);
+    if (code == HL_OK)
+        code = take_bool(request, "across", &is_across, err);
+    if (code == HL_OK)
+        code = take_bool(request, "explain", &params->explains, err);
+    if (code == HL_OK)
+        code = take_fidelity(request, params, err);
+    if (code == HL_OK)
+        code = take_word(request, "modality", modalities, &modality, err);
+    if (code == HL_OK)
+        code = take_word(request, "task", tasks, &task, err);
+    if (code != HL_OK)
+        return code;
+    params->is_own_only = !is_across;
+    params->is_text = modality == 1;
+    if (task != SIZE_MAX)
+        params->task = task == 0 ? HL_QUERY_TASK_SIMILAR : HL_QUERY_TASK_SAME;
+    params->key = take_text(request, "key");
+    params->score_scale = take_text(request, "score_scale");
+    if (params->score_scale.text && hl_text_is(&params->score_scale, "@default"))
+        params->score_scale.len = 0;
+    return HL_OK;
+}
+
 /* Little-endian float32, as this program's machines have them. */
 static enum hl_code take_values(const struct hl_request *request,
                                 struct hl_vector *ret_vector, struct hl_err *err)
@@ -80,21 +177,17 @@ static enum hl_code decode_raw(const struct hl_request *request, struct hl_query
                                struct hl_err *err)
 {
     struct hl_query query = {.kind = HL_QUERY_NEAREST, .limit = 10};
-    const char *name = hl_request_query(request, "using");
     enum hl_code code = take_count(request, "limit", 1, &query.limit, err);
 
     if (code == HL_OK)
         code = take_count(request, "offset", 0, &query.offset, err);
     if (code == HL_OK)
-        code = take_count(request, "hnsw_ef", 1, &query.params.hnsw_ef, err);
-    if (code == HL_OK)
-        code = take_bool(request, "exact", &query.params.exact, err);
+        code = take_params(request, &query.params, err);
     if (code == HL_OK)
         code = take_values(request, &query.nearest.vector, err);
     if (code != HL_OK)
         return code;
-    if (name)
-        query.using_name = (struct hl_text){name, strlen(name)};
+    query.using_name = take_text(request, "using");
     *ret_query = query;
     return HL_OK;
 }

@@ -3,34 +3,14 @@
 
 #include <stdlib.h>
 
-struct found {
-    struct hl_hit *hits;
-    size_t n;
-};
-
-static enum hl_code copy_hits(struct hl_arena *arena, const struct hl_hits *hits,
-                              float scale, struct found *ret_found, struct hl_err *err)
-{
-    struct hl_hit *copy = hl_arena_array(arena, hits->n ? hits->n : 1, sizeof *copy);
-
-    if (!copy)
-        return hl_arena_fail(arena, err, "%zu hits", hits->n);
-    for (size_t i = 0; i < hits->n; i++) {
-        copy[i] = hits->items[i];
-        copy[i].score *= scale;
-    }
-    *ret_found = (struct found){copy, hits->n};
-    return HL_OK;
-}
-
 /* Without a query every point is as good as the next, and Qdrant says 1. */
 static enum hl_code find_all(struct hl_search *search, const struct hl_aim *aim, size_t k,
-                             struct hl_arena *arena, struct found *ret_found,
+                             struct hl_arena *arena, struct hl_hits *ret_hits,
                              struct hl_err *err)
 {
     uint32_t limit = k < UINT32_MAX ? (uint32_t)k : UINT32_MAX;
     const uint32_t *numbers = NULL;
-    struct hl_hit *hits;
+    struct hl_pick *picks;
     size_t n = 0;
     const struct hl_look_page page = {
         .which = aim->which, .limit = limit, .deadline = search->deadline};
@@ -38,46 +18,109 @@ static enum hl_code find_all(struct hl_search *search, const struct hl_aim *aim,
 
     if (code != HL_OK)
         return code;
-    hits = hl_arena_array(arena, n ? n : 1, sizeof *hits);
-    if (!hits)
+    picks = hl_arena_array(arena, n ? n : 1, sizeof *picks);
+    if (!picks)
         return hl_arena_fail(arena, err, "%zu points", n);
     for (size_t i = 0; i < n; i++)
-        hits[i] = (struct hl_hit){.score = 1, .number = numbers[i]};
-    *ret_found = (struct found){hits, n};
+        picks[i] = (struct hl_pick){.score = 1, .number = numbers[i], .raw = 1};
+    *ret_hits = (struct hl_hits){picks, n};
     return HL_OK;
 }
 
-static enum hl_code find_near(struct hl_search *search, const struct hl_aim *aim, size_t k,
-                              struct hl_arena *arena, struct found *ret_found,
-                              struct hl_err *err)
+/* ---- one leg ---- */
+
+static enum hl_code find_on(const struct hl_leg_search *work, size_t shelf,
+                            struct hl_hits *ret_hits, struct hl_err *err)
 {
-    const struct hl_query *query = aim->query;
-    const struct hl_find find = {.space = aim->space,
-                                 .values = aim->vector.values,
-                                 .indices = aim->vector.indices,
-                                 .n = aim->vector.n,
-                                 .k = k,
+    const struct hl_query *query = work->aim->query;
+    const struct hl_aim_leg *leg = work->leg;
+    const struct hl_find find = {.space = leg->shelves[shelf],
+                                 .values = leg->vector.values,
+                                 .indices = leg->vector.indices,
+                                 .n = leg->vector.n,
+                                 .k = work->k,
                                  .beam = query->params.hnsw_ef,
                                  .is_exact = query->params.exact,
                                  .is_indexed_only = query->params.indexed_only,
-                                 .which = aim->which,
-                                 .deadline = search->deadline};
-    struct hl_hits hits = {0};
+                                 .which = work->aim->which,
+                                 .without = leg->plan ? leg->plan->without : NULL,
+                                 .n_without = leg->plan ? leg->plan->n_without : 0,
+                                 .deadline = work->search->deadline};
+    const struct hl_hit *hits = NULL;
+    struct hl_pick *picks;
+    size_t n = 0;
     enum hl_code code = HL_OK;
 
     if (find.n > 0) /* nothing is near a sparse vector without values */
-        code = hl_look_find(search->look, &find, arena, &hits.items, &hits.n, err);
-    return code == HL_OK ? copy_hits(arena, &hits, aim->scale, ret_found, err) : code;
+        code = hl_look_find(work->search->look, &find, work->arena, &hits, &n, err);
+    if (code != HL_OK)
+        return code;
+    picks = hl_arena_array(work->arena, n ? n : 1, sizeof *picks);
+    if (!picks)
+        return hl_arena_fail(work->arena, err, "%zu hits", n);
+    for (size_t i = 0; i < n; i++) {
+        const float raw = hits[i].score * leg->scale;
+
+        picks[i] = (struct hl_pick){.score = raw,
+                                    .number = hits[i].number,
+                                    .raw = raw,
+                                    .leg = (uint16_t)(leg - work->aim->legs),
+                                    .shelf = (uint16_t)shelf};
+    }
+    *ret_hits = (struct hl_hits){picks, n};
+    return HL_OK;
 }
 
-static enum hl_code find_ranked(struct hl_search *search, const struct hl_aim *aim,
-                                size_t k, struct hl_arena *arena, struct found *ret_found,
-                                struct hl_err *err)
+/* Shelves of one space were measured alike, so they merge by what the searches gave. */
+static enum hl_code find_near(const struct hl_leg_search *work, struct hl_hits *ret_hits,
+                              struct hl_err *err)
 {
+    const struct hl_aim_leg *leg = work->leg;
+    struct hl_hits *lists =
+        hl_arena_array(work->arena, leg->n_shelves ? leg->n_shelves : 1, sizeof *lists);
     struct hl_hits hits = {0};
-    enum hl_code code = hl_rank_find(search, aim, k, arena, &hits, err);
+    enum hl_code code = HL_OK;
 
-    return code == HL_OK ? copy_hits(arena, &hits, 1, ret_found, err) : code;
+    if (!lists)
+        return hl_arena_fail(work->arena, err, "%zu shelves", leg->n_shelves);
+    for (size_t i = 0; i < leg->n_shelves && code == HL_OK; i++)
+        code = find_on(work, i, &lists[i], err);
+    if (code == HL_OK)
+        code = hl_hits_merge(lists, leg->n_shelves, leg->space->distance, work->arena,
+                             &hits, err);
+    if (code != HL_OK)
+        return code;
+    for (size_t i = 0; i < hits.n; i++)
+        hits.items[i].score = hl_score_shown(&leg->map, hits.items[i].raw, leg->terms);
+    *ret_hits = hits;
+    return HL_OK;
+}
+
+static enum hl_code find_leg(const struct hl_leg_search *work, struct hl_hits *ret_hits,
+                             struct hl_err *err)
+{
+    if (work->leg->kind == HL_AIM_VECTOR)
+        return find_near(work, ret_hits, err);
+    return hl_rank_find(work, ret_hits, err);
+}
+
+static enum hl_code find_legs(struct hl_search *search, const struct hl_aim *aim, size_t k,
+                              struct hl_arena *arena, struct hl_hits *ret_hits,
+                              struct hl_err *err)
+{
+    struct hl_hits *lists = hl_arena_array(arena, aim->n_legs, sizeof *lists);
+    enum hl_code code = HL_OK;
+
+    if (!lists)
+        return hl_arena_fail(arena, err, "%zu searches", aim->n_legs);
+    for (size_t i = 0; i < aim->n_legs && code == HL_OK; i++) {
+        const struct hl_leg_search work = {search, aim, &aim->legs[i], k, arena};
+
+        code = find_leg(&work, &lists[i], err);
+    }
+    return code == HL_OK
+               ? hl_hits_merge(lists, aim->n_legs, aim->order, arena, ret_hits, err)
+               : code;
 }
 
 /* ---- what of it counts ---- */
@@ -98,36 +141,29 @@ static bool is_excluded(const struct hl_search *search, const struct hl_aim *aim
     return bsearch(&id, aim->excluded, aim->n_excluded, sizeof id, compare_ids) != NULL;
 }
 
-/* Scores for several examples are no distances, whatever the space measures. */
+/* The threshold is on the scale that is shown. Looking it up on each shelf's own would cut
+ * the same hits: nobody searches less for it. */
 static bool is_worse(const struct hl_aim *aim, float score)
 {
-    if (aim->kind == HL_AIM_ALL || !aim->query->has_threshold)
-        return false;
-    if (aim->kind == HL_AIM_RANK)
-        return score < aim->query->threshold;
-    return hl_distance_is_better(aim->space->distance, aim->query->threshold, score);
+    return aim->n_legs > 0 && aim->query->has_threshold &&
+           hl_distance_is_better(aim->order, aim->query->threshold, score);
 }
 
 enum hl_code hl_aim_find(struct hl_search *search, const struct hl_aim *aim, size_t k,
                          struct hl_arena *arena, struct hl_hits *ret_hits,
                          struct hl_err *err)
 {
-    struct found found = {0};
+    struct hl_hits found = {0};
     size_t n = 0, wanted = k + aim->n_excluded;
-    enum hl_code code;
+    enum hl_code code = aim->n_legs > 0 ? find_legs(search, aim, wanted, arena, &found, err)
+                                        : find_all(search, aim, wanted, arena, &found, err);
 
-    if (aim->kind == HL_AIM_ALL)
-        code = find_all(search, aim, wanted, arena, &found, err);
-    else if (aim->kind == HL_AIM_VECTOR)
-        code = find_near(search, aim, wanted, arena, &found, err);
-    else
-        code = find_ranked(search, aim, wanted, arena, &found, err);
     if (code != HL_OK)
         return code;
     for (size_t i = 0; i < found.n && n < k; i++)
-        if (!is_excluded(search, aim, found.hits[i].number) &&
-            !is_worse(aim, found.hits[i].score))
-            found.hits[n++] = found.hits[i];
-    *ret_hits = (struct hl_hits){found.hits, n};
+        if (!is_excluded(search, aim, found.items[i].number) &&
+            !is_worse(aim, found.items[i].score))
+            found.items[n++] = found.items[i];
+    *ret_hits = (struct hl_hits){found.items, n};
     return HL_OK;
 }

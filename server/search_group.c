@@ -185,7 +185,7 @@ static enum hl_code take_groups(const struct round *round, const struct hl_list 
     for (size_t i = 0; i < n; i++) {
         const struct entry *entry = items[i].first;
         size_t n_hits = items[i].n < query->group_size ? items[i].n : query->group_size;
-        struct hl_hit *hits = hl_arena_array(arena, n_hits, sizeof *hits);
+        struct hl_pick *hits = hl_arena_array(arena, n_hits, sizeof *hits);
         const char *key = hl_arena_copy(arena, entry->key.text, entry->key.len);
 
         if (!hits || !key)

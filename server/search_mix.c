@@ -17,23 +17,23 @@ struct mix {
     } * entries;
 };
 
-static size_t count_values(const struct hl_aim *aim)
+static size_t count_values(const struct hl_aim_leg *leg)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < aim->n_positive; i++)
-        n += aim->positive[i].n;
-    for (size_t i = 0; i < aim->n_negative; i++)
-        n += aim->negative[i].n;
+    for (size_t i = 0; i < leg->n_positive; i++)
+        n += leg->positive[i].n;
+    for (size_t i = 0; i < leg->n_negative; i++)
+        n += leg->negative[i].n;
     return n;
 }
 
-static enum hl_code begin_mix(struct hl_arena *arena, const struct hl_aim *aim,
+static enum hl_code begin_mix(struct hl_arena *arena, const struct hl_aim_leg *leg,
                               struct mix *ret_mix, struct hl_err *err)
 {
-    const struct hl_vector *any = aim->n_positive > 0 ? aim->positive : aim->negative;
+    const struct hl_vector *any = leg->n_positive > 0 ? leg->positive : leg->negative;
     struct mix mix = {.arena = arena, .is_sparse = any->is_sparse};
-    size_t n = mix.is_sparse ? count_values(aim) : any->n;
+    size_t n = mix.is_sparse ? count_values(leg) : any->n;
 
     if (mix.is_sparse) {
         mix.entries = hl_arena_array(arena, n ? n : 1, sizeof *mix.entries);
@@ -110,19 +110,19 @@ static enum hl_code end_mix(struct mix *mix, struct hl_vector *ret_vector,
     return HL_OK;
 }
 
-enum hl_code hl_mix_average(struct hl_arena *arena, const struct hl_aim *aim,
+enum hl_code hl_mix_average(struct hl_arena *arena, const struct hl_aim_leg *leg,
                             struct hl_vector *ret_vector, struct hl_err *err)
 {
     struct mix mix = {0};
-    enum hl_code code = begin_mix(arena, aim, &mix, err);
+    enum hl_code code = begin_mix(arena, leg, &mix, err);
 
     if (code != HL_OK)
         return code;
-    for (size_t i = 0; i < aim->n_positive; i++)
-        add_vector(&mix, &aim->positive[i],
-                   (aim->n_negative > 0 ? 2.0 : 1.0) / (double)aim->n_positive);
-    for (size_t i = 0; i < aim->n_negative; i++)
-        add_vector(&mix, &aim->negative[i], -1.0 / (double)aim->n_negative);
+    for (size_t i = 0; i < leg->n_positive; i++)
+        add_vector(&mix, &leg->positive[i],
+                   (leg->n_negative > 0 ? 2.0 : 1.0) / (double)leg->n_positive);
+    for (size_t i = 0; i < leg->n_negative; i++)
+        add_vector(&mix, &leg->negative[i], -1.0 / (double)leg->n_negative);
     return end_mix(&mix, ret_vector, err);
 }
 
@@ -145,17 +145,18 @@ static void add_all(struct mix *mix, const struct hl_vector *vectors, size_t n, 
     }
 }
 
-enum hl_code hl_mix_sum(struct hl_arena *arena, const struct hl_aim *aim, bool is_cosine,
-                        struct hl_vector *ret_vector, float *ret_length, struct hl_err *err)
+enum hl_code hl_mix_sum(struct hl_arena *arena, const struct hl_aim_leg *leg,
+                        bool is_cosine, struct hl_vector *ret_vector, float *ret_length,
+                        struct hl_err *err)
 {
     struct mix mix = {0};
     struct hl_vector vector = {0};
-    enum hl_code code = begin_mix(arena, aim, &mix, err);
+    enum hl_code code = begin_mix(arena, leg, &mix, err);
 
     if (code != HL_OK)
         return code;
-    add_all(&mix, aim->positive, aim->n_positive, 1, is_cosine);
-    add_all(&mix, aim->negative, aim->n_negative, -1, is_cosine);
+    add_all(&mix, leg->positive, leg->n_positive, 1, is_cosine);
+    add_all(&mix, leg->negative, leg->n_negative, -1, is_cosine);
     code = end_mix(&mix, &vector, err);
     if (code != HL_OK)
         return code;

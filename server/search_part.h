@@ -3,18 +3,24 @@
 #define HL_SERVER_SEARCH_PART_H
 
 #include "index/look.h"
+#include "server/metrics.h"
+#include "server/plan.h"
 #include "server/request.h"
 
 /* What the files of a search share; for them alone.
  *
  *   search.c         the flow
  *   search_body.c    bytes -> queries
- *   search_aim.c     a query -> what is looked for in which space
+ *   search_aim.c     a query -> whose it is, and its examples
+ *   search_plan.c    examples -> what is looked for in which spaces, through which maps
+ *   search_scale.c   what a score in one space is on the scale that is shown
  *   search_mix.c     examples -> one vector
  *   search_rank.c    examples -> a score of every point
  *   search_find.c    what is looked for -> hits
+ *   search_merge.c   hits of several searches -> hits
  *   search_group.c   hits -> groups
  *   search_show.c    hits and groups -> bytes
+ *   search_explain.c where hits came from -> bytes
  *
  * Everything lives in the request's arena. One thread at a time. */
 
@@ -25,12 +31,21 @@ struct hl_search { /* one request */
     size_t scratch_bytes; /* what one step may take beside the request's arena */
     struct hl_arena *arena;
     const struct hl_deadline *deadline;
+    struct hl_clock clock;
+    struct hl_metrics *metrics;
     struct hl_collection *collection; /* a reference */
     struct hl_look *look;             /* NULL before it is opened */
 };
 
+struct hl_pick { /* a hit as it is answered */
+    float score; /* as it is shown */
+    uint32_t number;
+    float raw; /* what the search gave; NAN where several scores became one */
+    uint16_t leg, shelf;
+};
+
 struct hl_hits {
-    const struct hl_hit *items; /* best first */
+    struct hl_pick *items; /* best first */
     size_t n;
 };
 
@@ -52,42 +67,123 @@ bool hl_search_is_long(const struct hl_queries *queries);
 
 /* ---- search_aim.c ---- */
 
+/* From the scores of a search to those that are shown. */
+struct hl_score_map {
+    enum hl_distance raw, shown; /* where they differ, both are of vectors of length 1 */
+    bool is_affine;
+    struct hl_affine affine; /* of products */
+};
+
 enum hl_aim_kind {
-    HL_AIM_ALL,    /* no query: points in the order of their ids */
     HL_AIM_VECTOR, /* what is near `vector` */
     HL_AIM_RANK    /* every point by its scores for the examples */
 };
 
-struct hl_aim {
+/* What is looked for in one space. Shelves are searched one by one with the same vector. */
+struct hl_aim_leg {
+    const struct hl_leg *plan;    /* NULL: there is none, it is as in Qdrant */
+    const struct hl_space *space; /* that the vectors are of */
+    const struct hl_space *const *shelves;
+    size_t n_shelves;
+    float fidelity; /* that it went through `plan->way` with */
+    struct hl_score_map map;
     enum hl_aim_kind kind;
-    const struct hl_query *query;
-    size_t which;                 /* the query's filter in the look */
-    const struct hl_space *space; /* NULL for HL_AIM_ALL */
     struct hl_vector vector;
     float scale; /* of the scores that `vector` gives: 1, but for summed ones */
+    float terms; /* how many scores one is the sum of: 1, but for summed ones */
     const struct hl_vector *positive;
     size_t n_positive;
     const struct hl_vector *negative;
     size_t n_negative;
+};
+
+struct hl_aim {
+    const struct hl_query *query;
+    size_t which;                 /* the query's filter in the look */
+    const struct hl_space *space; /* of the query's model; NULL: there is no query */
+    const struct hl_plan *plan;   /* NULL: its own space alone */
+    enum hl_distance order;       /* shown scores compare like this one's */
+    bool is_mapped;               /* through a bridge, */
+    int64_t map_us;               /* and what that took */
+    const struct hl_aim_leg *legs;
+    size_t n_legs;                /* 0: no query, points in the order of their ids */
     const struct hl_id *excluded; /* ascending: points that were examples */
     size_t n_excluded;
 };
+
+/* The space of the query's model, in which no vector was checked yet. Of several vectors
+ * that were sent without `using`, the newest model's that bridges serve, else the newest.
+ */
+enum hl_code hl_aim_model(const struct hl_layout *layout, const struct hl_query *query,
+                          const struct hl_space **ret_space, struct hl_err *err);
 
 /* Finds the space and takes ids for the vectors of their points, which reads the disk. */
 enum hl_code hl_aim_take(struct hl_search *search, size_t which, struct hl_aim *ret_aim,
                          struct hl_err *err);
 
+/* The row that a point has in a space, its own vector or an image; *ret_has is false where
+ * it has none. HL_NOT_FOUND: there is no such point. */
+enum hl_code hl_aim_load(struct hl_search *search, const struct hl_id *id,
+                         const struct hl_space *space, struct hl_vector *ret_vector,
+                         bool *ret_has, struct hl_err *err);
+
+/* ---- search_plan.c ---- */
+
+/* One example of a query. */
+struct hl_example {
+    bool is_id; /* a point, `id`; else it came as a vector */
+    struct hl_id id;
+    bool has_own;            /* `vector`; else its point has none of the query's model */
+    struct hl_vector vector; /* of the query's model */
+};
+
+struct hl_examples {
+    const struct hl_example *items; /* positive ones first */
+    size_t n_positive, n_negative;
+};
+
+/* For hl_look_wish, `self` being the search: whose carriers the queries of a search may
+ * have to leave out. */
+size_t hl_plan_leave_out(void *self, const struct hl_layout *layout, uint32_t *spaces,
+                         size_t room);
+
+/* Fills the aim's legs: by its plan, else one of its own space alone. */
+enum hl_code hl_plan_legs(struct hl_search *search, const struct hl_examples *examples,
+                          struct hl_aim *aim, struct hl_err *err);
+
+/* ---- search_scale.c ---- */
+
+/* What the scores of a leg are shown as. HL_WRONG_INPUT where that was never measured and
+ * the query needs it. */
+enum hl_code hl_score_map_find(const struct hl_layout *layout, const struct hl_aim *aim,
+                               const struct hl_aim_leg *leg, struct hl_score_map *ret_map,
+                               struct hl_err *err);
+
+/* The sum of `terms` scores. */
+float hl_score_shown(const struct hl_score_map *map, float raw, float terms);
+
+/* Whether a sum of scores can be shown without each of them. */
+bool hl_score_map_is_linear(const struct hl_score_map *map);
+
+/* ---- search_merge.c ---- */
+
+/* Lists, each best first, become one: by score, equal ones by number; what stands in one
+ * list keeps its order. */
+enum hl_code hl_hits_merge(const struct hl_hits *lists, size_t n, enum hl_distance order,
+                           struct hl_arena *arena, struct hl_hits *ret_hits,
+                           struct hl_err *err);
+
 /* ---- search_mix.c ---- */
 
 /* The mean of the positive ones; with negative ones, twice it less their mean. All of one
  * size, or all sparse. */
-enum hl_code hl_mix_average(struct hl_arena *arena, const struct hl_aim *aim,
+enum hl_code hl_mix_average(struct hl_arena *arena, const struct hl_aim_leg *leg,
                             struct hl_vector *ret_vector, struct hl_err *err);
 
 /* The positive ones less the negative ones, each of length 1 before if `is_cosine`; the
  * length of the sum then too. What is not cosine has 1 as its length. */
-enum hl_code hl_mix_sum(struct hl_arena *arena, const struct hl_aim *aim, bool is_cosine,
-                        struct hl_vector *ret_vector, float *ret_length,
+enum hl_code hl_mix_sum(struct hl_arena *arena, const struct hl_aim_leg *leg,
+                        bool is_cosine, struct hl_vector *ret_vector, float *ret_length,
                         struct hl_err *err);
 
 /* ---- search_rank.c ---- */
@@ -95,6 +191,7 @@ enum hl_code hl_mix_sum(struct hl_arena *arena, const struct hl_aim *aim, bool i
 /* How near a point is to the examples, as it is gathered one example after the other. */
 struct hl_rank {
     uint32_t number;
+    uint16_t shelf;
     uint32_t n_positive; /* examples that scored it */
     uint32_t n_negative;
     float best_positive; /* where any scored it */
@@ -104,11 +201,20 @@ struct hl_rank {
 
 /* Qdrant's score of it. An example that did not score a point, as sparse ones do, gives 0.
  */
-float hl_rank_score(const struct hl_rank *rank, const struct hl_aim *aim);
+float hl_rank_score(const struct hl_rank *rank, const struct hl_aim_leg *leg,
+                    enum hl_strategy strategy);
 
-/* All points by their score, best first, in the arena; at most k. */
-enum hl_code hl_rank_find(struct hl_search *search, const struct hl_aim *aim, size_t k,
-                          struct hl_arena *arena, struct hl_hits *ret_hits,
+/* One leg of an aim being searched. */
+struct hl_leg_search {
+    struct hl_search *search;
+    const struct hl_aim *aim;
+    const struct hl_aim_leg *leg;
+    size_t k;
+    struct hl_arena *arena;
+};
+
+/* All points of a leg by their score, best first, in the arena; at most k. */
+enum hl_code hl_rank_find(const struct hl_leg_search *work, struct hl_hits *ret_hits,
                           struct hl_err *err);
 
 /* ---- search_find.c ---- */
@@ -145,5 +251,11 @@ enum hl_code hl_search_show_hits(struct hl_search *search, const struct hl_query
 enum hl_code hl_search_show_groups(struct hl_search *search, const struct hl_query *query,
                                    const struct hl_groups *groups, struct hl_buf *out,
                                    struct hl_err *err);
+
+/* ---- search_explain.c ---- */
+
+/* Prints by which plan the hits were found, and of each where. */
+void hl_search_explain(const struct hl_search *search, const struct hl_aim *aim,
+                       const struct hl_hits *hits, struct hl_buf *out);
 
 #endif

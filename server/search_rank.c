@@ -14,6 +14,7 @@
 struct scored {
     uint32_t number;
     float score; /* greater is nearer */
+    uint16_t shelf;
 };
 
 struct scores {
@@ -38,16 +39,17 @@ static float squeeze(float x)
     return 0.5f * (x / (1 + fabsf(x)) + 1);
 }
 
-float hl_rank_score(const struct hl_rank *rank, const struct hl_aim *aim)
+float hl_rank_score(const struct hl_rank *rank, const struct hl_aim_leg *leg,
+                    enum hl_strategy strategy)
 {
     float positive = rank->n_positive > 0 ? rank->best_positive : -INFINITY;
     float negative = rank->n_negative > 0 ? rank->best_negative : -INFINITY;
 
-    if (aim->query->strategy == HL_STRATEGY_SUM)
+    if (strategy == HL_STRATEGY_SUM)
         return rank->sum;
-    if (rank->n_positive < aim->n_positive)
+    if (rank->n_positive < leg->n_positive)
         positive = better_of(positive, 0);
-    if (rank->n_negative < aim->n_negative)
+    if (rank->n_negative < leg->n_negative)
         negative = better_of(negative, 0);
     return positive > negative ? squeeze(positive) : -squeeze(negative);
 }
@@ -80,38 +82,78 @@ static int compare_scored(const void *a, const void *b)
     return (one->number > other->number) - (one->number < other->number);
 }
 
-static enum hl_code score_all(struct hl_search *search, const struct hl_aim *aim,
-                              const struct hl_vector *example, struct hl_arena *scratch,
-                              struct scores *ret_scores, struct hl_err *err)
+struct found { /* on one shelf */
+    const struct hl_hit *hits;
+    size_t n;
+};
+
+static enum hl_code find_on(const struct hl_leg_search *work,
+                            const struct hl_vector *example, const struct hl_space *shelf,
+                            struct hl_arena *scratch, struct found *ret_found,
+                            struct hl_err *err)
 {
-    const struct hl_find find = {.space = aim->space,
+    const struct hl_aim *aim = work->aim;
+    const struct hl_leg *plan = work->leg->plan;
+    struct hl_look *look = work->search->look;
+    const struct hl_find find = {.space = shelf,
                                  .values = example->values,
                                  .indices = example->indices,
                                  .n = example->n,
-                                 .k = (size_t)hl_look_count(search->look, aim->which),
+                                 .k = (size_t)hl_look_count(look, aim->which),
                                  .is_exact = true,
                                  .is_indexed_only = aim->query->params.indexed_only,
                                  .which = aim->which,
-                                 .deadline = search->deadline};
-    const struct hl_hit *hits = NULL;
+                                 .without = plan ? plan->without : NULL,
+                                 .n_without = plan ? plan->n_without : 0,
+                                 .deadline = work->search->deadline};
+
+    *ret_found = (struct found){0};
+    return find.k > 0 && find.n > 0
+               ? hl_look_find(look, &find, scratch, &ret_found->hits, &ret_found->n, err)
+               : HL_OK;
+}
+
+static enum hl_code take_scores(const struct hl_aim_leg *leg, const struct found *found,
+                                struct hl_arena *scratch, struct scores *ret_scores,
+                                struct hl_err *err)
+{
     struct scored *scored;
     size_t n = 0;
-    enum hl_code code = find.k > 0 && find.n > 0
-                            ? hl_look_find(search->look, &find, scratch, &hits, &n, err)
-                            : HL_OK;
 
-    if (code != HL_OK)
-        return code;
+    for (size_t i = 0; i < leg->n_shelves; i++)
+        n += found[i].n;
     scored = hl_arena_array(scratch, n ? n : 1, sizeof *scored);
     if (!scored)
         return hl_arena_fail(scratch, err, "the scores of %zu points", n);
-    for (size_t i = 0; i < n; i++)
-        scored[i] =
-            (struct scored){hits[i].number, nearness(aim->space->distance, hits[i].score)};
+    n = 0;
+    for (size_t i = 0; i < leg->n_shelves; i++) {
+        for (size_t j = 0; j < found[i].n; j++) {
+            const struct hl_hit *hit = &found[i].hits[j];
+            const float shown = hl_score_shown(&leg->map, hit->score, 1);
+
+            scored[n++] =
+                (struct scored){hit->number, nearness(leg->map.shown, shown), (uint16_t)i};
+        }
+    }
     if (n > 0)
         qsort(scored, n, sizeof *scored, compare_scored);
     *ret_scores = (struct scores){scored, n};
     return HL_OK;
+}
+
+static enum hl_code score_all(const struct hl_leg_search *work,
+                              const struct hl_vector *example, struct hl_arena *scratch,
+                              struct scores *ret_scores, struct hl_err *err)
+{
+    const struct hl_aim_leg *leg = work->leg;
+    struct found *found = hl_arena_array(scratch, leg->n_shelves + 1, sizeof *found);
+    enum hl_code code = HL_OK;
+
+    if (!found)
+        return hl_arena_fail(scratch, err, "%zu shelves", leg->n_shelves);
+    for (size_t i = 0; i < leg->n_shelves && code == HL_OK; i++)
+        code = find_on(work, example, leg->shelves[i], scratch, &found[i], err);
+    return code == HL_OK ? take_scores(leg, found, scratch, ret_scores, err) : code;
 }
 
 /* What one example says about every point joins what the others said. */
@@ -131,7 +173,8 @@ static enum hl_code join(const struct ranks *ranks, const struct scores *scores,
                                                                scores->items[i].number);
 
         *rank = is_old ? ranks->items[old++]
-                       : (struct hl_rank){.number = scores->items[i].number};
+                       : (struct hl_rank){.number = scores->items[i].number,
+                                          .shelf = scores->items[i].shelf};
         if (i < scores->n && scores->items[i].number == rank->number)
             add_score(rank, scores->items[i++].score, is_positive);
     }
@@ -139,19 +182,20 @@ static enum hl_code join(const struct ranks *ranks, const struct scores *scores,
     return HL_OK;
 }
 
-static enum hl_code add_example(struct hl_search *search, const struct hl_aim *aim,
-                                size_t which, struct ranks *ranks, struct hl_err *err)
+static enum hl_code add_example(const struct hl_leg_search *work, size_t which,
+                                struct ranks *ranks, struct hl_err *err)
 {
-    bool is_positive = which < aim->n_positive;
+    const struct hl_aim_leg *leg = work->leg;
+    bool is_positive = which < leg->n_positive;
     const struct hl_vector *example =
-        is_positive ? &aim->positive[which] : &aim->negative[which - aim->n_positive];
-    struct ranks sum = {.arena = hl_arena_new(search->scratch_bytes)};
+        is_positive ? &leg->positive[which] : &leg->negative[which - leg->n_positive];
+    struct ranks sum = {.arena = hl_arena_new(work->search->scratch_bytes)};
     struct scores scores = {0};
     enum hl_code code;
 
     if (!sum.arena)
         return hl_fail(err, HL_NO_MEMORY, "no memory for the scores of points");
-    code = score_all(search, aim, example, sum.arena, &scores, err);
+    code = score_all(work, example, sum.arena, &scores, err);
     if (code == HL_OK)
         code = join(ranks, &scores, is_positive, &sum, err);
     if (code != HL_OK) {
@@ -165,49 +209,57 @@ static enum hl_code add_example(struct hl_search *search, const struct hl_aim *a
 
 /* ---- the best of them ---- */
 
-static int compare_hits(const void *a, const void *b)
+static int compare_picks(const void *a, const void *b)
 {
-    const struct hl_hit *one = a, *other = b;
+    const struct hl_pick *one = a, *other = b;
 
     if (one->score > other->score || one->score < other->score)
         return one->score > other->score ? -1 : 1;
     return (one->number > other->number) - (one->number < other->number);
 }
 
-static enum hl_code take_best(const struct hl_aim *aim, const struct ranks *ranks, size_t k,
-                              struct hl_arena *arena, struct hl_hits *ret_hits,
-                              struct hl_err *err)
+static enum hl_code take_best(const struct hl_leg_search *work, const struct ranks *ranks,
+                              const struct hl_hits *room, struct hl_err *err)
 {
-    struct hl_hit *all = hl_arena_array(ranks->arena, ranks->n + 1, sizeof *all), *hits;
-    size_t n = k < ranks->n ? k : ranks->n;
+    const struct hl_aim_leg *leg = work->leg;
+    const enum hl_strategy strategy = work->aim->query->strategy;
+    struct hl_pick *all = hl_arena_array(ranks->arena, ranks->n + 1, sizeof *all);
 
     if (!all)
         return hl_arena_fail(ranks->arena, err, "%zu hits", ranks->n);
-    for (size_t i = 0; i < ranks->n; i++)
-        all[i] = (struct hl_hit){.score = hl_rank_score(&ranks->items[i], aim),
-                                 .number = ranks->items[i].number};
+    for (size_t i = 0; i < ranks->n; i++) {
+        const float score = hl_rank_score(&ranks->items[i], leg, strategy);
+
+        all[i] = (struct hl_pick){.score = score,
+                                  .number = ranks->items[i].number,
+                                  .raw = leg->map.is_affine ? NAN : score,
+                                  .leg = (uint16_t)(leg - work->aim->legs),
+                                  .shelf = ranks->items[i].shelf};
+    }
     if (ranks->n > 0)
-        qsort(all, ranks->n, sizeof *all, compare_hits);
-    hits = hl_arena_array(arena, n ? n : 1, sizeof *hits);
-    if (!hits)
-        return hl_arena_fail(arena, err, "%zu hits", n);
-    for (size_t i = 0; i < n; i++)
-        hits[i] = all[i];
-    *ret_hits = (struct hl_hits){hits, n};
+        qsort(all, ranks->n, sizeof *all, compare_picks);
+    for (size_t i = 0; i < room->n; i++)
+        room->items[i] = all[i];
     return HL_OK;
 }
 
-enum hl_code hl_rank_find(struct hl_search *search, const struct hl_aim *aim, size_t k,
-                          struct hl_arena *arena, struct hl_hits *ret_hits,
+enum hl_code hl_rank_find(const struct hl_leg_search *work, struct hl_hits *ret_hits,
                           struct hl_err *err)
 {
+    const size_t n_examples = work->leg->n_positive + work->leg->n_negative;
     struct ranks ranks = {0};
+    struct hl_hits hits;
     enum hl_code code = HL_OK;
 
-    for (size_t i = 0; i < aim->n_positive + aim->n_negative && code == HL_OK; i++)
-        code = add_example(search, aim, i, &ranks, err);
+    for (size_t i = 0; i < n_examples && code == HL_OK; i++)
+        code = add_example(work, i, &ranks, err);
+    hits.n = work->k < ranks.n ? work->k : ranks.n;
+    hits.items = hl_arena_array(work->arena, hits.n ? hits.n : 1, sizeof *hits.items);
     if (code == HL_OK)
-        code = take_best(aim, &ranks, k, arena, ret_hits, err);
+        code = hits.items ? take_best(work, &ranks, &hits, err)
+                          : hl_arena_fail(work->arena, err, "%zu hits", hits.n);
     hl_arena_free(ranks.arena);
+    if (code == HL_OK)
+        *ret_hits = hits;
     return code;
 }

@@ -56,7 +56,7 @@ static enum hl_code show_stored(struct listing *listing, uint32_t number,
 
 /* Which write a point is of is on disk, and most searches do not go there: it is 0 for all,
  * so that it does not change with what else is asked for. */
-static enum hl_code show_hit(struct listing *listing, const struct hl_hit *hit,
+static enum hl_code show_hit(struct listing *listing, const struct hl_pick *hit,
                              struct hl_err *err)
 {
     struct hl_id id = hl_look_id(listing->search->look, hit->number);

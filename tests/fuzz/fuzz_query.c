@@ -39,8 +39,13 @@ static void check_query(const struct decoded *d, const struct hl_query *query)
 {
     const struct hl_query_inputs nearest = {&query->nearest, 1};
 
-    if (query->kind == HL_QUERY_NEAREST)
+    if (query->kind == HL_QUERY_NEAREST && query->vectors.n == 0)
         check_inputs(d, &nearest);
+    check_vectors(d, &query->vectors);
+    check_text(d, &query->params.score_scale);
+    check_text(d, &query->params.key);
+    require(query->params.dial != HL_DIAL_SET ||
+            (query->params.fidelity >= 0 && query->params.fidelity <= 1));
     if (query->kind == HL_QUERY_RECOMMEND)
         require(query->positive.n + query->negative.n > 0);
     check_inputs(d, &query->positive);

@@ -10,6 +10,7 @@
 #include "index/look.h"
 #include "index/store.h"
 #include "server/collections.h"
+#include "server/plan.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -123,6 +124,20 @@ struct hl_id hl_look_id(const struct hl_look *look, uint32_t number)
     return look->collection->points[number].id;
 }
 
+uint64_t hl_look_n_points(const struct hl_look *look)
+{
+    return look->collection->n_points;
+}
+
+uint64_t hl_look_n_carriers(const struct hl_look *look, uint32_t space)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < look->collection->n_points; i++)
+        n += space == 1 && look->collection->points[i].has_values;
+    return n;
+}
+
 bool hl_look_is_settled(const struct hl_look *look, size_t which)
 {
     return look->is_settled[which];
@@ -164,6 +179,43 @@ enum hl_code hl_look_scroll(struct hl_look *look, const struct hl_look_page *pag
     *ret_numbers = numbers;
     *ret_n = n;
     return HL_OK;
+}
+
+/* ---- plans and ways: there are none, or they are the test's own ---- */
+
+const struct hl_plans *hl_plans_of(const struct hl_layout *layout)
+{
+    return (const struct hl_plans *)layout->companion;
+}
+
+const struct hl_plan *hl_plan_in(const struct hl_plans *plans, uint32_t model,
+                                 enum hl_plan_case which)
+{
+    for (size_t i = 0; plans && i < plans->n_models; i++)
+        if (plans->models[i].of[which].model == model)
+            return &plans->models[i].of[which];
+    return NULL;
+}
+
+const struct hl_plan *hl_plan_of(const struct hl_plans *plans, uint32_t model,
+                                 uint64_t n_carriers, uint64_t n_points)
+{
+    if (n_carriers == 0)
+        return hl_plan_in(plans, model, HL_PLAN_NONE);
+    return hl_plan_in(plans, model, n_carriers < n_points ? HL_PLAN_SOME : HL_PLAN_ALL);
+}
+
+float hl_way_fidelity(const struct hl_way *way, float fidelity)
+{
+    return fidelity < 0 ? way->bridges[0]->fidelity : fidelity;
+}
+
+const struct hl_bridge_way *hl_way_scales(const struct hl_way *way,
+                                          enum hl_modality modality)
+{
+    const struct hl_bridge_way *scales = &way->bridges[0]->ways[modality];
+
+    return way->n_hops == 1 && scales->old_items[0].slope > 0 ? scales : NULL;
 }
 
 /* ---- search ---- */

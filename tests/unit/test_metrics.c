@@ -124,6 +124,24 @@ static void a_histogram_agrees_with_itself(void **state)
 #undef SERIES
 }
 
+static void what_bridges_cost_is_a_histogram_too(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t took_us[] = {0, 10, 11, 5000, 5001};
+
+    for (size_t i = 0; i < sizeof took_us / sizeof *took_us; i++)
+        hl_metrics_mapped(f->metrics, took_us[i]);
+    print_page(f);
+#define SERIES(end) "heirloom_query_map_duration_seconds" end
+    assert_int_equal(value_of(f, SERIES("_bucket{le=\"0.00001\"}")), 2);
+    assert_int_equal(value_of(f, SERIES("_bucket{le=\"0.000025\"}")), 3);
+    assert_int_equal(value_of(f, SERIES("_bucket{le=\"0.005\"}")), 4);
+    assert_int_equal(value_of(f, SERIES("_bucket{le=\"+Inf\"}")), 5);
+    assert_int_equal(value_of(f, SERIES("_count")), 5);
+    assert_float_equal(value_of(f, SERIES("_sum")), 0.010022, 1e-9);
+#undef SERIES
+}
+
 static void the_mean_is_of_one_status(void **state)
 {
     struct fixture *f = *state;
@@ -281,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(requests_are_counted_by_route_and_status),
         TEST(a_histogram_agrees_with_itself),
+        TEST(what_bridges_cost_is_a_histogram_too),
         TEST(the_mean_is_of_one_status),
         TEST(rejected_requests_are_counted_by_reason),
         TEST(gauges_go_up_and_down),

@@ -107,6 +107,115 @@ static void a_query_is_a_vector_or_an_id(void **state)
     }
 }
 
+static void a_silent_query_goes_across_and_leaves_the_rest_to_what_is_active(void **state)
+{
+    struct hl_query q = query_of(*state, HL_FORM_QUERY, "{\"query\":[1],\"params\":{}}");
+
+    assert_false(q.params.is_own_only);
+    assert_false(q.params.explains);
+    assert_int_equal(q.params.dial, HL_DIAL_UNSAID);
+    assert_null(q.params.score_scale.text);
+    assert_false(q.params.is_text);
+    assert_int_equal(q.params.task, HL_QUERY_TASK_UNSAID);
+    assert_null(q.params.key.text);
+    assert_int_equal(q.vectors.n, 0);
+}
+
+static void what_is_ours_stands_in_params(void **state)
+{
+    struct hl_query q = query_of(
+        *state, HL_FORM_QUERY,
+        "{\"query\":[1],\"params\":{\"across\":false,\"explain\":true,\"fidelity\":"
+        "0.25,\"score_scale\":\"v1\",\"modality\":\"text\",\"task\":\"same\","
+        "\"key\":\"k\"}}");
+
+    assert_true(q.params.is_own_only && q.params.explains && q.params.is_text);
+    assert_int_equal(q.params.dial, HL_DIAL_SET);
+    assert_true(q.params.fidelity > 0.24F && q.params.fidelity < 0.26F);
+    assert_true(hl_text_is(&q.params.score_scale, "v1"));
+    assert_int_equal(q.params.task, HL_QUERY_TASK_SAME);
+    assert_true(hl_text_is(&q.params.key, "k"));
+    q = query_of(*state, HL_FORM_SEARCH,
+                 "{\"vector\":[1],\"limit\":1,\"params\":{\"across\":true,\"fidelity\":"
+                 "\"auto\",\"score_scale\":\"@default\",\"modality\":\"image\",\"task\":"
+                 "\"similar\",\"explain\":false}}");
+    assert_false(q.params.is_own_only || q.params.is_text || q.params.explains);
+    assert_int_equal(q.params.dial, HL_DIAL_AUTO);
+    assert_non_null(q.params.score_scale.text);
+    assert_int_equal(q.params.score_scale.len, 0);
+    assert_int_equal(q.params.task, HL_QUERY_TASK_SIMILAR);
+}
+
+static void one_may_send_what_several_models_see(void **state)
+{
+    static const char *const bodies[] = {
+        "{\"query\":{\"vectors\":{\"@default\":[1,2],\"v2\":\"AACAPwAAAL8=\",\"v3\":null}}"
+        "}",
+        "{\"query\":{\"nearest\":{\"vectors\":{\"\":[1,2],\"v2\":\"AACAPwAAAL8=\"}}}}",
+    };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct hl_query q = query_of(*state, HL_FORM_QUERY, bodies[i]);
+
+        assert_int_equal(q.kind, HL_QUERY_NEAREST);
+        assert_int_equal(q.vectors.n, 2);
+        assert_int_equal(q.vectors.items[0].name.len, 0);
+        assert_true(hl_text_is(&q.vectors.items[1].name, "v2"));
+        assert_int_equal(q.vectors.items[1].n, 2);
+    }
+}
+
+static void what_is_not_theirs_to_take_is_refused(void **state)
+{
+    static const struct reading_case cases[] = {
+        {"{\"params\":{\"across\":1}}", 400,
+         "params.across: expected true or false, got 1"},
+        {"{\"params\":{\"fidelity\":1.5}}", 422,
+         "[params.fidelity: value 1.5 invalid, must be from 0 to 1]"},
+        {"{\"params\":{\"fidelity\":\"best\"}}", 422,
+         "[params.fidelity: value \"best\" invalid, must be one of \"auto\"]"},
+        {"{\"params\":{\"fidelity\":true}}", 400,
+         "params.fidelity: expected a number or \"auto\", got true"},
+        {"{\"params\":{\"modality\":\"sound\"}}", 422,
+         "[params.modality: value \"sound\" invalid, must be one of \"image\", \"text\"]"},
+        {"{\"params\":{\"task\":\"other\"}}", 422,
+         "[params.task: value \"other\" invalid, must be one of \"similar\", \"same\"]"},
+        {"{\"params\":{\"score_scale\":1}}", 400,
+         "params.score_scale: expected a string, got 1"},
+        {"{\"params\":{\"key\":[]}}", 400, "params.key: expected a string, got an array"},
+        {"{\"query\":{\"vectors\":{}}}", 422,
+         "[query.vectors: value an object invalid, must be at least one vector]"},
+        {"{\"query\":{\"vectors\":{\"v1\":null}}}", 422,
+         "[query.vectors: value an object invalid, must be at least one vector]"},
+        {"{\"query\":{\"vectors\":{\"\":[1],\"@default\":[1]}}}", 422,
+         "[query.vectors: value an object invalid, must be one vector of each model]"},
+        {"{\"query\":{\"vectors\":[1]}}", 400,
+         "query.vectors: expected an object of vectors by model, got an array"},
+        {"{\"query\":{\"vectors\":{\"v1\":7}}}", 400,
+         "query.vectors.v1: expected a vector, got 7"},
+        {"{\"query\":{\"vectors\":{\"v1\":[1]},\"recommend\":{\"positive\":[1]}}}", 422,
+         "[query: value an object invalid, must be one query]"},
+        {"{\"query\":{\"nearest\":{\"vectors\":{\"v1\":[1]},\"mmr\":1}}}", 400,
+         "query.nearest.mmr: unknown field"},
+    };
+    struct read_query read = {.form = HL_FORM_QUERY};
+
+    ASSERT_READINGS(*state, cases, read_query, &read);
+}
+
+static void only_what_has_room_beside_its_points_is_explained(void **state)
+{
+    static const struct reading_case refused = {
+        "{\"vector\":[1],\"limit\":1,\"group_by\":\"a\",\"group_size\":1,"
+        "\"params\":{\"explain\":true}}",
+        400,
+        "\"params.explain\" is not supported: this reply has no room beside its hits, ask "
+        "/points/query"};
+    struct read_query read = {.form = HL_FORM_SEARCH_GROUPS};
+
+    assert_reading(*state, &refused, read_query, &read);
+}
+
 static void examples_are_recommended_by(void **state)
 {
     struct hl_query q =
@@ -302,7 +411,9 @@ static void queries_run_out_of_room_in_a_sentence(void **state)
         "{\"searches\":[{\"query\":[1,2],\"filter\":{\"must\":{\"has_id\":[2,1]}},"
         "\"with_payload\":{\"exclude\":[\"a\",\"b.c\"]},\"with_vector\":[\"x\"]},"
         "{\"query\":{\"recommend\":{\"positive\":[1,[2],{\"indices\":[2,1],"
-        "\"values\":[1,2]},\"AACAPw==\"]}},\"using\":\"\\u0061\"}]}";
+        "\"values\":[1,2]},\"AACAPw==\"]}},\"using\":\"\\u0061\"},"
+        "{\"query\":{\"vectors\":{\"@default\":[1,2],\"b\":[3]}},"
+        "\"params\":{\"key\":\"\\u0061\",\"score_scale\":\"\\u0062\"}}]}";
     struct hl_queries queries;
 
     assert_reading_under_ceilings(*state, body, 65536, read_queries, &queries);
@@ -316,6 +427,11 @@ int main(void)
         TEST(a_silent_body_has_the_defaults),
         TEST(every_member_is_read),
         TEST(a_query_is_a_vector_or_an_id),
+        TEST(a_silent_query_goes_across_and_leaves_the_rest_to_what_is_active),
+        TEST(what_is_ours_stands_in_params),
+        TEST(one_may_send_what_several_models_see),
+        TEST(what_is_not_theirs_to_take_is_refused),
+        TEST(only_what_has_room_beside_its_points_is_explained),
         TEST(examples_are_recommended_by),
         TEST(the_older_search_names_its_vector_inside),
         TEST(groups_have_a_key_and_a_size),

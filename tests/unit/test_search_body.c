@@ -111,6 +111,35 @@ static void raw_bytes_are_a_vector(void **state)
     assert_false(query->params.exact);
 }
 
+static void the_url_of_raw_bytes_says_what_params_say(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_query_params *params;
+
+    assert_int_equal(decode_raw(f,
+                                "/?across=false&explain=true&fidelity=0.25&score_scale="
+                                "@default&modality=text&task=same&key=k",
+                                "\0\0\x80\x3f", 4),
+                     HL_OK);
+    params = &f->queries.items[0].params;
+    assert_true(params->is_own_only && params->explains && params->is_text);
+    assert_int_equal(params->dial, HL_DIAL_SET);
+    assert_float_equal(params->fidelity, 0.25, 0);
+    assert_true(hl_text_is(&params->score_scale, ""));
+    assert_int_equal(params->task, HL_QUERY_TASK_SAME);
+    assert_true(hl_text_is(&params->key, "k"));
+    assert_int_equal(decode_raw(f,
+                                "/?across=true&fidelity=auto&modality=image&task=similar",
+                                "\0\0\x80\x3f", 4),
+                     HL_OK);
+    params = &f->queries.items[0].params;
+    assert_false(params->is_own_only || params->explains || params->is_text);
+    assert_int_equal(params->dial, HL_DIAL_AUTO);
+    assert_int_equal(params->task, HL_QUERY_TASK_SIMILAR);
+    assert_null(params->score_scale.text);
+    assert_null(params->key.text);
+}
+
 static void raw_bytes_that_are_no_vector_are_refused(void **state)
 {
     static const struct {
@@ -131,6 +160,19 @@ static void raw_bytes_that_are_no_vector_are_refused(void **state)
          "Format error in query parameters: offset: expected a whole number, got \"\""},
         {"/?exact=1", 4,
          "Format error in query parameters: exact: expected true or false, got \"1\""},
+        {"/?across=no", 4,
+         "Format error in query parameters: across: expected true or false, got \"no\""},
+        {"/?fidelity=2", 4,
+         "Format error in query parameters: fidelity: expected a number from 0 to 1, or "
+         "auto, got \"2\""},
+        {"/?fidelity=nan", 4,
+         "Format error in query parameters: fidelity: expected a number from 0 to 1, or "
+         "auto, got \"nan\""},
+        {"/?modality=sound", 4,
+         "Format error in query parameters: modality: expected image or text, got "
+         "\"sound\""},
+        {"/?task=", 4,
+         "Format error in query parameters: task: expected similar or same, got \"\""},
     };
     struct fixture *f = *state;
 
@@ -190,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_needs_the_disk_or_time_is_long),
         TEST(raw_bytes_are_a_vector),
+        TEST(the_url_of_raw_bytes_says_what_params_say),
         TEST(raw_bytes_that_are_no_vector_are_refused),
         TEST(a_timeout_in_the_url_brings_the_deadline_nearer),
         TEST(a_batch_of_many_is_long),

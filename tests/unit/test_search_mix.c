@@ -63,7 +63,7 @@ static void the_average_of_positive_examples_is_their_mean(void **state)
 {
     const struct hl_vector positive[] = {DENSE(1, 2), DENSE(3, -4)};
     const struct hl_vector wanted = DENSE(2, -1);
-    const struct hl_aim aim = {.positive = positive, .n_positive = 2};
+    const struct hl_aim_leg aim = {.positive = positive, .n_positive = 2};
     struct fixture *f = *state;
 
     assert_int_equal(hl_mix_average(f->arena, &aim, &f->mixed, &f->err), HL_OK);
@@ -75,7 +75,7 @@ static void negative_examples_push_the_mean_away_from_theirs(void **state)
     const struct hl_vector positive[] = {DENSE(1, 2), DENSE(3, -4)};
     const struct hl_vector negative[] = {DENSE(1, 1), DENSE(1, 3), DENSE(4, 2)};
     const struct hl_vector wanted = DENSE(2 * 2 - 2, 2 * -1 - 2);
-    const struct hl_aim aim = {
+    const struct hl_aim_leg aim = {
         .positive = positive, .n_positive = 2, .negative = negative, .n_negative = 3};
     struct fixture *f = *state;
 
@@ -89,7 +89,7 @@ static void sparse_examples_are_joined_by_their_indices(void **state)
                                          SPARSE(LIST(5, 9), 6, 8)};
     const struct hl_vector negative[] = {SPARSE(LIST(0, 9), 1, 3)};
     const struct hl_vector wanted = SPARSE(LIST(0, 1, 5, 9), -1, 2, 10, 5);
-    const struct hl_aim aim = {
+    const struct hl_aim_leg aim = {
         .positive = positive, .n_positive = 2, .negative = negative, .n_negative = 1};
     struct fixture *f = *state;
 
@@ -102,7 +102,7 @@ static void sums_of_products_are_the_product_with_the_sum(void **state)
     const struct hl_vector positive[] = {DENSE(1, 2), DENSE(3, 4)};
     const struct hl_vector negative[] = {DENSE(5, 5)};
     const struct hl_vector wanted = DENSE(-1, 1);
-    const struct hl_aim aim = {
+    const struct hl_aim_leg aim = {
         .positive = positive, .n_positive = 2, .negative = negative, .n_negative = 1};
     struct fixture *f = *state;
 
@@ -117,7 +117,7 @@ static void of_cosines_each_example_counts_as_much_and_the_length_is_told(void *
     const struct hl_vector positive[] = {DENSE(10, 0), DENSE(0, 0.5f)};
     const struct hl_vector negative[] = {DENSE(0, 0)};
     const struct hl_vector wanted = DENSE(1, 1);
-    const struct hl_aim aim = {
+    const struct hl_aim_leg aim = {
         .positive = positive, .n_positive = 2, .negative = negative, .n_negative = 1};
     struct fixture *f = *state;
 
@@ -131,7 +131,7 @@ static void only_negative_examples_can_be_summed(void **state)
 {
     const struct hl_vector negative[] = {SPARSE(LIST(3), 2)};
     const struct hl_vector wanted = SPARSE(LIST(3), -2);
-    const struct hl_aim aim = {.negative = negative, .n_negative = 1};
+    const struct hl_aim_leg aim = {.negative = negative, .n_negative = 1};
     struct fixture *f = *state;
 
     assert_int_equal(hl_mix_sum(f->arena, &aim, false, &f->mixed, &f->length, &f->err),
@@ -142,7 +142,7 @@ static void only_negative_examples_can_be_summed(void **state)
 static void what_leaves_the_floats_is_refused(void **state)
 {
     const struct hl_vector positive[] = {DENSE(3e38f), DENSE(3e38f)};
-    const struct hl_aim aim = {.positive = positive, .n_positive = 2};
+    const struct hl_aim_leg aim = {.positive = positive, .n_positive = 2};
     struct fixture *f = *state;
 
     assert_int_equal(hl_mix_average(f->arena, &aim, &f->mixed, &f->err), HL_OK);
@@ -154,7 +154,7 @@ static void what_leaves_the_floats_is_refused(void **state)
 static void mixtures_run_out_of_room_in_a_sentence(void **state)
 {
     const struct hl_vector positive[] = {SPARSE(LIST(1, 5), 2, 4)};
-    const struct hl_aim aim = {.positive = positive, .n_positive = 1};
+    const struct hl_aim_leg aim = {.positive = positive, .n_positive = 1};
     struct fixture *f = *state;
     size_t n_refused = 0;
     enum hl_code code = HL_TOO_LARGE;

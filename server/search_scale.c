@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/search_part.h"
+
+#include <math.h>
+
+/* What one space measures is not what another one does: a cosine of .6 may be the same
+ * photograph here and anything there. Scores that came through a bridge are shown on the
+ * scale of the query's own model, or of the one that `score_scale` names, by what was
+ * measured when the bridge was learnt. */
+
+static bool is_product(enum hl_distance distance)
+{
+    return distance == HL_COSINE || distance == HL_DOT;
+}
+
+bool hl_score_map_is_linear(const struct hl_score_map *map)
+{
+    return is_product(map->raw) && is_product(map->shown);
+}
+
+/* Of vectors of length 1 a distance says as much as a product. */
+float hl_score_shown(const struct hl_score_map *map, float raw, float terms)
+{
+    float score = raw;
+
+    if (!map->is_affine && is_product(map->raw) == is_product(map->shown))
+        return raw;
+    if (!is_product(map->raw))
+        score = 1 - raw * raw / 2;
+    if (map->is_affine)
+        score = map->affine.factor * score + map->affine.shift * terms;
+    if (!is_product(map->shown))
+        score = score < 1 ? sqrtf(2 - 2 * score) : 0;
+    return score;
+}
+
+/* ---- what was measured ---- */
+
+/* Of a model's queries among its own items: any bridge from or to it has that. */
+static struct hl_scale own_scale(const struct hl_plans *plans, uint32_t model)
+{
+    struct hl_scale scale = {0};
+
+    for (size_t i = 0; plans && i < plans->n_ways; i++) {
+        const struct hl_way *way = plans->ways[i];
+
+        for (size_t j = 0; j < way->n_hops && !hl_scale_is_measured(scale); j++) {
+            if (way->hops[j].from == model)
+                scale = way->bridges[j]->from_own;
+            else if (way->hops[j].to == model)
+                scale = way->bridges[j]->to_own;
+        }
+    }
+    return scale;
+}
+
+/* Of the scores of a leg. */
+static struct hl_scale leg_scale(const struct hl_plans *plans, const struct hl_aim *aim,
+                                 const struct hl_aim_leg *leg)
+{
+    const struct hl_bridge_way *way;
+
+    if (!leg->plan || !leg->plan->way)
+        return own_scale(plans, aim->space->id);
+    way = hl_way_scales(leg->plan->way,
+                        aim->query->params.is_text ? HL_MODALITY_TEXT : HL_MODALITY_IMAGE);
+    return way ? hl_scale_at(way->old_items, leg->fidelity) : (struct hl_scale){0};
+}
+
+/* On whose scale scores are shown; NULL: there is no such model. */
+static const struct hl_space *find_shown(const struct hl_layout *layout,
+                                         const struct hl_aim *aim, struct hl_err *err)
+{
+    const struct hl_text *name = &aim->query->params.score_scale;
+    const struct hl_space *space = name->text ? hl_layout_find(layout, name) : aim->space;
+
+    if (!space)
+        hl_err_set(err, HL_UNKNOWN_VECTOR,
+                   "Wrong input: Not existing vector name error: %.*s", (int)name->len,
+                   name->text);
+    return space;
+}
+
+static const char *name_of(const struct hl_space *space)
+{
+    return space->name[0] ? space->name : "@default";
+}
+
+/* Who says that scores must be comparable has to hear when they are not. */
+static enum hl_code check_need(const struct hl_aim *aim, const struct hl_aim_leg *leg,
+                               const struct hl_space *shown, struct hl_err *err)
+{
+    const struct hl_query *query = aim->query;
+    const bool has_scale = query->params.score_scale.text != NULL;
+
+    if (!has_scale && !query->has_threshold)
+        return HL_OK;
+    return hl_fail(err, HL_WRONG_INPUT,
+                   "Wrong input: \"%s\" needs scores of \"%s\" in \"%s\" on the scale of "
+                   "\"%s\", and that was not measured",
+                   has_scale ? "score_scale" : "score_threshold", name_of(aim->space),
+                   name_of(leg->space), name_of(shown));
+}
+
+enum hl_code hl_score_map_find(const struct hl_layout *layout, const struct hl_aim *aim,
+                               const struct hl_aim_leg *leg, struct hl_score_map *ret_map,
+                               struct hl_err *err)
+{
+    const struct hl_plans *plans = hl_plans_of(layout);
+    const struct hl_space *shown = find_shown(layout, aim, err);
+    struct hl_score_map map = {.raw = leg->space->distance};
+    enum hl_code code = HL_OK;
+
+    if (!shown)
+        return hl_err_code(err);
+    map.shown = shown->distance;
+    if ((leg->plan && leg->plan->way) || shown != aim->space) {
+        map.is_affine = hl_affine_between(leg_scale(plans, aim, leg),
+                                          own_scale(plans, shown->id), &map.affine);
+        if (!map.is_affine)
+            code = check_need(aim, leg, shown, err);
+    }
+    if (code == HL_OK)
+        *ret_map = map;
+    return code;
+}
