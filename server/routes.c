@@ -9,6 +9,7 @@
 #include "server/job_calls.h"
 #include "server/points_read.h"
 #include "server/points_write.h"
+#include "server/refresh_calls.h"
 #include "server/search.h"
 #include "server/service.h"
 #include "server/snapshots.h"
@@ -55,6 +56,8 @@ const struct hl_route hl_routes[] = {
      hl_collection_call_cluster},
     {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ, "/collections/{collection_name}/models",
      hl_collection_call_models},
+    {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_READ,
+     "/collections/{collection_name}/refresh", hl_refresh_call},
     {HL_METHOD_PUT, HL_PLACE_WORKER, HL_DOOR_WRITE, "/collections/{collection_name}/index",
      hl_collection_call_add_index},
     {HL_METHOD_DELETE, HL_PLACE_WORKER, HL_DOOR_WRITE,

@@ -86,6 +86,7 @@ SAMPLES = [
                                                              "alias_name": "current"}}]}),
     ("addVector", {"vector_name": "v3"}, "", {"dense": {"size": 3, "distance": "Euclid"}}),
     ("deleteVector", {"vector_name": "v3"}, "", None),
+    ("refresh", {}, "", {"to": "v2", "limit": 5, "seed": 3}),
     ("putHead", {"vector_name": "v2"}, "", HEAD),
     ("getHead", {"vector_name": "v2"}, "", None),
     ("putDataset", {"dataset_name": "d"}, "", DATASET),
