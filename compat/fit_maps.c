@@ -52,7 +52,6 @@ static float anchor_weight(const struct hl_fitting *f)
 
 static struct hl_goal judged_goal(const struct hl_fitting *f)
 {
-
     return (struct hl_goal){
         .dim = f->dim_to,
         .head = &f->head,
