@@ -320,6 +320,9 @@ void hl_fitting_done(struct hl_fitting *f)
     hl_fit_head_done(&f->head);
     hl_map_free(f->anchor);
     hl_map_free(f->ridge);
+    hl_map_free(f->judged_linear);
+    hl_map_free(f->faithful_linear[0]);
+    hl_map_free(f->faithful_linear[1]);
     hl_free(f->factor);
     hl_free(f->centres);
     hl_free(f->hard);

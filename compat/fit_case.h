@@ -23,6 +23,9 @@ struct hl_fitting {
     struct hl_fit_head head; /* with rows for classes the old head does not know */
     float *centres;          /* targets of rows without pairs */
     uint32_t *hard;          /* of the rows of hl_fitting_part */
+    /* Linear maps as far as they were learnt, from which those of every width grow; the
+     * second faithful one by the head's judgement too. */
+    struct hl_map *judged_linear, *faithful_linear[2];
     struct hl_fit_pace pace;
 };
 

@@ -111,6 +111,14 @@ static enum hl_code descend(struct hl_fitting *f, const struct hl_goal *goal,
     return code;
 }
 
+/* The same, unless it was done before. */
+static enum hl_code descend_once(struct hl_fitting *f, const struct hl_goal *goal,
+                                 const struct hl_map *start, struct hl_map **kept,
+                                 struct hl_err *err)
+{
+    return *kept ? HL_OK : descend(f, goal, start, kept, err);
+}
+
 /* The classical influence loss: the head as it is, and nothing to hold on to. */
 static enum hl_code fit_influence(struct hl_fitting *f, struct hl_map **ret_map,
                                   struct hl_err *err)
@@ -149,17 +157,17 @@ static enum hl_code grow(struct hl_fitting *f, const struct hl_goal *goal,
     return hl_fit_residual(&task, start, ret_map, err);
 }
 
-static enum hl_code fit_residual(struct hl_fitting *f, size_t n_hidden,
+/* n_hidden 0: linear. */
+static enum hl_code fit_anchored(struct hl_fitting *f, size_t n_hidden,
                                  struct hl_map **ret_map, struct hl_err *err)
 {
     struct hl_goal goal = judged_goal(f);
-    struct hl_map *linear = NULL;
-    enum hl_code code = descend(f, &goal, f->anchor, &linear, err);
+    enum hl_code code = descend_once(f, &goal, f->anchor, &f->judged_linear, err);
 
-    if (code == HL_OK)
-        code = grow(f, &goal, linear, n_hidden, ret_map, err);
-    hl_map_free(linear);
-    return code;
+    if (code != HL_OK)
+        return code;
+    return n_hidden ? grow(f, &goal, f->judged_linear, n_hidden, ret_map, err)
+                    : copy_map(f->judged_linear, ret_map, err);
 }
 
 static bool has_focal(const struct hl_fitting *f)
@@ -211,15 +219,13 @@ static enum hl_code fit_closed(struct hl_fitting *f, enum hl_kind kind, size_t r
 enum hl_code hl_fitting_judged(struct hl_fitting *f, enum hl_kind kind, size_t n,
                                struct hl_map **ret_map, struct hl_err *err)
 {
-    struct hl_goal goal = judged_goal(f);
-
     switch (kind) {
     case HL_KIND_INFLUENCE:
         return fit_influence(f, ret_map, err);
     case HL_KIND_ANCHORED:
-        return descend(f, &goal, f->anchor, ret_map, err);
+        return fit_anchored(f, 0, ret_map, err);
     case HL_KIND_RESIDUAL:
-        return fit_residual(f, n, ret_map, err);
+        return fit_anchored(f, n, ret_map, err);
     case HL_KIND_PROCRUSTES:
     case HL_KIND_RIDGE:
     case HL_KIND_LOWRANK:
@@ -238,7 +244,7 @@ enum hl_code hl_fitting_faithful(struct hl_fitting *f, size_t n_hidden, bool is_
                                  struct hl_map **ret_map, struct hl_err *err)
 {
     struct hl_goal goal = {.dim = f->dim_to, .pair_weight = is_judged_too ? 4 : 1};
-    struct hl_map *linear = NULL;
+    struct hl_map **linear = &f->faithful_linear[is_judged_too];
     enum hl_code code;
 
     if (!f->has_pairs)
@@ -253,13 +259,9 @@ enum hl_code hl_fitting_faithful(struct hl_fitting *f, size_t n_hidden, bool is_
         goal.head = &f->head;
         goal.focal = f->fit->focal;
     }
-    code = descend(f, &goal, f->ridge, &linear, err);
-    if (code == HL_OK && n_hidden == 0) {
-        *ret_map = linear;
-        return HL_OK;
-    }
-    if (code == HL_OK)
-        code = grow(f, &goal, linear, n_hidden, ret_map, err);
-    hl_map_free(linear);
-    return code;
+    code = descend_once(f, &goal, f->ridge, linear, err);
+    if (code != HL_OK)
+        return code;
+    return n_hidden ? grow(f, &goal, *linear, n_hidden, ret_map, err)
+                    : copy_map(*linear, ret_map, err);
 }
