@@ -65,13 +65,7 @@ static double learn_block(struct descent *d, const struct hl_fit_block *block)
     size_t from = d->map->dim_in, to = d->map->dim_out;
     double loss;
 
-    for (size_t row = 0; row < block->n; row++)
-        memcpy(d->u + row * to, d->map->c, to * sizeof *d->u);
-    hl_linalg_multiply(
-        &(struct hl_product){
-            .m = block->n, .n = to, .k = from, .is_b_turned = true, .alpha = 1, .beta = 1},
-        block->x, d->map->p, d->u);
-    hl_linalg_normalise(d->u, block->n, to, d->norms);
+    hl_map_forward(d->map, block->x, block->n, NULL, d->norms, d->u);
     loss = hl_goal_block(d->task->goal, block, NULL, d->u, d->gradient, &d->room);
     hl_goal_through_length(d->gradient, d->u, d->norms, block->n, to);
     hl_linalg_multiply(

@@ -46,37 +46,6 @@ static struct hl_fit_block gather(struct school *s, const uint32_t *numbers, siz
                                  .labels = data->lesson.labels ? s->labels : NULL};
 }
 
-static void spread(float *rows, const float *row, size_t n, size_t dim)
-{
-    for (size_t i = 0; i < n; i++)
-        memcpy(rows + i * dim, row, dim * sizeof *rows);
-}
-
-/* rows (n x out) += in (n x k) · weight^T (out x k). */
-static void send_through(const float *in, const float *weight, size_t n, size_t k,
-                         size_t out, float *rows)
-{
-    hl_linalg_multiply(
-        &(struct hl_product){
-            .m = n, .n = out, .k = k, .is_b_turned = true, .alpha = 1, .beta = 1},
-        in, weight, rows);
-}
-
-static void forward(struct school *s, size_t n)
-{
-    const struct hl_map *map = s->map;
-    size_t from = map->dim_in, to = map->dim_out, width = map->n_hidden;
-
-    spread(s->u, map->c, n, to);
-    send_through(s->x, map->p, n, from, to, s->u);
-    spread(s->hidden, map->a_bias, n, width);
-    send_through(s->x, map->a, n, from, width, s->hidden);
-    for (size_t i = 0; i < n * width; i++)
-        s->hidden[i] = s->hidden[i] > 0 ? s->hidden[i] : 0;
-    send_through(s->hidden, map->b, n, width, to, s->u);
-    hl_linalg_normalise(s->u, n, to, s->norms);
-}
-
 /* weight (rows x k) := out^T (n x rows) · in (n x k), bias := sums of out. */
 static void take_back(const float *out, const float *in, size_t n, size_t rows, size_t k,
                       float *weight)
@@ -162,7 +131,7 @@ static enum hl_code learn_epochs(struct school *s, struct hl_err *err)
             double cooling =
                 .5 * (1 + cos(3.141592653589793 * (double)count / (double)n_steps));
 
-            forward(s, n);
+            hl_map_forward(s->map, s->x, n, s->hidden, s->norms, s->u);
             hl_goal_block(task->goal, &block, s->order + first, s->u, s->gradient,
                           &s->room);
             hl_goal_through_length(s->gradient, s->u, s->norms, n, s->map->dim_out);

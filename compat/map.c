@@ -50,8 +50,8 @@ static void send_through(const float *in, const float *weight, const float *bias
     hl_linalg_multiply(sizes, in, weight, rows);
 }
 
-void hl_map_rows(const struct hl_map *map, const float *in, size_t n, float *hidden,
-                 float *out)
+void hl_map_forward(const struct hl_map *map, const float *in, size_t n, float *hidden,
+                    float *norms, float *out)
 {
     struct hl_product product = {.m = n, .is_b_turned = true, .alpha = 1, .beta = 1};
 
@@ -67,7 +67,13 @@ void hl_map_rows(const struct hl_map *map, const float *in, size_t n, float *hid
         product.k = map->n_hidden;
         send_through(hidden, map->b, NULL, &product, out);
     }
-    hl_linalg_normalise(out, n, map->dim_out, NULL);
+    hl_linalg_normalise(out, n, map->dim_out, norms);
+}
+
+void hl_map_rows(const struct hl_map *map, const float *in, size_t n, float *hidden,
+                 float *out)
+{
+    hl_map_forward(map, in, n, hidden, NULL, out);
 }
 
 void hl_map_blend(float *judged, const float *faithful, size_t n, size_t dim,

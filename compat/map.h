@@ -33,6 +33,11 @@ void hl_map_free(struct hl_map *map); /* NULL is accepted */
 void hl_map_rows(const struct hl_map *map, const float *in, size_t n, float *hidden,
                  float *out);
 
+/* The same, for who goes back through it: `hidden` is left as it was behind `act`, `norms`
+ * (n floats, or NULL) gets the lengths before they were 1. */
+void hl_map_forward(const struct hl_map *map, const float *in, size_t n, float *hidden,
+                    float *norms, float *out);
+
 /* rows := normalise((1 - fidelity)·judged + fidelity·faithful), into `judged`. */
 void hl_map_blend(float *judged, const float *faithful, size_t n, size_t dim,
                   float fidelity);

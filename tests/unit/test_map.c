@@ -45,6 +45,24 @@ static void a_row_is_multiplied_moved_and_brought_to_length_1(void **state)
     hl_map_free(map);
 }
 
+static void who_goes_back_is_left_the_way(void **state)
+{
+    static const float in[] = {3, -3};
+    struct hl_map *map = make_map(1, 2, 2);
+    float hidden[4], norms[2], out[4];
+
+    (void)state;
+    map->p[1] = 4;
+    map->a[0] = 3;
+    map->a[1] = -1;
+    map->b[0] = 1;
+    hl_map_forward(map, in, 2, hidden, norms, out);
+    assert_floats(hidden, (const float[]){9, 0, 0, 3}, 4);
+    assert_floats(norms, (const float[]){15, 12}, 2);
+    assert_floats(out, (const float[]){.6F, .8F, 0, -1}, 4);
+    hl_map_free(map);
+}
+
 static void a_residual_lets_through_what_is_positive_and_leaks_the_rest(void **state)
 {
     static const float in[] = {1, -1};
@@ -125,6 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_is_multiplied_moved_and_brought_to_length_1),
+        cmocka_unit_test(who_goes_back_is_left_the_way),
         cmocka_unit_test(a_residual_lets_through_what_is_positive_and_leaks_the_rest),
         cmocka_unit_test(a_row_that_comes_out_as_zeros_stays_so),
         cmocka_unit_test(a_blend_lies_between_the_two_and_has_length_1),
