@@ -293,12 +293,16 @@ static void free_activating(struct hl_work *work)
 
 /* ---- the calls ---- */
 
-static enum hl_code read_body(struct activating *job, const struct hl_request *request,
-                              struct hl_err *err)
+static enum hl_code read_request(struct activating *job, const struct hl_request *request,
+                                 struct hl_err *err)
 {
     enum hl_code code;
 
     job->wanted = (struct hl_activation){.is_auto = true};
+    job->name =
+        hl_arena_copy(job->base.arena, request->params[0].data, request->params[0].len);
+    if (!job->name)
+        return hl_arena_fail(job->base.arena, err, "the name of a collection");
     if (request->body.len == 0)
         return HL_OK;
     code = job->is_activation ? hl_activation_read(&job->base.body, &job->wanted, err)
@@ -317,12 +321,8 @@ static enum hl_code begin(struct activating *job, struct hl_server *server,
     if (code != HL_OK)
         return code;
     code = hl_bridge_work_init(&job->base, server, request, &holdings, err);
-    job->name =
-        hl_arena_copy(job->base.arena, request->params[0].data, request->params[0].len);
-    if (code == HL_OK && !job->name)
-        code = hl_arena_fail(job->base.arena, err, "the name of a collection");
     if (code == HL_OK)
-        code = read_body(job, request, err);
+        code = read_request(job, request, err);
     asked = job->wanted;
     if (code == HL_OK)
         code = resolve(job, &holdings, err);

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The jobs that begin and end to serve through bridges, on a real folder: which images
+ * there are afterwards, and that nothing is left of those that fail. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/activating.h"
+
+/* ---- the tests ---- */
+
+static void points_get_the_images_they_need_and_lose_them_again(void **state)
+{
+    struct rig *rig = *state;
+
+    activate(rig, "v2>v1", "{\"revision\":1,\"strategy\":\"backward\"}");
+    assert_string_equal(images(rig), "2:1<2@30");
+    assert_served(rig, 1, 1, "backward");
+    deactivate(rig, "v2>v1");
+    assert_string_equal(images(rig), "");
+    assert_served(rig, 0, 0, "none");
+}
+
+static void another_revision_takes_the_place_of_one_in_a_step(void **state)
+{
+    struct rig *rig = *state;
+
+    activate(rig, "v2>v1", "{\"revision\":1}");
+    activate(rig, "v2>v1", "");
+    assert_string_equal(images(rig), "2:1<2@40");
+    assert_served(rig, 1, 2, "backward");
+}
+
+static void a_chain_has_images_as_long_as_both_bridges_are_active(void **state)
+{
+    struct rig *rig = *state;
+
+    activate(rig, "v2>v1", "{\"revision\":1}");
+    activate(rig, "v3>v2", "");
+    assert_string_equal(images(rig), "2:1<2@30 3:1<3@130 3:2<3@100");
+    activate(rig, "v3>v1", "");
+    assert_string_equal(images(rig), "2:1<2@30 3:2<3@100 3:1<3@10");
+    deactivate(rig, "v2>v1");
+    assert_string_equal(images(rig), "3:2<3@100 3:1<3@10");
+    deactivate(rig, "v3>v1");
+    assert_string_equal(images(rig), "3:2<3@100");
+}
+
+static void what_is_so_already_is_done_at_once(void **state)
+{
+    struct rig *rig = *state;
+    struct seen first, again;
+
+    first = do_now(rig, true, "v2>v1", "{\"revision\":1,\"fidelity\":0.5}");
+    again = do_now(rig, true, "v2>v1", "{\"revision\":1,\"fidelity\":0.5}");
+    assert_string_equal(again.outcome, first.outcome);
+    again = do_now(rig, false, "v3>v2", "");
+    assert_says(&again, "{\"current\":null,\"previous\":null,\"plan\":1,\"warnings\":[]}");
+    assert_served(rig, 1, 1, "dual");
+}
+
+static void auto_is_what_the_bridge_says_where_it_can_be(void **state)
+{
+    struct rig *rig = *state;
+    struct seen seen = do_now(rig, true, "v2>v1", "{\"revision\":1}");
+
+    assert_says(&seen, "\"strategy\":\"auto\",\"fidelity\":\"auto\",\"serving\":\"dual\"");
+    assert_served(rig, 1, 1, "dual");
+    seen = do_now(rig, true, "v2>v1", "{\"revision\":2}"); /* without scales */
+    assert_says(&seen, "\"serving\":\"backward\"");
+    assert_says(&seen, "the bridge carries no scales");
+    seen = do_now(rig, true, "v3>v2", "{}"); /* a chain now */
+    assert_says(&seen, "\"serving\":\"backward\"");
+    assert_says(&seen, "queries that are text were never measured");
+}
+
+static void dual_is_refused_where_nothing_was_measured(void **state)
+{
+    struct rig *rig = *state;
+
+    assert_int_equal(ask(rig, true, "v2>v1", "{\"revision\":2,\"strategy\":\"dual\"}"),
+                     HL_INVALID);
+    assert_string_equal(rig->err.msg, "revision 2 of the bridge from \"v2\" to \"v1\" "
+                                      "carries no scales: \"dual\" cannot merge scores "
+                                      "without, \"backward\" can");
+    activate(rig, "v2>v1", "{\"revision\":1}");
+    assert_int_equal(ask(rig, true, "v3>v2", "{\"strategy\":\"dual\"}"), HL_INVALID);
+    assert_string_equal(rig->err.msg,
+                        "queries of \"v3\" go on over \"v2\" to another vector, and "
+                        "nothing was measured over both bridges: \"dual\" cannot merge "
+                        "scores there, \"backward\" can");
+    assert_int_equal(ask(rig, true, "v3>v1", "{\"strategy\":\"dual\"}"), HL_OK);
+    assert_int_equal(await_newest(rig).state, HL_JOB_DONE);
+}
+
+static void another_strategy_needs_no_other_images(void **state)
+{
+    struct rig *rig = *state;
+
+    activate(rig, "v2>v1", "{\"revision\":1}");
+    write_ops(rig, "{\"delete\":{\"points\":[2]}}");
+    activate(rig, "v2>v1", "{\"revision\":1,\"strategy\":\"backward\",\"fidelity\":1}");
+    assert_served(rig, 1, 2, "backward");
+    activate(rig, "v2>v1", "{\"revision\":1,\"strategy\":\"forward\"}");
+    assert_served(rig, 1, 3, "auto");
+}
+
+static void images_and_plans_are_there_after_a_restart(void **state)
+{
+    struct rig *rig = *state;
+
+    activate(rig, "v2>v1", "{\"revision\":1}");
+    activate(rig, "v3>v2", "");
+    open_again(rig);
+    assert_served(rig, 3, 2, "dual");
+    assert_string_equal(images(rig), "2:1<2@30 3:1<3@130 3:2<3@100");
+    write_ops(rig, "{\"upsert\":{\"points\":[{\"id\":5,\"vector\":{\"v3\":[0,1]}}]}},"
+                   "{\"delete_vectors\":{\"points\":[4],\"vector\":[\"v1\"]}},"
+                   "{\"delete\":{\"points\":[2]}}");
+    assert_string_equal(images(rig), "3:1<3@130 3:2<3@100 4:1<2@30 5:1<3@220 5:2<3@190");
+}
+
+static enum hl_code drop_v2(void *self, struct hl_writing *writing, struct hl_err *err)
+{
+    static const struct hl_text v2 = {"v2", 2};
+
+    (void)self;
+    return hl_writing_drop_space(writing, &v2, err);
+}
+
+static enum hl_code drop_revision(void *self, struct hl_writing *writing,
+                                  struct hl_err *err)
+{
+    static const struct hl_span v2 = {"v2", 2}, v1 = {"v1", 2};
+    const struct hl_holdings inside = hl_holdings_inside(writing);
+    struct hl_bridge_pair pair;
+    enum hl_code code = hl_bridges_pair_of(&inside, &v2, &v1, &pair, err);
+
+    (void)self;
+    return code == HL_OK ? hl_bridges_remove(writing, &pair, 1, err) : code;
+}
+
+static void what_goes_while_the_job_waits_fails_it_and_leaves_nothing(void **state)
+{
+    struct rig *rig = *state;
+    struct seen seen;
+
+    shut_gate(rig);
+    assert_int_equal(ask(rig, true, "v2>v1", "{\"revision\":1}"), HL_OK);
+    assert_int_equal(change(rig, drop_revision, NULL), HL_OK);
+    open_gate(rig);
+    seen = await_newest(rig);
+    assert_says(&seen, "there is no revision 1 of the bridge");
+    shut_gate(rig);
+    assert_int_equal(ask(rig, true, "v2>v1", ""), HL_OK);
+    write_ops(rig, "{\"delete\":{\"points\":[2]}}");
+    assert_int_equal(change(rig, drop_v2, NULL), HL_OK);
+    open_gate(rig);
+    seen = await_newest(rig);
+    assert_says(&seen, "the vector \\\"v2\\\" was deleted meanwhile");
+    assert_served(rig, 0, 0, "none");
+}
+
+static void a_collection_that_goes_while_the_job_waits_fails_it(void **state)
+{
+    struct rig *rig = *state;
+    bool existed = false;
+
+    shut_gate(rig);
+    assert_int_equal(ask(rig, true, "v2>v1", ""), HL_OK);
+    assert_int_equal(
+        hl_collections_delete(rig->server.collections, &name, &existed, &rig->err), HL_OK);
+    open_gate(rig);
+    assert_int_equal(await_newest(rig).state, HL_JOB_FAILED);
+}
+
+static void bodies_that_say_something_else_are_refused(void **state)
+{
+    struct rig *rig = *state;
+
+    assert_int_equal(ask(rig, true, "v2>v1", "{\"revision\":7}"), HL_NOT_FOUND);
+    assert_int_equal(ask(rig, true, "v1>v2", ""), HL_NOT_FOUND);
+    assert_int_equal(ask(rig, true, "v2>v1", "{} {}"), HL_MALFORMED);
+    assert_int_equal(ask(rig, false, "v2>v1", "{"), HL_MALFORMED);
+}
+
+static void wherever_memory_runs_out_no_job_is_begun_by_halves(void **state)
+{
+    struct rig *rig = *state;
+
+    shut_gate(rig);
+    for (size_t i = 0; i < 2; i++) {
+        enum hl_code code = HL_NO_MEMORY;
+
+        for (int n = 1; code != HL_OK; n++) {
+            char rule[32];
+
+            assert_true(n < 2000);
+            snprintf(rule, sizeof rule, "alloc=%d:fail", n);
+            assert_int_equal(hl_failpoint_arm(rule, &rig->err), HL_OK);
+            code = ask(rig, i == 0, "v2>v1", "{}");
+            hl_failpoint_disarm();
+        }
+    }
+    open_gate(rig);
+    assert_int_equal(await_newest(rig).state, HL_JOB_DONE);
+    assert_string_equal(images(rig), "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RIGGED(points_get_the_images_they_need_and_lose_them_again),
+        RIGGED(another_revision_takes_the_place_of_one_in_a_step),
+        RIGGED(a_chain_has_images_as_long_as_both_bridges_are_active),
+        RIGGED(what_is_so_already_is_done_at_once),
+        RIGGED(auto_is_what_the_bridge_says_where_it_can_be),
+        RIGGED(dual_is_refused_where_nothing_was_measured),
+        RIGGED(another_strategy_needs_no_other_images),
+        RIGGED(images_and_plans_are_there_after_a_restart),
+        RIGGED(what_goes_while_the_job_waits_fails_it_and_leaves_nothing),
+        RIGGED(a_collection_that_goes_while_the_job_waits_fails_it),
+        RIGGED(bodies_that_say_something_else_are_refused),
+        RIGGED(wherever_memory_runs_out_no_job_is_begun_by_halves),
+    };
+
+    return cmocka_run_group_tests_name("activate", tests, NULL, NULL);
+}
