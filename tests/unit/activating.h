@@ -104,22 +104,25 @@ static inline enum hl_code make_spaces(void *self, struct hl_writing *writing,
     return code;
 }
 
+struct written {
+    const char *body;
+    struct hl_arena *arena; /* is read until the change is done */
+};
+
 static inline enum hl_code write_points(void *self, struct hl_writing *writing,
                                         struct hl_err *err)
 {
-    struct hl_arena *arena = hl_arena_new(1 << 20);
+    const struct written *written = self;
     struct hl_tokens tokens;
     struct hl_field root;
     struct hl_write_ops ops;
     enum hl_code code;
 
-    hl_tokens_init(&tokens, self, strlen(self), arena);
+    hl_tokens_init(&tokens, written->body, strlen(written->body), written->arena);
     root = hl_field_root(&tokens);
     code = hl_write_ops_read(&root, &ops, err);
-    if (code == HL_OK)
-        code = hl_writing_apply(writing, &ops, NULL, arena, err);
-    hl_arena_free(arena);
-    return code;
+    return code == HL_OK ? hl_writing_apply(writing, &ops, NULL, written->arena, err)
+                         : code;
 }
 
 static inline enum hl_code fill(void *self, struct hl_collection *collection,
@@ -153,10 +156,13 @@ change(struct rig *rig,
 static inline void write_ops(struct rig *rig, const char *ops)
 {
     char body[2000];
+    struct written written = {body, hl_arena_new(1 << 20)};
 
+    assert_non_null(written.arena);
     (void)snprintf(body, sizeof body, "{\"operations\":[%s]}", ops);
-    if (change(rig, write_points, body) != HL_OK)
+    if (change(rig, write_points, &written) != HL_OK)
         fail_msg("%s", rig->err.msg);
+    hl_arena_free(written.arena);
 }
 
 static inline enum hl_code add_bridge(void *self, struct hl_writing *writing,
