@@ -9,6 +9,8 @@
 #include <faiss/c_api/error_c.h>
 #include <faiss/c_api/index_factory_c.h>
 
+#include <assert.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +25,7 @@
 struct hl_ann {
     FaissIndex *index;
     enum hl_metric metric;
+    bool is_sketched;
     struct hl_graph_view view;
 };
 
@@ -61,7 +64,7 @@ static enum hl_code wrap_index(FaissIndex *index, enum hl_metric metric,
     return HL_OK;
 }
 
-static enum hl_code check_options(const struct hl_batch *rows,
+static enum hl_code check_options(size_t n_rows, size_t dim,
                                   const struct hl_ann_options *options, struct hl_err *err)
 {
     if (options->n_links < MIN_LINKS || options->n_links > MAX_LINKS)
@@ -70,62 +73,146 @@ static enum hl_code check_options(const struct hl_batch *rows,
     if (options->ef_construction < 1 || options->ef_construction > MAX_EF)
         return hl_fail(err, HL_INVALID, "ef_construction is 1 to %d, got %u", MAX_EF,
                        options->ef_construction);
-    if (rows->dim < 1 || rows->dim > INT32_MAX / sizeof(float))
-        return hl_fail(err, HL_INVALID, "a graph cannot hold rows of %zu dimensions",
-                       rows->dim);
-    if (rows->n_rows > INT32_MAX)
-        return hl_fail(err, HL_INVALID, "a graph cannot hold %zu rows", rows->n_rows);
-    return hl_batch_check_finite(rows, err);
+    if (dim < 1 || dim > INT32_MAX / sizeof(float))
+        return hl_fail(err, HL_INVALID, "a graph cannot hold rows of %zu dimensions", dim);
+    if (n_rows > INT32_MAX)
+        return hl_fail(err, HL_INVALID, "a graph cannot hold %zu rows", n_rows);
+    return HL_OK;
 }
 
-static enum hl_code add_rows(FaissIndex *index, const struct hl_batch *rows,
-                             const struct hl_pause *pause,
-                             const struct hl_deadline *deadline, struct hl_err *err)
+/* ---- sketches as rows ---- */
+
+/* FAISS was told that a sketch is so many floats. */
+static float multiply(const struct hl_sketch *x, const struct hl_sketch *y, size_t n_floats)
 {
-    for (size_t row = 0; row < rows->n_rows; row += BUILD_STEP) {
-        const size_t left = rows->n_rows - row;
+    const struct hl_kernels *kernels = hl_gap_kernels();
+    int32_t (*shifted_dot)(const int8_t *, const int8_t *, size_t) =
+        kernels->shifted_dot ? kernels->shifted_dot : hl_kernels_portable.shifted_dot;
+    const int32_t shifted =
+        shifted_dot(x->bytes, y->bytes, n_floats * sizeof(float) - sizeof *x);
+
+    return x->scale * y->scale * (float)(shifted - 128 * (int64_t)y->sum);
+}
+
+static float l2_of_sketches(const float *x, const float *y, size_t n_floats)
+{
+    const struct hl_sketch *left = (const void *)x, *right = (const void *)y;
+
+    return left->norm + right->norm - 2 * multiply(left, right, n_floats);
+}
+
+static float dot_of_sketches(const float *x, const float *y, size_t n_floats)
+{
+    return multiply((const void *)x, (const void *)y, n_floats);
+}
+
+/* All that building a graph asks for. */
+static const struct hl_kernels sketch_kernels = {
+    .name = "sketches", .l2 = l2_of_sketches, .dot = dot_of_sketches};
+
+/* ---- building ---- */
+
+/* Rows as FAISS sees them, and how it shall compare them. */
+struct build {
+    const float *values;
+    size_t n_rows, dim;
+    const struct hl_kernels *kernels; /* NULL: those of the process */
+    const struct hl_ann_options *options;
+    const struct hl_deadline *deadline;
+};
+
+/* Other graphs may be built in the pause, over other rows: the kernels are for one addition
+ * at a time. */
+static enum hl_code add_rows(const struct build *build, FaissIndex *index,
+                             struct hl_err *err)
+{
+    const struct hl_pause *pause = build->options->pause;
+
+    for (size_t row = 0; row < build->n_rows; row += BUILD_STEP) {
+        const size_t left = build->n_rows - row;
         const size_t n = left < BUILD_STEP ? left : BUILD_STEP;
-        enum hl_code code = hl_deadline_check(deadline, "building a graph", err);
+        enum hl_code code = hl_deadline_check(build->deadline, "building a graph", err);
         int faiss_code = OK;
 
         if (code == HL_OK && pause) {
             pause->rest(pause->self);
-            code = hl_deadline_check(deadline, "building a graph", err);
+            code = hl_deadline_check(build->deadline, "building a graph", err);
         }
         if (code != HL_OK)
             return code;
-        faiss_code = faiss_Index_add(index, (idx_t)n, hl_batch_row(rows, row));
+        hl_gap_use_here(build->kernels);
+        faiss_code = faiss_Index_add(index, (idx_t)n, build->values + row * build->dim);
+        hl_gap_use_here(NULL);
         if (faiss_code != OK)
             return fail_faiss(err, faiss_code, "add rows to a graph");
     }
     return HL_OK;
 }
 
-enum hl_code hl_ann_build(const struct hl_batch *rows, const struct hl_ann_options *options,
-                          const struct hl_deadline *deadline, struct hl_ann **ret_ann,
-                          struct hl_err *err)
+static enum hl_code build_graph(const struct build *build, struct hl_ann **ret_ann,
+                                struct hl_err *err)
 {
-    const bool is_l2 = options->metric == HL_METRIC_L2;
-    enum hl_code code = check_options(rows, options, err);
+    const enum hl_metric metric = build->options->metric;
     FaissIndex *index = NULL;
     char description[32];
+    enum hl_code code = HL_OK;
     int faiss_code = OK;
 
-    if (code != HL_OK)
-        return code;
     hl_gap_hold_to_one_thread();
-    (void)snprintf(description, sizeof description, "HNSW%u,Flat", options->n_links);
-    faiss_code = faiss_index_factory(&index, (int)rows->dim, description,
-                                     is_l2 ? METRIC_L2 : METRIC_INNER_PRODUCT);
+    (void)snprintf(description, sizeof description, "HNSW%u,Flat", build->options->n_links);
+    faiss_code =
+        faiss_index_factory(&index, (int)build->dim, description,
+                            metric == HL_METRIC_L2 ? METRIC_L2 : METRIC_INNER_PRODUCT);
     if (faiss_code != OK)
         return fail_faiss(err, faiss_code, "make a graph");
-    hl_gap_set_beam(index, (int)options->ef_construction, 0);
-    code = add_rows(index, rows, options->pause, deadline, err);
+    hl_gap_set_beam(index, (int)build->options->ef_construction, 0);
+    code = add_rows(build, index, err);
     if (code != HL_OK) {
         faiss_Index_free(index);
         return code;
     }
-    return wrap_index(index, options->metric, ret_ann, err);
+    return wrap_index(index, metric, ret_ann, err);
+}
+
+enum hl_code hl_ann_build(const struct hl_batch *rows, const struct hl_ann_options *options,
+                          const struct hl_deadline *deadline, struct hl_ann **ret_ann,
+                          struct hl_err *err)
+{
+    const struct build build = {.values = rows->values,
+                                .n_rows = rows->n_rows,
+                                .dim = rows->dim,
+                                .options = options,
+                                .deadline = deadline};
+    enum hl_code code = check_options(rows->n_rows, rows->dim, options, err);
+
+    if (code == HL_OK)
+        code = hl_batch_check_finite(rows, err);
+    return code == HL_OK ? build_graph(&build, ret_ann, err) : code;
+}
+
+enum hl_code hl_ann_build_sketched(const struct hl_ann_sketches *rows,
+                                   const struct hl_ann_options *options,
+                                   const struct hl_deadline *deadline,
+                                   struct hl_ann **ret_ann, struct hl_err *err)
+{
+    const struct build build = {.values = (const void *)rows->sketches,
+                                .n_rows = rows->n_rows,
+                                .dim = hl_sketch_stride(rows->dim) / sizeof(float),
+                                .kernels = &sketch_kernels,
+                                .options = options,
+                                .deadline = deadline};
+    enum hl_code code = check_options(rows->n_rows, rows->dim, options, err);
+    struct hl_ann *ann = NULL;
+
+    if (code == HL_OK)
+        code = build_graph(&build, &ann, err);
+    if (code != HL_OK)
+        return code;
+    ann->is_sketched = true;
+    ann->view.rows = NULL;
+    ann->view.dim = rows->dim;
+    *ret_ann = ann;
+    return HL_OK;
 }
 
 void hl_ann_free(struct hl_ann *ann)
@@ -170,6 +257,7 @@ enum hl_code hl_ann_save(const struct hl_ann *ann, const char *path, struct hl_e
     struct hl_err file_err = {0};
     struct transfer transfer = {.code = HL_OK, .err = &file_err};
 
+    assert(!ann->is_sketched);
     if (code != HL_OK)
         return code;
     transfer.file = hl_replacement_file(replacement);
@@ -233,6 +321,7 @@ enum hl_code hl_ann_search(struct hl_ann *ann, const struct hl_batch *queries, s
     int faiss_code = OK;
     enum hl_code code = HL_OK;
 
+    assert(!ann->is_sketched);
     if (queries->dim != ann->view.dim)
         return hl_fail(err, HL_DIMENSION_MISMATCH,
                        "queries have %zu dimensions, the graph has %zu", queries->dim,

@@ -40,6 +40,20 @@ enum hl_code hl_ann_build(const struct hl_batch *rows, const struct hl_ann_optio
                           struct hl_err *err);
 void hl_ann_free(struct hl_ann *ann);
 
+/* The same over the sketches of such rows, hl_sketch_stride(dim) bytes apart: a quarter of
+ * the memory, hence faster, and as good a graph. FAISS takes them for rows of floats that
+ * only our kernels can compare: its view has no rows, and it is neither searched by FAISS
+ * nor saved. */
+struct hl_ann_sketches {
+    const unsigned char *sketches;
+    size_t n_rows;
+    size_t dim;
+};
+enum hl_code hl_ann_build_sketched(const struct hl_ann_sketches *rows,
+                                   const struct hl_ann_options *options,
+                                   const struct hl_deadline *deadline,
+                                   struct hl_ann **ret_ann, struct hl_err *err);
+
 /* FAISS's own file format, so that its tools read it. The file appears whole or not at all.
  */
 enum hl_code hl_ann_save(const struct hl_ann *ann, const char *path, struct hl_err *err);

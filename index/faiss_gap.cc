@@ -74,19 +74,20 @@ computer *real_codes(const faiss::ScalarQuantizer *, faiss::MetricType) REAL(COD
 computer *wrap_codes(const faiss::ScalarQuantizer *, faiss::MetricType) WRAP(CODES);
 
 const struct hl_kernels hl_gap_kernels_shipped = {
-    "shipped",   real_l2,      real_dot, real_norm, real_l2_ny,
-    real_dot_ny, real_nearest, nullptr,  nullptr,   nullptr,
+    "shipped",    real_l2, real_dot, real_norm, real_l2_ny, real_dot_ny,
+    real_nearest, nullptr, nullptr,  nullptr,   nullptr,
 };
 }
 
-/* The one mutable static of index/: the functions above are called with nothing that could
+/* The mutable statics of index/: the functions above are called with nothing that could
  * carry the choice. */
 static std::atomic<const struct hl_kernels *> current{&hl_kernels_portable};
+static thread_local const struct hl_kernels *here;
 
 /* Relaxed, because tables are constant: there is nothing behind the pointer to wait for. */
 static inline const struct hl_kernels *kernels()
 {
-    return current.load(std::memory_order_relaxed);
+    return here != nullptr ? here : current.load(std::memory_order_relaxed);
 }
 
 extern "C" void hl_gap_use_kernels(const struct hl_kernels *kernels)
@@ -96,7 +97,12 @@ extern "C" void hl_gap_use_kernels(const struct hl_kernels *kernels)
 
 extern "C" const struct hl_kernels *hl_gap_kernels(void)
 {
-    return kernels();
+    return current.load(std::memory_order_relaxed);
+}
+
+extern "C" void hl_gap_use_here(const struct hl_kernels *kernels)
+{
+    here = kernels;
 }
 
 float wrap_l2(const float *x, const float *y, size_t dim)
@@ -263,8 +269,7 @@ computer *wrap_codes(const faiss::ScalarQuantizer *quantizer, faiss::MetricType 
     return new code_dot_computer(*quantizer, now);
 }
 
-/* ---- What the C API has no words for ---------------------------------------------------
- */
+/* ---- What the C API has no words for ---- */
 
 #define TEXT_OF(number)     #number
 #define VERSION_OF(x, y, z) TEXT_OF(x) "." TEXT_OF(y) "." TEXT_OF(z)
@@ -359,11 +364,7 @@ namespace
 {
 
 struct bytes_writer final : faiss::IOWriter {
-    const struct hl_gap_bytes *to;
-
-    explicit bytes_writer(const struct hl_gap_bytes *to) : to(to)
-    {
-    }
+    const struct hl_gap_bytes *to = nullptr;
 
     size_t operator()(const void *bytes, size_t size, size_t n) override
     {
@@ -373,11 +374,7 @@ struct bytes_writer final : faiss::IOWriter {
 };
 
 struct bytes_reader final : faiss::IOReader {
-    const struct hl_gap_bytes *from;
-
-    explicit bytes_reader(const struct hl_gap_bytes *from) : from(from)
-    {
-    }
+    const struct hl_gap_bytes *from = nullptr;
 
     size_t operator()(void *bytes, size_t size, size_t n) override
     {
@@ -391,8 +388,9 @@ extern "C" enum hl_code hl_gap_write(const FaissIndex *index, const struct hl_ga
                                      struct hl_err *err)
 {
     try {
-        bytes_writer writer(to);
+        bytes_writer writer;
 
+        writer.to = to;
         faiss::write_index(reinterpret_cast<const faiss::Index *>(index), &writer);
         return HL_OK;
     } catch (...) {
@@ -404,8 +402,9 @@ extern "C" enum hl_code hl_gap_read(const struct hl_gap_bytes *from, FaissIndex 
                                     struct hl_err *err)
 {
     try {
-        bytes_reader reader(from);
+        bytes_reader reader;
 
+        reader.from = from;
         *ret_index = reinterpret_cast<FaissIndex *>(faiss::read_index(&reader));
         return HL_OK;
     } catch (...) {
@@ -413,8 +412,7 @@ extern "C" enum hl_code hl_gap_read(const struct hl_gap_bytes *from, FaissIndex 
     }
 }
 
-/* ---- The C API itself, where its headers came without their code ------------------------
- */
+/* ---- The C API itself, where its headers came without their code ---- */
 
 #ifndef HL_FAISS_HAS_C_API
 

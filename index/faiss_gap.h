@@ -22,6 +22,10 @@ struct FaissIndex_H; /* FAISS's own name of what its C API calls a FaissIndex */
 void hl_gap_use_kernels(const struct hl_kernels *kernels);
 const struct hl_kernels *hl_gap_kernels(void);
 
+/* Kernels for FAISS's calls from this thread alone, before those of the process; NULL ends
+ * it. For rows that are no floats. */
+void hl_gap_use_here(const struct hl_kernels *kernels);
+
 /* FAISS's own functions as a table; codes are left to FAISS. */
 extern const struct hl_kernels hl_gap_kernels_shipped;
 

@@ -16,7 +16,7 @@
 struct hl_graph_view {
     size_t n_rows;
     size_t dim;
-    const float *rows; /* n_rows * dim */
+    const float *rows; /* n_rows * dim; NULL where it was not built over floats */
     const int32_t *levels;
     const size_t *offsets; /* n_rows + 1 */
     const int32_t *neighbors;

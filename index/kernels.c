@@ -145,6 +145,15 @@ static int32_t bytes_dot_portable(const uint8_t *x, const int8_t *y, size_t size
     return sum;
 }
 
+static int32_t shifted_dot_portable(const int8_t *x, const int8_t *y, size_t size)
+{
+    int32_t sum = 0;
+
+    for (size_t i = 0; i < size; i++)
+        sum += (x[i] + 128) * y[i];
+    return sum;
+}
+
 HL_KERNELS_DEFINE_NY(, portable)
 
 const struct hl_kernels hl_kernels_portable = {
@@ -158,6 +167,7 @@ const struct hl_kernels hl_kernels_portable = {
     .code_l2 = code_l2_portable,
     .code_dot = code_dot_portable,
     .bytes_dot = bytes_dot_portable,
+    .shifted_dot = shifted_dot_portable,
 };
 
 /* The best first. */

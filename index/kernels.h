@@ -37,6 +37,10 @@ struct hl_kernels {
     /* The sum of x[i] * y[i] over bytes, exact: |x[i]| < 256, |y[i]| < 128, size <= 65536.
      * NULL in a table that leaves it to the portable one. */
     int32_t (*bytes_dot)(const uint8_t *x, const int8_t *y, size_t size);
+
+    /* The same of two rows of signed bytes: the sum of (x[i] + 128) * y[i]. NULL likewise.
+     */
+    int32_t (*shifted_dot)(const int8_t *x, const int8_t *y, size_t size);
 };
 
 extern const struct hl_kernels hl_kernels_portable;

@@ -124,16 +124,19 @@ AVX2 static float code_dot_avx2(const float *x, const uint8_t *codes, size_t dim
     return sum_sums(a, b, _mm256_setzero_ps(), _mm256_setzero_ps()) + rest;
 }
 
-/* By way of 16 bits: the instruction for bytes would saturate. */
-AVX2 static int32_t bytes_dot_avx2(const uint8_t *x, const int8_t *y, size_t size)
+/* By way of 16 bits: the instruction for bytes would saturate. `flip` is taken out of the
+ * bits of each byte of x: the highest bit makes x[i] + 128 of a signed x[i]. */
+AVX2 static inline int32_t flipped_dot(const uint8_t *x, const int8_t *y, size_t size,
+                                       uint8_t flip)
 {
+    const __m128i flips = _mm_set1_epi8((char)flip);
     __m256i sums[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     int32_t lanes[8], rest = 0;
     size_t i = 0;
 
     for (; i + 16 <= size; i += 16) {
-        const __m256i left =
-            _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(x + i)));
+        const __m256i left = _mm256_cvtepu8_epi16(
+            _mm_xor_si128(_mm_loadu_si128((const __m128i *)(x + i)), flips));
         const __m256i right =
             _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(y + i)));
 
@@ -141,11 +144,21 @@ AVX2 static int32_t bytes_dot_avx2(const uint8_t *x, const int8_t *y, size_t siz
             _mm256_add_epi32(sums[i / 16 % 2], _mm256_madd_epi16(left, right));
     }
     for (; i < size; i++)
-        rest += x[i] * y[i];
+        rest += (x[i] ^ flip) * y[i];
     _mm256_storeu_si256((__m256i *)lanes, _mm256_add_epi32(sums[0], sums[1]));
     for (size_t lane = 0; lane < 8; lane++)
         rest += lanes[lane];
     return rest;
+}
+
+AVX2 static int32_t bytes_dot_avx2(const uint8_t *x, const int8_t *y, size_t size)
+{
+    return flipped_dot(x, y, size, 0);
+}
+
+AVX2 static int32_t shifted_dot_avx2(const int8_t *x, const int8_t *y, size_t size)
+{
+    return flipped_dot((const uint8_t *)x, y, size, 0x80);
 }
 
 HL_KERNELS_DEFINE_NY(AVX2, avx2)
@@ -161,4 +174,5 @@ const struct hl_kernels hl_kernels_avx2 = {
     .code_l2 = code_l2_avx2,
     .code_dot = code_dot_avx2,
     .bytes_dot = bytes_dot_avx2,
+    .shifted_dot = shifted_dot_avx2,
 };

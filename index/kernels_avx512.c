@@ -138,26 +138,41 @@ AVX512 static float code_dot_avx512(const float *x, const uint8_t *codes, size_t
 }
 
 /* vpdpbusd multiplies unsigned by signed bytes and adds four products at once, in 32 bits.
- */
-AVX512 static int32_t bytes_dot_avx512(const uint8_t *x, const int8_t *y, size_t size)
+ * `flip` is taken out of the bits of each byte of x: the highest bit makes x[i] + 128 of a
+ * signed x[i]. */
+AVX512 static inline int32_t flipped_dot(const uint8_t *x, const int8_t *y, size_t size,
+                                         __m512i flip)
 {
     __m512i sums[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
     size_t i = 0;
 
     for (; i + 128 <= size; i += 128) {
-        sums[0] = _mm512_dpbusd_epi32(sums[0], _mm512_loadu_si512(x + i),
-                                      _mm512_loadu_si512(y + i));
-        sums[1] = _mm512_dpbusd_epi32(sums[1], _mm512_loadu_si512(x + i + 64),
-                                      _mm512_loadu_si512(y + i + 64));
+        sums[0] =
+            _mm512_dpbusd_epi32(sums[0], _mm512_xor_si512(_mm512_loadu_si512(x + i), flip),
+                                _mm512_loadu_si512(y + i));
+        sums[1] = _mm512_dpbusd_epi32(
+            sums[1], _mm512_xor_si512(_mm512_loadu_si512(x + i + 64), flip),
+            _mm512_loadu_si512(y + i + 64));
     }
     for (; i < size; i += 64) {
         const size_t n = size - i;
         const __mmask64 mask = n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
 
-        sums[0] = _mm512_dpbusd_epi32(sums[0], _mm512_maskz_loadu_epi8(mask, x + i),
-                                      _mm512_maskz_loadu_epi8(mask, y + i));
+        sums[0] = _mm512_dpbusd_epi32(
+            sums[0], _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, x + i), flip),
+            _mm512_maskz_loadu_epi8(mask, y + i));
     }
     return _mm512_reduce_add_epi32(_mm512_add_epi32(sums[0], sums[1]));
+}
+
+AVX512 static int32_t bytes_dot_avx512(const uint8_t *x, const int8_t *y, size_t size)
+{
+    return flipped_dot(x, y, size, _mm512_setzero_si512());
+}
+
+AVX512 static int32_t shifted_dot_avx512(const int8_t *x, const int8_t *y, size_t size)
+{
+    return flipped_dot((const uint8_t *)x, y, size, _mm512_set1_epi8(INT8_MIN));
 }
 
 HL_KERNELS_DEFINE_NY(AVX512, avx512)
@@ -173,4 +188,5 @@ const struct hl_kernels hl_kernels_avx512 = {
     .code_l2 = code_l2_avx512,
     .code_dot = code_dot_avx512,
     .bytes_dot = bytes_dot_avx512,
+    .shifted_dot = shifted_dot_avx512,
 };

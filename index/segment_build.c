@@ -43,7 +43,7 @@ static size_t count_upper(const struct hl_graph_view *graph)
     return n_upper;
 }
 
-static bool allocate(struct draft *draft, size_t stride)
+static bool allocate(struct draft *draft)
 {
     const size_t n_rows = draft->header.n_rows, n_links = draft->header.n_links;
 
@@ -52,9 +52,8 @@ static bool allocate(struct draft *draft, size_t stride)
     draft->above = hl_alloc_zeroed(n_rows, sizeof *draft->above);
     draft->upper = hl_alloc_zeroed(draft->header.n_upper * n_links, sizeof *draft->upper);
     draft->links = hl_alloc_zeroed(n_rows * 2 * n_links, sizeof *draft->links);
-    draft->sketches = hl_alloc_zeroed(n_rows, stride);
     return draft->by_number && draft->levels && draft->above && draft->upper &&
-           draft->links && draft->sketches;
+           draft->links;
 }
 
 /* The links of one row on one level, the ends filled up. FAISS's levels count from 1. */
@@ -89,11 +88,18 @@ static void lay_graph(struct draft *draft, const struct hl_graph_view *graph)
     draft->header.entry = (uint32_t)graph->entry;
 }
 
-static void lay_sketches(struct draft *draft, const struct hl_batch *values, size_t stride)
+static enum hl_code lay_sketches(struct draft *draft, const struct hl_batch *values,
+                                 struct hl_err *err)
 {
+    const size_t stride = hl_sketch_stride(values->dim);
+
+    draft->sketches = hl_alloc_zeroed(values->n_rows, stride);
+    if (!draft->sketches)
+        return hl_fail(err, HL_NO_MEMORY, "no memory to sketch %zu rows", values->n_rows);
     for (size_t row = 0; row < values->n_rows; row++)
         hl_sketch_write(hl_batch_row(values, row), values->dim,
                         (struct hl_sketch *)(void *)(draft->sketches + row * stride));
+    return HL_OK;
 }
 
 static int compare_by_number(const void *a, const void *b, void *content)
@@ -116,27 +122,32 @@ static void lay_by_number(struct draft *draft, const struct hl_segment_content *
             compare_by_number, &order);
 }
 
+/* The graph is built over what the walk will read. */
 static enum hl_code draft_content(struct draft *draft,
                                   const struct hl_segment_content *content,
                                   const struct hl_deadline *deadline, struct hl_err *err)
 {
     const struct hl_ann_options options = {content->metric, content->n_links,
                                            content->ef_construction, content->pause};
-    const size_t stride = hl_sketch_stride(content->values->dim);
+    struct hl_ann_sketches rows = {NULL, content->values->n_rows, content->values->dim};
     const struct hl_graph_view *graph;
-    struct hl_ann *ann;
-    enum hl_code code = hl_ann_build(content->values, &options, deadline, &ann, err);
+    struct hl_ann *ann = NULL;
+    enum hl_code code = hl_batch_check_finite(content->values, err);
 
+    if (code == HL_OK)
+        code = lay_sketches(draft, content->values, err);
+    rows.sketches = draft->sketches;
+    if (code == HL_OK)
+        code = hl_ann_build_sketched(&rows, &options, deadline, &ann, err);
     if (code != HL_OK)
         return code;
     graph = hl_ann_view(ann);
     draft->header.n_upper = (uint32_t)count_upper(graph);
-    if (!allocate(draft, stride)) {
+    if (!allocate(draft)) {
         code = hl_fail(err, HL_NO_MEMORY, "no memory to lay out %zu rows",
                        content->values->n_rows);
     } else {
         lay_graph(draft, graph);
-        lay_sketches(draft, content->values, stride);
         lay_by_number(draft, content);
     }
     hl_ann_free(ann);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Our walk against FAISS's search on one graph and hnswlib's on one of its own with the
- * same sizes, one thread, interleaved: microseconds a query, recall@10, and the ratios.
+/* Our walk against FAISS's search and hnswlib's, each on a graph of its own (ours is built
+ * over sketches) with the same sizes, one thread, interleaved: microseconds a query,
+ * recall@10, and the ratios.
  *
  * Usage: bench_walk [ROWS [DIM [ROUNDS [FILE.f32]]]]. The file holds ROWS and then 1,000
  * queries; without one rows are drawn that look like embeddings. */

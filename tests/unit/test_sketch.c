@@ -99,12 +99,13 @@ static void scores_are_within_the_error_of_a_byte(void **state)
 static void every_table_counts_the_same(void **state)
 {
     uint8_t left[LARGEST];
-    int8_t right[LARGEST];
+    int8_t lowered[LARGEST], right[LARGEST]; /* the first by 128 */
     uint64_t seed = 5;
 
     (void)state;
     for (size_t i = 0; i < LARGEST; i++) {
         left[i] = (uint8_t)(255 - (i % 3) * 100);
+        lowered[i] = (int8_t)(left[i] - 128);
         right[i] = (int8_t)(value_at(&seed) * 127);
     }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -114,10 +115,15 @@ static void every_table_counts_the_same(void **state)
         if (hl_kernels_find(names[i], &kernels, &err) != HL_OK || !kernels->bytes_dot)
             continue;
         for (size_t start = 0; start < 5; start++)
-            for (size_t size = 0; start + size <= LARGEST; size += size < 300 ? 1 : 53)
-                assert_int_equal(
-                    kernels->bytes_dot(left + start, right + start, size),
-                    hl_kernels_portable.bytes_dot(left + start, right + start, size));
+            for (size_t size = 0; start + size <= LARGEST; size += size < 300 ? 1 : 53) {
+                const int32_t sum =
+                    hl_kernels_portable.bytes_dot(left + start, right + start, size);
+
+                assert_int_equal(kernels->bytes_dot(left + start, right + start, size),
+                                 sum);
+                assert_int_equal(kernels->shifted_dot(lowered + start, right + start, size),
+                                 sum);
+            }
     }
 }
 
