@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 enum { PATH_ROOM = 256, BODY_ROOM = 1 << 20, BATCH = 400, DIM = 32, LIMIT_MS = 60000 };
+enum { N_MOUNTING = 2 }; /* tests that need the right to mount */
 
 static const char config[] = "[search]\nseal_rows = 1024\n";
 
@@ -62,26 +63,33 @@ static int tear_down(void **state)
     return system(command);
 }
 
-/* The program, in a namespace where `mount` was done first. False: the system does not
- * allow it. */
-static bool wrap(struct fixture *f, const char *mount)
+/* A namespace in which what is mounted is seen by nobody else. */
+static const char *unshare(void)
 {
-    char command[2 * PATH_ROOM];
-    FILE *file;
-    const char *unshare = getuid() == 0 ? "unshare --mount" : "unshare --mount --user -r";
+    return getuid() == 0 ? "unshare --mount" : "unshare --mount --user -r";
+}
 
-    snprintf(command, sizeof command, "%s mount -t tmpfs -o size=1m none %s 2>/dev/null",
-             unshare, f->data);
-    if (system(command) != 0)
-        return false;
-    file = fopen(f->wrapper, "w");
+/* Containers often may not, and a changed root cannot. */
+static bool can_mount(void)
+{
+    char command[PATH_ROOM];
+
+    snprintf(command, sizeof command, "%s mount -t tmpfs -o size=1m none /tmp 2>/dev/null",
+             unshare());
+    return system(command) == 0;
+}
+
+/* The program, in a namespace where `mount` was done first. */
+static void wrap(struct fixture *f, const char *mount)
+{
+    FILE *file = fopen(f->wrapper, "w");
+
     assert_non_null(file);
     fprintf(file, "#!/bin/sh\nexec %s sh -c '%s && exec \"$0\" \"$@\"' '%s' \"$@\"\n",
-            unshare, mount, f->program);
+            unshare(), mount, f->program);
     fclose(file);
     assert_int_equal(chmod(f->wrapper, 0755), 0);
     f->setup.program = f->wrapper;
-    return true;
 }
 
 static void start(struct fixture *f)
@@ -197,8 +205,7 @@ static void a_full_disk_answers_507_and_goes_on_reading(void **state)
     int n = 0, status;
 
     snprintf(mount, sizeof mount, "mount -t tmpfs -o size=24m none %s", f->data);
-    if (!wrap(f, mount))
-        skip();
+    wrap(f, mount);
     start(f);
     create(f, "ballast");
     for (int i = 0; i < 8; i++)
@@ -228,8 +235,7 @@ static void a_read_only_folder_stops_the_start_with_its_name(void **state)
     char mount[2 * PATH_ROOM];
 
     snprintf(mount, sizeof mount, "mount -t tmpfs -o size=1m,ro none %s", f->data);
-    if (!wrap(f, mount))
-        skip();
+    wrap(f, mount);
     assert_refuses_to_start(f, false, "Read-only file system");
 }
 
@@ -317,8 +323,10 @@ int main(int argc, char **argv)
 {
     static struct fixture fixture;
     const struct CMUnitTest tests[] = {
+        /* These need the right to mount. */
         TEST(a_full_disk_answers_507_and_goes_on_reading),
         TEST(a_read_only_folder_stops_the_start_with_its_name),
+        /* These do not. */
         TEST(a_second_server_on_the_same_folder_is_refused),
         TEST(a_segment_with_one_flipped_bit_is_rebuilt),
         TEST(a_truncated_database_stops_the_start_and_says_what_to_restore),
@@ -329,5 +337,11 @@ int main(int argc, char **argv)
         return 2;
     }
     fixture.program = argv[1];
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    if (can_mount())
+        return cmocka_run_group_tests(tests, NULL, NULL);
+    /* A test that skips itself is one that failed, in the words of cmocka 1.1.5. */
+    printf("# not tested, since nothing can be mounted here: %s, %s\n", tests[0].name,
+           tests[1].name);
+    return _cmocka_run_group_tests("disks", tests + N_MOUNTING,
+                                   sizeof tests / sizeof tests[0] - N_MOUNTING, NULL, NULL);
 }
