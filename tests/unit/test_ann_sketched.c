@@ -8,7 +8,8 @@
 
 #include "tests/unit/graphing.h"
 
-static struct hl_ann_sketches sketches_of(const struct hl_batch *rows)
+/* The caller's to free. */
+static unsigned char *sketches_of(const struct hl_batch *rows)
 {
     const size_t stride = hl_sketch_stride(rows->dim);
     unsigned char *sketches = hl_alloc_zeroed(rows->n_rows, stride);
@@ -17,16 +18,17 @@ static struct hl_ann_sketches sketches_of(const struct hl_batch *rows)
     for (size_t row = 0; row < rows->n_rows; row++)
         hl_sketch_write(hl_batch_row(rows, row), rows->dim,
                         (struct hl_sketch *)(void *)(sketches + row * stride));
-    return (struct hl_ann_sketches){sketches, rows->n_rows, rows->dim};
+    return sketches;
 }
 
 static struct hl_ann *build_sketched(struct fixture *f, const struct hl_ann_options *wanted)
 {
-    const struct hl_ann_sketches rows = sketches_of(&f->rows);
+    unsigned char *sketches = sketches_of(&f->rows);
+    const struct hl_ann_sketches rows = {sketches, N_ROWS, DIM};
     struct hl_ann *ann = NULL;
 
     assert_int_equal(hl_ann_build_sketched(&rows, wanted, &f->never, &ann, &f->err), HL_OK);
-    hl_free((void *)(uintptr_t)rows.sketches);
+    hl_free(sketches);
     return ann;
 }
 
@@ -55,15 +57,16 @@ static void a_graph_over_sketches_is_as_good(void **state)
 static void build_others(void *self)
 {
     struct fixture *f = self;
-    const struct hl_ann_sketches sketches = sketches_of(&f->queries);
+    unsigned char *sketches = sketches_of(&f->queries);
+    const struct hl_ann_sketches rows = {sketches, N_QUERIES, DIM};
     struct hl_ann *over_floats = NULL, *over_sketches = NULL;
 
     assert_int_equal(
         hl_ann_build(&f->queries, &options[0], &f->never, &over_floats, &f->err), HL_OK);
     assert_int_equal(
-        hl_ann_build_sketched(&sketches, &options[0], &f->never, &over_sketches, &f->err),
+        hl_ann_build_sketched(&rows, &options[0], &f->never, &over_sketches, &f->err),
         HL_OK);
-    hl_free((void *)(uintptr_t)sketches.sketches);
+    hl_free(sketches);
     hl_ann_free(over_floats);
     hl_ann_free(over_sketches);
 }
@@ -88,7 +91,8 @@ static void a_build_over_sketches_is_refused_and_stopped_likewise(void **state)
 {
     static const struct hl_ann_options bad = {.n_links = 1, .ef_construction = 10};
     struct fixture *f = *state;
-    const struct hl_ann_sketches rows = sketches_of(&f->rows);
+    unsigned char *sketches = sketches_of(&f->rows);
+    const struct hl_ann_sketches rows = {sketches, N_ROWS, DIM};
     const struct hl_deadline past = {.clock = &f->clock, .at_us = 0};
     struct hl_ann *ann = NULL;
 
@@ -97,13 +101,14 @@ static void a_build_over_sketches_is_refused_and_stopped_likewise(void **state)
     assert_int_equal(hl_ann_build_sketched(&rows, &options[0], &past, &ann, &f->err),
                      HL_TIMEOUT);
     assert_null(ann);
-    hl_free((void *)(uintptr_t)rows.sketches);
+    hl_free(sketches);
 }
 
 static void a_build_over_sketches_without_memory_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
-    const struct hl_ann_sketches rows = sketches_of(&f->queries);
+    unsigned char *sketches = sketches_of(&f->queries);
+    const struct hl_ann_sketches rows = {sketches, N_QUERIES, DIM};
     enum hl_code code = HL_NO_MEMORY;
 
     for (int n = 1; code == HL_NO_MEMORY; n++) {
@@ -118,7 +123,7 @@ static void a_build_over_sketches_without_memory_leaves_nothing(void **state)
         hl_ann_free(ann);
     }
     assert_int_equal(code, HL_OK);
-    hl_free((void *)(uintptr_t)rows.sketches);
+    hl_free(sketches);
 }
 
 int main(void)
