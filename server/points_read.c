@@ -15,6 +15,7 @@
 
 /* What one request reads with: let go with it. */
 struct reading {
+    struct hl_body body;
     struct hl_collection *collection;
     struct hl_look *look;
     struct hl_arena *scratch;
@@ -32,7 +33,7 @@ static void let_go(struct hl_request *request)
     hl_arena_free(reading->scratch);
 }
 
-/* The body's end, the collection, and one moment of it. */
+/* The collection, and one moment of it. */
 static enum hl_code begin(struct hl_server *server, struct hl_request *request,
                           struct reading *reading, struct hl_err *err)
 {
@@ -54,14 +55,21 @@ static enum hl_code begin(struct hl_server *server, struct hl_request *request,
     return code == HL_OK ? hl_look_settle(reading->look, 0, &request->deadline, err) : code;
 }
 
+/* What every read begins with: its parameters, and its body ready for a decoder. NULL:
+ * `err` says why. */
 static struct reading *new_reading(struct hl_request *request, struct hl_err *err)
 {
     struct reading *reading = hl_arena_alloc(request->arena, sizeof *reading);
+    struct hl_params params;
 
-    if (reading)
-        *reading = (struct reading){0};
-    else
+    if (!reading) {
         (void)hl_arena_fail(request->arena, err, "a read");
+        return NULL;
+    }
+    *reading = (struct reading){0};
+    if (hl_body_params(request, &params, err) != HL_OK)
+        return NULL;
+    hl_body_begin(request, &reading->body);
     return reading;
 }
 
@@ -165,18 +173,17 @@ enum hl_code hl_points_get(struct hl_server *server, struct hl_request *request,
 {
     static const struct hl_payload_select payload = {.kind = HL_SELECT_ALL};
     static const struct hl_vector_select vector = {.kind = HL_SELECT_ALL};
-    struct reading *reading = new_reading(request, err);
+    struct reading *reading = NULL;
     struct hl_reader *reader = NULL;
     struct hl_store_point point;
-    struct hl_params params;
     struct hl_show show;
     struct hl_id id;
-    enum hl_code code = reading ? read_id(&request->params[1], &id, err) : err->code;
+    enum hl_code code = read_id(&request->params[1], &id, err);
 
-    if (code == HL_OK)
-        code = hl_body_params(request, &params, err);
-    if (code == HL_OK)
-        code = begin(server, request, reading, err);
+    if (code == HL_OK) {
+        reading = new_reading(request, err);
+        code = reading ? begin(server, request, reading, err) : err->code;
+    }
     if (code == HL_OK)
         code = hl_look_reader(reading->look, &reader, err);
     if (code != HL_OK)
@@ -198,14 +205,12 @@ enum hl_code hl_points_retrieve(struct hl_server *server, struct hl_request *req
 {
     struct reading *reading = new_reading(request, err);
     struct hl_retrieve retrieve;
-    struct hl_params params;
-    struct hl_body body;
     struct hl_show show;
-    enum hl_code code = reading ? hl_body_params(request, &params, err) : err->code;
+    enum hl_code code = reading ? HL_OK : err->code;
 
-    hl_body_begin(request, &body);
     if (code == HL_OK)
-        code = hl_body_end(&body, hl_retrieve_read(&body.root, &retrieve, err), err);
+        code = hl_body_end(&reading->body,
+                           hl_retrieve_read(&reading->body.root, &retrieve, err), err);
     if (code == HL_OK)
         code = begin(server, request, reading, err);
     if (code == HL_OK)
@@ -289,14 +294,12 @@ enum hl_code hl_points_scroll(struct hl_server *server, struct hl_request *reque
     struct reading *reading = new_reading(request, err);
     struct page page = {0};
     struct hl_scroll scroll;
-    struct hl_params params;
-    struct hl_body body;
     struct hl_show show;
-    enum hl_code code = reading ? hl_body_params(request, &params, err) : err->code;
+    enum hl_code code = reading ? HL_OK : err->code;
 
-    hl_body_begin(request, &body);
     if (code == HL_OK)
-        code = hl_body_end(&body, hl_scroll_read(&body.root, &scroll, err), err);
+        code = hl_body_end(&reading->body,
+                           hl_scroll_read(&reading->body.root, &scroll, err), err);
     if (code != HL_OK)
         return code;
     reading->filters[0] = scroll.filter;
@@ -321,14 +324,12 @@ enum hl_code hl_points_count(struct hl_server *server, struct hl_request *reques
                              struct hl_reply *reply, struct hl_err *err)
 {
     struct reading *reading = new_reading(request, err);
-    struct hl_params params;
     struct hl_count count;
-    struct hl_body body;
-    enum hl_code code = reading ? hl_body_params(request, &params, err) : err->code;
+    enum hl_code code = reading ? HL_OK : err->code;
 
-    hl_body_begin(request, &body);
     if (code == HL_OK)
-        code = hl_body_end(&body, hl_count_read(&body.root, &count, err), err);
+        code = hl_body_end(&reading->body, hl_count_read(&reading->body.root, &count, err),
+                           err);
     if (code != HL_OK)
         return code;
     reading->filters[0] = count.filter;
@@ -345,15 +346,13 @@ enum hl_code hl_points_facet(struct hl_server *server, struct hl_request *reques
 {
     struct reading *reading = new_reading(request, err);
     const struct hl_facet_hit *hits = NULL;
-    struct hl_params params;
     struct hl_facet facet;
-    struct hl_body body;
     size_t n = 0;
-    enum hl_code code = reading ? hl_body_params(request, &params, err) : err->code;
+    enum hl_code code = reading ? HL_OK : err->code;
 
-    hl_body_begin(request, &body);
     if (code == HL_OK)
-        code = hl_body_end(&body, hl_facet_read(&body.root, &facet, err), err);
+        code = hl_body_end(&reading->body, hl_facet_read(&reading->body.root, &facet, err),
+                           err);
     if (code != HL_OK)
         return code;
     reading->filters[0] = facet.filter;
