@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compat/fit_part.h"
 #include "compat/linalg.h"
+#include "compat/logits.h"
 #include "proto/alloc.h"
 
 #include <math.h>
@@ -44,33 +45,13 @@ void hl_goal_room_done(struct hl_goal_room *room)
 
 /* ---- what a head makes of rows ---- */
 
-/* Logits into probabilities, in place; returns the log of their sum, so that the log of a
- * probability is logit - it. */
-static float soften(float *logits, size_t n)
-{
-    float most = logits[0], sum = 0;
-
-    for (size_t i = 1; i < n; i++)
-        most = logits[i] > most ? logits[i] : most;
-    for (size_t i = 0; i < n; i++) {
-        logits[i] = expf(logits[i] - most);
-        sum += logits[i];
-    }
-    for (size_t i = 0; i < n; i++)
-        logits[i] /= sum;
-    return sum > 0 ? most + logf(sum) : most; /* that of `most` itself is 1 */
-}
-
 /* tau · (u·W^T + b), n x n_rows. */
 static void judge(const struct hl_fit_head *head, size_t n_rows, float tau, const float *u,
                   size_t n, float *logits)
 {
-    hl_linalg_multiply(
-        &(struct hl_product){
-            .m = n, .n = n_rows, .k = head->dim, .is_b_turned = true, .alpha = tau},
-        u, head->weight, logits);
-    for (size_t row = 0; row < n; row++)
-        hl_linalg_add(logits + row * n_rows, tau, head->bias, n_rows);
+    const struct hl_logits rows = {head->weight, head->bias, n_rows, head->dim};
+
+    hl_logits_take(&rows, tau, u, n, logits);
 }
 
 /* gradient += factor · errors·W. */
@@ -106,7 +87,7 @@ static double judge_by_labels(const struct hl_goal *goal, const struct hl_fit_bl
             continue;
         }
         loss -= (double)own[right];
-        loss += (double)soften(own, n_rows);
+        loss += (double)hl_logits_soften(own, n_rows);
         own[right] -= 1;
     }
     return loss;
@@ -123,9 +104,9 @@ static double judge_by_opinion(const struct hl_goal *goal, const struct hl_fit_b
     for (size_t row = 0; row < block->n; row++) {
         float *own = logits + row * n_rows, *wanted = opinion + row * n_rows;
 
-        soften(wanted, n_rows);
+        hl_logits_soften(wanted, n_rows);
         loss -= (double)hl_linalg_dot(wanted, own, n_rows);
-        loss += (double)soften(own, n_rows);
+        loss += (double)hl_logits_soften(own, n_rows);
         hl_linalg_add(own, -1, wanted, n_rows);
     }
     return loss;
@@ -193,13 +174,13 @@ static double judge_hard_row(const struct hl_goal *goal, const struct few *few,
     judge_few(goal->head, few, goal->tau, u, own);
     if (few->has_own) {
         loss = -(double)own[0];
-        loss += (double)soften(own, few->n);
+        loss += (double)hl_logits_soften(own, few->n);
         own[0] -= 1;
     } else {
         judge_few(goal->head, few, 1, e, wanted);
-        soften(wanted, few->n);
+        hl_logits_soften(wanted, few->n);
         loss = -(double)hl_linalg_dot(wanted, own, few->n);
-        loss += (double)soften(own, few->n);
+        loss += (double)hl_logits_soften(own, few->n);
         hl_linalg_add(own, -1, wanted, few->n);
     }
     push_back_few(goal->head, few, goal->tau, own, gradient);
@@ -271,11 +252,11 @@ static double part_from(float *wanted, float *own, size_t n, float weight)
 {
     double loss = 0;
 
-    soften(wanted, n);
+    hl_logits_soften(wanted, n);
     for (size_t i = 0; i < n; i++)
         if (wanted[i] > 0)
             loss += (double)(weight * wanted[i]) * (double)(logf(wanted[i]) - own[i]);
-    loss += (double)(weight * soften(own, n));
+    loss += (double)(weight * hl_logits_soften(own, n));
     for (size_t i = 0; i < n; i++)
         own[i] = weight * (own[i] - wanted[i]);
     return loss;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compat/fit_part.h"
-#include "compat/linalg.h"
+#include "compat/logits.h"
 #include "proto/alloc.h"
 
 #include <float.h>
@@ -41,15 +41,14 @@ static void look_at_tile(struct search *s, size_t first, size_t n, uint32_t *har
 {
     const struct hl_fit_head *head = s->head;
     size_t width = head->n_rows - first < TILE ? head->n_rows - first : TILE;
+    const struct hl_logits tile = {head->weight + first * head->dim, head->bias + first,
+                                   width, head->dim};
 
-    hl_linalg_multiply(
-        &(struct hl_product){
-            .m = n, .n = width, .k = head->dim, .is_b_turned = true, .alpha = 1},
-        s->t, head->weight + first * head->dim, s->logits);
+    hl_logits_take(&tile, 1, s->t, n, s->logits);
     for (size_t row = 0; row < n; row++) {
-        float *logits = s->logits + row * width, *best = s->best + row * HL_GOAL_HARD;
+        const float *logits = s->logits + row * width;
+        float *best = s->best + row * HL_GOAL_HARD;
 
-        hl_linalg_add(logits, 1, head->bias + first, width);
         for (size_t i = 0; i < width; i++)
             if (logits[i] > best[0])
                 sink(best, hard + row * HL_GOAL_HARD, logits[i], (uint32_t)(first + i));

@@ -2,6 +2,7 @@
 #include "compat/fit_part.h"
 #include "compat/lbfgs.h"
 #include "compat/linalg.h"
+#include "compat/logits.h"
 #include "proto/alloc.h"
 
 #include <math.h>
@@ -148,34 +149,20 @@ static void place_rows(struct lesson *l, const double *x)
 static double judge_block(struct lesson *l, const struct hl_fit_block *block)
 {
     const struct hl_fit_head *head = l->head;
+    const struct hl_logits rows = {head->weight, head->bias, head->n_rows, head->dim};
     double loss = 0;
 
-    hl_linalg_multiply(&(struct hl_product){.m = block->n,
-                                            .n = head->n_rows,
-                                            .k = head->dim,
-                                            .is_b_turned = true,
-                                            .alpha = 1},
-                       block->e, head->weight, l->logits);
+    hl_logits_take(&rows, 1, block->e, block->n, l->logits);
     for (size_t row = 0; row < block->n; row++) {
-        float *own = l->logits + row * head->n_rows, most, sum = 0;
+        float *own = l->logits + row * head->n_rows;
         int32_t right = block->labels[row] < 0 ? -1 : head->row_of[block->labels[row]];
 
         if (right < 0) {
             memset(own, 0, head->n_rows * sizeof *own);
             continue;
         }
-        hl_linalg_add(own, 1, head->bias, head->n_rows);
-        most = own[right];
-        for (size_t i = 0; i < head->n_rows; i++)
-            most = own[i] > most ? own[i] : most;
         loss -= (double)own[right];
-        for (size_t i = 0; i < head->n_rows; i++) {
-            own[i] = expf(own[i] - most);
-            sum += own[i];
-        }
-        loss += (double)(most + logf(sum));
-        for (size_t i = 0; i < head->n_rows; i++)
-            own[i] /= sum;
+        loss += (double)hl_logits_soften(own, head->n_rows);
         own[right] -= 1;
         l->n_judged++;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compat/fit_case.h"
-#include "compat/linalg.h"
+#include "compat/logits.h"
 #include "proto/alloc.h"
 
 /* A holdout without labels, before a head: what the old model itself takes the old vectors
@@ -8,25 +8,10 @@
 
 enum { BLOCK = 256 };
 
-static int32_t most_likely(const float *logits, const struct hl_head *head)
-{
-    size_t best = 0;
-    float most = 0;
-
-    for (size_t row = 0; row < head->n_rows; row++) {
-        float logit = logits[row] + (head->bias ? head->bias[row] : 0);
-
-        if (row == 0 || logit > most) {
-            most = logit;
-            best = row;
-        }
-    }
-    return (int32_t)best;
-}
-
 enum hl_code hl_fit_opinions(const struct hl_exam *exam, const struct hl_head *head,
                              int32_t **ret_labels, struct hl_err *err)
 {
+    const struct hl_logits rows = {head->weight, head->bias, head->n_rows, head->dim};
     float *logits = hl_alloc_zeroed(head->n_rows, BLOCK * sizeof *logits);
     int32_t *labels = hl_alloc_zeroed(exam->n_rows, sizeof *labels);
 
@@ -39,12 +24,10 @@ enum hl_code hl_fit_opinions(const struct hl_exam *exam, const struct hl_head *h
     for (size_t first = 0; first < exam->n_rows; first += BLOCK) {
         size_t n = exam->n_rows - first < BLOCK ? exam->n_rows - first : BLOCK;
 
-        hl_linalg_multiply(
-            &(struct hl_product){
-                .m = n, .n = head->n_rows, .k = head->dim, .is_b_turned = true, .alpha = 1},
-            exam->to + first * exam->dim_to, head->weight, logits);
+        hl_logits_take(&rows, 1, exam->to + first * exam->dim_to, n, logits);
         for (size_t row = 0; row < n; row++)
-            labels[first + row] = most_likely(logits + row * head->n_rows, head);
+            labels[first + row] =
+                (int32_t)hl_logits_highest(logits + row * head->n_rows, NULL, head->n_rows);
     }
     hl_free(logits);
     *ret_labels = labels;

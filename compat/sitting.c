@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compat/sitting.h"
 
-#include "compat/linalg.h"
+#include "compat/logits.h"
 #include "proto/alloc.h"
 
 #include <string.h>
@@ -306,12 +306,8 @@ static int32_t class_of(const struct judging *judging, size_t row)
 static void judge_row(const struct judging *judging, size_t row, const float *logits)
 {
     const struct hl_head *head = judging->head;
-    size_t best = 0;
+    size_t best = hl_logits_highest(logits, head->bias, head->n_rows);
 
-    for (size_t i = 1; i < head->n_rows; i++)
-        if (logits[i] + (head->bias ? head->bias[i] : 0) >
-            logits[best] + (head->bias ? head->bias[best] : 0))
-            best = i;
     if (class_of(judging, best) == judging->exam->labels[row])
         judging->rights[row] |= judging->right;
 }
