@@ -3,7 +3,9 @@
 
 #include "proto/encode.h"
 #include "server/body.h"
+#include "server/holdings.h"
 #include "server/refresh_choice.h"
+#include "server/refresh_estimate.h"
 #include "server/server.h"
 #include "server/show.h"
 
@@ -36,7 +38,28 @@ static void print_answer(const struct hl_refresh_answer *answer, struct hl_buf *
     }
     hl_buf_add_text(buf, "],\"progress\":");
     print_progress(answer, buf);
+    hl_buf_add_text(buf, ",\"estimate\":");
+}
+
+/* Of the records as they are now, which may be a moment later. */
+static enum hl_code print_estimate(const struct hl_refresh_task *task,
+                                   const struct hl_refresh_answer *answer,
+                                   struct hl_buf *buf, struct hl_err *err)
+{
+    const struct hl_refresh_estimate estimate = {.to = &task->wanted->to,
+                                                 .by = answer->by,
+                                                 .n_points = answer->n_points,
+                                                 .n_have = answer->n_have,
+                                                 .n_more = answer->n};
+    struct hl_holdings holdings;
+    enum hl_code code = hl_holdings_look(task->collection, &holdings, err);
+
+    if (code != HL_OK)
+        return code;
+    code = hl_refresh_estimate_print(&holdings, &estimate, task->arena, buf, err);
+    hl_holdings_close(&holdings);
     hl_buf_add_char(buf, '}');
+    return code;
 }
 
 static enum hl_code choose(struct hl_server *server, struct hl_request *request,
@@ -56,8 +79,10 @@ static enum hl_code choose(struct hl_server *server, struct hl_request *request,
     if (code == HL_OK) {
         hl_reply_begin(reply);
         print_answer(&answer, &reply->body);
-        code = hl_reply_end(reply, request, err);
+        code = print_estimate(&task, &answer, &reply->body, err);
     }
+    if (code == HL_OK)
+        code = hl_reply_end(reply, request, err);
     hl_arena_free(task.arena);
     hl_collection_unref(task.collection);
     return code;
