@@ -42,8 +42,7 @@ struct evaluation {
     char from[HL_CLI_MODEL], to[HL_CLI_MODEL];
     struct hl_bridge *bridges[BRIDGES]; /* by flag - BRIDGE */
     struct hl_lesson_files *data;
-    struct hl_head *head, *own_head;
-    struct hl_labels *labels;
+    struct hl_cli_heads heads;
     struct hl_judging judging;
 };
 
@@ -95,7 +94,7 @@ static enum hl_code open_data(struct evaluation *e, struct hl_err *err)
         return hl_fail(err, HL_INVALID,
                        "two files are wanted, FROM.npy and TO.npy, or one data set");
     }
-    return hl_lesson_files_open(&paths, e->labels, &e->data, err);
+    return hl_lesson_files_open(&paths, e->heads.labels, &e->data, err);
 }
 
 static enum hl_code open_all(struct evaluation *e, struct hl_err *err)
@@ -104,13 +103,8 @@ static enum hl_code open_all(struct evaluation *e, struct hl_err *err)
 
     name_models(e);
     if (code == HL_OK)
-        code = hl_labels_new(&e->labels, err);
-    if (code == HL_OK)
-        code = hl_cli_load_head(e->words->values[HEAD], &e->head, err);
-    if (code == HL_OK)
-        code = hl_cli_load_head(e->words->values[OWN_HEAD], &e->own_head, err);
-    if (code == HL_OK && e->head)
-        code = hl_learn_add_head(e->labels, e->head, err);
+        code = hl_cli_heads_load(&e->heads, e->words->values[HEAD],
+                                 e->words->values[OWN_HEAD], err);
     if (code == HL_OK)
         code = open_data(e, err);
     if (code == HL_OK)
@@ -149,20 +143,6 @@ static void print_heading(const struct evaluation *e, bool is_against)
         printf("%s (new) and %s (old) as they are, without a bridge\n\n", from, to);
 }
 
-static enum hl_code print_table(const struct hl_report *report, struct hl_err *err)
-{
-    struct hl_buf text;
-    enum hl_code code;
-
-    hl_buf_init(&text, (size_t)1 << 20);
-    hl_report_print_table(report, &text);
-    code = hl_buf_check(&text, "the report", err);
-    if (code == HL_OK)
-        fputs(text.data, stdout);
-    hl_buf_done(&text);
-    return code;
-}
-
 /* What the second one would change. Both saw the same rows. */
 static void print_differences(const struct hl_report *report,
                               const struct hl_report *against)
@@ -194,7 +174,7 @@ static enum hl_code judge_all(struct evaluation *e, struct hl_buf *json, struct 
 
     if (code == HL_OK) {
         print_heading(e, false);
-        code = print_table(report, err);
+        code = hl_cli_print_report(report, err);
     }
     if (code == HL_OK && e->bridges[2]) {
         json->len--; /* the brace: the other report is a member */
@@ -204,7 +184,7 @@ static enum hl_code judge_all(struct evaluation *e, struct hl_buf *json, struct 
     }
     if (code == HL_OK && against) {
         print_heading(e, true);
-        code = print_table(against, err);
+        code = hl_cli_print_report(against, err);
         print_differences(report, against);
     }
     hl_report_free(report);
@@ -225,7 +205,7 @@ static enum hl_code run_evaluate(const struct hl_tool_words *words, struct hl_er
         e.judging.to = e.to;
         e.judging.data = hl_lesson_files_lesson(e.data);
         e.judging.source = (struct hl_learn_source){
-            .labels = e.labels, .head = e.head, .own_head = e.own_head};
+            .labels = e.heads.labels, .head = e.heads.old, .own_head = e.heads.own};
         hl_lesson_files_note(e.data, &e.judging.source);
         code = judge_all(&e, &json, err);
     }
@@ -237,9 +217,7 @@ static enum hl_code run_evaluate(const struct hl_tool_words *words, struct hl_er
     hl_lesson_files_close(e.data);
     for (size_t i = 0; i < BRIDGES; i++)
         hl_bridge_free(e.bridges[i]);
-    hl_head_free(e.head);
-    hl_head_free(e.own_head);
-    hl_labels_free(e.labels);
+    hl_cli_heads_done(&e.heads);
     return code;
 }
 

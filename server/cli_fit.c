@@ -83,8 +83,7 @@ struct fit {
     char rooms[3][HL_LESSON_ROOM]; /* of --items, --choose, --report */
     char from_print[HL_SHA256_TEXT_SIZE], to_print[HL_SHA256_TEXT_SIZE];
     struct hl_lesson_files *data, *items, *choose, *report;
-    struct hl_head *head, *own_head;
-    struct hl_labels *labels;
+    struct hl_cli_heads heads;
     struct hl_learn learn;
 };
 
@@ -201,7 +200,7 @@ static enum hl_code open_data(struct fit *fit, struct hl_err *err)
             .from_name = fit->from,
             .to_name = words->values[ITEMS] || !words->values[TO] ? NULL : fit->to};
     }
-    return hl_lesson_files_open(&paths, fit->labels, &fit->data, err);
+    return hl_lesson_files_open(&paths, fit->heads.labels, &fit->data, err);
 }
 
 /* --items, --choose or --report. Of items the first file is the model's it leads to. */
@@ -228,7 +227,7 @@ static enum hl_code open_more(struct fit *fit, enum flag flag,
         paths.to_name = fit->to;
     }
     if (code == HL_OK)
-        code = hl_lesson_files_open(&paths, fit->labels, ret_files, err);
+        code = hl_lesson_files_open(&paths, fit->heads.labels, ret_files, err);
     return code == HL_OK ? HL_OK : hl_fail_in(err, "%s", flags[flag].name);
 }
 
@@ -249,14 +248,9 @@ static void name_models(struct fit *fit)
 
 static enum hl_code open_all(struct fit *fit, struct hl_err *err)
 {
-    enum hl_code code = hl_labels_new(&fit->labels, err);
+    enum hl_code code = hl_cli_heads_load(&fit->heads, fit->words->values[HEAD],
+                                          fit->words->values[OWN_HEAD], err);
 
-    if (code == HL_OK)
-        code = hl_cli_load_head(fit->words->values[HEAD], &fit->head, err);
-    if (code == HL_OK)
-        code = hl_cli_load_head(fit->words->values[OWN_HEAD], &fit->own_head, err);
-    if (code == HL_OK && fit->head)
-        code = hl_learn_add_head(fit->labels, fit->head, err);
     if (code == HL_OK)
         code = open_data(fit, err);
     if (code == HL_OK)
@@ -278,9 +272,9 @@ static void fill_learn(struct fit *fit)
     learn->items = hl_lesson_files_lesson(fit->items);
     learn->choose = hl_lesson_files_lesson(fit->choose);
     learn->report = hl_lesson_files_lesson(fit->report);
-    learn->source.labels = fit->labels;
-    learn->source.head = fit->head;
-    learn->source.own_head = fit->own_head;
+    learn->source.labels = fit->heads.labels;
+    learn->source.head = fit->heads.old;
+    learn->source.own_head = fit->heads.own;
     hl_lesson_files_note(fit->data, &learn->source);
     hl_lesson_files_note(fit->items, &learn->source);
     hl_lesson_files_note(fit->choose, &learn->source);
@@ -336,22 +330,6 @@ static void print_learnt(const struct fit *fit, const struct hl_learnt *learnt)
            learnt->seconds);
 }
 
-static enum hl_code print_table(const struct hl_report *report, struct hl_err *err)
-{
-    struct hl_buf text;
-    enum hl_code code;
-
-    if (!report)
-        return HL_OK;
-    hl_buf_init(&text, (size_t)1 << 20);
-    hl_report_print_table(report, &text);
-    code = hl_buf_check(&text, "the report", err);
-    if (code == HL_OK)
-        fputs(text.data, stdout);
-    hl_buf_done(&text);
-    return code;
-}
-
 static enum hl_code learn_and_save(struct fit *fit, struct hl_err *err)
 {
     const char *out = fit->words->values[OUT];
@@ -365,7 +343,7 @@ static enum hl_code learn_and_save(struct fit *fit, struct hl_err *err)
     if (code != HL_OK)
         return code;
     print_learnt(fit, &learnt);
-    code = print_table(learnt.report, err);
+    code = hl_cli_print_report(learnt.report, err);
     if (code == HL_OK && out)
         code = hl_bridge_save(learnt.bridge, out, err);
     if (code == HL_OK)
@@ -395,9 +373,7 @@ static enum hl_code run_fit(const struct hl_tool_words *words, struct hl_err *er
     hl_lesson_files_close(fit.items);
     hl_lesson_files_close(fit.choose);
     hl_lesson_files_close(fit.report);
-    hl_head_free(fit.head);
-    hl_head_free(fit.own_head);
-    hl_labels_free(fit.labels);
+    hl_cli_heads_done(&fit.heads);
     return code;
 }
 

@@ -37,7 +37,7 @@ static enum hl_code open_source(const char *path, struct hl_file **ret_file,
     return code;
 }
 
-enum hl_code hl_cli_load_head(const char *path, struct hl_head **ret_head,
+static enum hl_code load_head(const char *path, struct hl_head **ret_head,
                               struct hl_err *err)
 {
     struct hl_file *file;
@@ -52,6 +52,28 @@ enum hl_code hl_cli_load_head(const char *path, struct hl_head **ret_head,
     code = hl_head_load(&source, 0, ret_head, err);
     hl_file_close(file);
     return code;
+}
+
+enum hl_code hl_cli_heads_load(struct hl_cli_heads *heads, const char *old_path,
+                               const char *own_path, struct hl_err *err)
+{
+    enum hl_code code;
+
+    *heads = (struct hl_cli_heads){0};
+    code = hl_labels_new(&heads->labels, err);
+    if (code == HL_OK)
+        code = load_head(old_path, &heads->old, err);
+    if (code == HL_OK)
+        code = load_head(own_path, &heads->own, err);
+    return code == HL_OK && heads->old ? hl_learn_add_head(heads->labels, heads->old, err)
+                                       : code;
+}
+
+void hl_cli_heads_done(struct hl_cli_heads *heads)
+{
+    hl_head_free(heads->old);
+    hl_head_free(heads->own);
+    hl_labels_free(heads->labels);
 }
 
 enum hl_code hl_cli_load_bridge(const char *path, struct hl_bridge **ret_bridge,
@@ -69,6 +91,22 @@ enum hl_code hl_cli_load_bridge(const char *path, struct hl_bridge **ret_bridge,
         return code;
     code = hl_bridge_load(&source, &any, ret_bridge, err);
     hl_file_close(file);
+    return code;
+}
+
+enum hl_code hl_cli_print_report(const struct hl_report *report, struct hl_err *err)
+{
+    struct hl_buf text;
+    enum hl_code code;
+
+    if (!report)
+        return HL_OK;
+    hl_buf_init(&text, (size_t)1 << 20);
+    hl_report_print_table(report, &text);
+    code = hl_buf_check(&text, "the report", err);
+    if (code == HL_OK)
+        fputs(text.data, stdout);
+    hl_buf_done(&text);
     return code;
 }
 
