@@ -68,33 +68,6 @@ static enum hl_code get_point(struct hl_applying *applying, uint32_t number,
     return code;
 }
 
-/* The unsure ones that the filter finds join the sure ones. */
-static enum hl_code settle_matches(struct hl_applying *applying,
-                                   const struct hl_filter *filter,
-                                   struct hl_matches *matches, struct hl_err *err)
-{
-    uint32_t numbers[LISTED];
-    uint64_t from = 0;
-    struct hl_store_point point;
-    enum hl_code code = HL_OK;
-    size_t n;
-
-    while (code == HL_OK && from <= UINT32_MAX &&
-           (n = hl_rows_list(matches->unsure, (uint32_t)from, numbers, LISTED)) > 0) {
-        from = (uint64_t)numbers[n - 1] + 1;
-        for (size_t i = 0; code == HL_OK && i < n; i++) {
-            bool is_met = false;
-
-            code = get_point(applying, numbers[i], &point, &is_met, err);
-            if (code == HL_OK && is_met)
-                code = hl_applying_test(applying, filter, &point, &is_met, err);
-            if (code == HL_OK && is_met)
-                code = hl_rows_add(matches->sure, numbers[i], err);
-        }
-    }
-    return code;
-}
-
 static enum hl_code each_number(struct hl_applying *applying, const struct hl_rows *rows,
                                 const struct hl_visit *visit, struct hl_err *err)
 {
@@ -116,6 +89,22 @@ static enum hl_code each_number(struct hl_applying *applying, const struct hl_ro
         }
     }
     return code;
+}
+
+struct settling {
+    const struct hl_filter *filter;
+    struct hl_rows *met;
+};
+
+static enum hl_code settle_one(struct hl_applying *applying,
+                               const struct hl_store_point *point, void *self,
+                               struct hl_err *err)
+{
+    const struct settling *settling = self;
+    bool is_met = false;
+    enum hl_code code = hl_applying_test(applying, settling->filter, point, &is_met, err);
+
+    return code == HL_OK && is_met ? hl_rows_add(settling->met, point->number, err) : code;
 }
 
 static enum hl_code fail_missing(const struct hl_id *id, struct hl_err *err)
@@ -157,6 +146,7 @@ enum hl_code hl_applying_visit(struct hl_applying *applying,
 {
     const struct hl_apply *apply = applying->apply;
     struct hl_matches matches;
+    struct settling settling;
     enum hl_code code;
 
     if (!target->filter)
@@ -164,7 +154,10 @@ enum hl_code hl_applying_visit(struct hl_applying *applying,
     code = apply->candidates(apply->self, target->filter, &matches, err);
     if (code != HL_OK)
         return code;
-    code = settle_matches(applying, target->filter, &matches, err);
+    /* The unsure ones that the filter finds join the sure ones. */
+    settling = (struct settling){target->filter, matches.sure};
+    code = each_number(applying, matches.unsure,
+                       &(struct hl_visit){.each = settle_one, .self = &settling}, err);
     if (code == HL_OK)
         code = each_number(applying, matches.sure, visit, err);
     hl_matches_done(&matches);
