@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_FAULTS_SAID = 8, BATCH = 250 };
+enum { N_FAULTS_SAID = 8 };
 
 void stage_fault(struct stage *stage, const char *what, const char *why)
 {
@@ -42,21 +42,22 @@ static size_t print_point(long number, int model, char *text, size_t room)
                             model, values);
 }
 
-static void put_points(struct hl_rest *rest, long first, long n)
+void stage_put(struct hl_rest *rest, const char *path, struct stage_points points)
 {
-    enum { ROOM = BATCH * (PAIR_VECTOR_TEXT + 64) };
+    enum { ROOM = STAGE_BATCH * (PAIR_VECTOR_TEXT + 64) };
     char *body = malloc(ROOM);
     size_t len = 0;
 
     assert_non_null(body);
-    for (long number = first; number < first + n; number++) {
-        len += (size_t)snprintf(body + len, ROOM - len,
-                                number == first ? "{\"points\":[" : ",");
-        len += print_point(number, 1 + (int)(number % 2), body + len, ROOM - len);
+    for (long i = 0; i < points.n; i++) {
+        const long number = points.first + i;
+        const int model = points.model ? points.model : 1 + (int)(number % 2);
+
+        len += (size_t)snprintf(body + len, ROOM - len, i ? "," : "{\"points\":[");
+        len += print_point(number, model, body + len, ROOM - len);
     }
     snprintf(body + len, ROOM - len, "]}");
-    assert_int_equal(hl_rest_ask(rest, "PUT", "/collections/c/points?wait=true", body),
-                     200);
+    assert_int_equal(hl_rest_ask(rest, "PUT", path, body), 200);
     free(body);
 }
 
@@ -109,8 +110,12 @@ void stage_begin(struct stage *stage, const char *program, long n_points)
                     "{\"vectors\":{\"v1\":{\"size\":16,\"distance\":\"Cosine\"},"
                     "\"v2\":{\"size\":16,\"distance\":\"Cosine\"}}}"),
         200);
-    for (long first = 0; first < n_points; first += BATCH)
-        put_points(&rest, first, n_points - first < BATCH ? n_points - first : BATCH);
+    for (long first = 0; first < n_points; first += STAGE_BATCH)
+        stage_put(&rest, "/collections/c/points?wait=true",
+                  (struct stage_points){.first = first,
+                                        .n = n_points - first < STAGE_BATCH
+                                                 ? n_points - first
+                                                 : STAGE_BATCH});
     for (int revision = 1; revision <= PAIR_N_REVISIONS; revision++)
         stage_put_bridge(&rest, revision);
     hl_rest_done(&rest);

@@ -33,6 +33,14 @@ void stage_caller(const struct stage *stage, struct hl_rest *rest);
 enum { STAGE_POINT_ROOM = 512 };
 void stage_print_point(long number, int model, char body[STAGE_POINT_ROOM]);
 
+/* A request of points that follow each other. */
+enum { STAGE_BATCH = 250 };
+struct stage_points {
+    long first, n; /* at most STAGE_BATCH */
+    int model;     /* 0: v1 and v2 turn about, as the collection has them */
+};
+void stage_put(struct hl_rest *rest, const char *path, struct stage_points points);
+
 /* The status. */
 int stage_ask(struct hl_rest *rest, const struct witness *witness);
 

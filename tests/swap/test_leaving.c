@@ -47,20 +47,11 @@ static void *search(void *arg)
     return NULL;
 }
 
-static void put_all(struct hl_rest *rest, int model, const char *path)
-{
-    for (long number = 0; number < N_POINTS; number++) {
-        char body[STAGE_POINT_ROOM];
-
-        stage_print_point(number, model, body);
-        assert_int_equal(hl_rest_ask(rest, "PUT", path, body), 200);
-    }
-}
-
 /* Beside the v1 that they have: a model that is all a point has is kept for it. */
 static void give_v2(struct hl_rest *rest)
 {
-    put_all(rest, 2, "/collections/c/points/vectors?wait=true");
+    stage_put(rest, "/collections/c/points/vectors?wait=true",
+              (struct stage_points){.n = N_POINTS, .model = 2});
 }
 
 static void leave_and_return(struct leaving *leaving, struct hl_rest *rest, int round)
@@ -92,7 +83,8 @@ static void a_model_that_goes_while_it_is_asked_is_there_or_unknown(void **state
     assert_non_null(leaving);
     stage_begin(&leaving->stage, *state, N_POINTS);
     stage_caller(&leaving->stage, &rest);
-    put_all(&rest, 1, "/collections/c/points?wait=true");
+    stage_put(&rest, "/collections/c/points?wait=true",
+              (struct stage_points){.n = N_POINTS, .model = 1});
     give_v2(&rest);
     for (int i = 0; i < N_CLIENTS; i++) {
         clients[i] = (struct client){.leaving = leaving, .which = i};
