@@ -59,7 +59,7 @@ static float company(const float *cosines, size_t n)
     }
     for (size_t i = 1; i < held; i++)
         sum += best[i];
-    return held > 1 ? sum / (float)(held - 1) : best[0];
+    return held > 1 ? sum / (float)(held - 1) : cosines[0];
 }
 
 enum hl_code hl_worth_of(const struct hl_worth *worth, const float *rows, size_t n,
