@@ -110,6 +110,27 @@ SAMPLES = [
     ("deleteIndex", {"field_name": "user"}, "", None),
     ("deletePoints", {}, "", ONE),
 ]
+# Once more while a bridge is active, from @default to v4: what is answered otherwise then.
+TWO = {"query": {"vectors": {"@default": V, "v4": [1.0, 0.0, 0.0]}}}
+EXPLAIN = {"params": {"explain": True}}
+SERVED = [
+    ("upsertPoints", {}, "wait=true", {"points": [{"id": 2, "vector": {"v4": [0.5, 0.5, 0.1]}}]}),
+    ("queryPoints", {}, "", {"query": V, **EXPLAIN}),
+    ("queryPoints", {}, "", {"using": "v4", "query": [1.0, 0.0, 0.0], "with_vector": True, **EXPLAIN}),
+    ("queryPoints", {}, "", {**TWO, "using": "", **EXPLAIN}),
+    ("queryPoints", {}, "", EXPLAIN),
+    ("queryBatch", {}, "", {"searches": [{"query": V, **EXPLAIN}, {"query": 2, "using": ""}]}),
+    ("listModels", {}, "", None),
+    ("listBridges", {}, "", None),
+    ("getBridge", BRIDGE, "", None),
+    ("refresh", {}, "", {"to": "@default"}),
+    ("activateBridge", BRIDGE, "wait=true&timeout=100", {"revision": 1, "strategy": "dual", "fidelity": 1}),
+    ("queryPoints", {}, "", {"query": V, **EXPLAIN}),
+    ("listModels", {}, "", None),
+    ("activateBridge", BRIDGE, "wait=true&timeout=100", {"revision": 1, "strategy": "forward"}),
+    ("queryPoints", {}, "", {"using": "v4", "query": [1.0, 0.0, 0.0], **EXPLAIN}),
+    ("listModels", {}, "", None),
+]
 # So many before what takes nothing.
 N_FIRST = [oid for oid, *_ in SAMPLES].index("createSnapshot")
 # What takes nothing but a collection, or nothing at all: before what destroys.
@@ -180,10 +201,12 @@ def form(content):
 
 def walk(spec, port, directory):
     known = {oid: (method, path, operation) for oid, method, path, operation in operations(spec)}
+    everything = dict(known)
     names = {}
 
-    def run(oid, params, url, body):
-        method, path, operation = known.pop(oid)
+    def run(oid, params, url, body, again=False):
+        method, path, operation = everything[oid]
+        known.pop(oid, None)
         params = {"collection_name": "walk", **names, **params}
         if oid == "putBridge":  # the one that was learnt
             body = ask(port, "GET", "/collections/walk/bridges/@default/v4?format=safetensors", None)[2]
@@ -193,11 +216,14 @@ def walk(spec, port, directory):
         faults = list(check_reply(spec, operation, status, kind, reply))
         if oid in ("createSnapshot", "createFullSnapshot") and not faults:
             names["snapshot_name"] = json.loads(reply)["result"]["name"]
-        yield oid, faults
+        yield f"{oid}, with a bridge active," if again else oid, faults
 
     for oid, params, url, body in SAMPLES[:N_FIRST]:
         if oid in known:
             yield from run(oid, params, url, body)
+        if oid == "activateBridge":
+            for sample in SERVED:
+                yield from run(*sample, again=True)
     for oid in PLAIN:
         if oid in known:
             yield from run(oid, {}, "", None)
