@@ -46,18 +46,19 @@ enum hl_dial { HL_DIAL_UNSAID, HL_DIAL_AUTO, HL_DIAL_SET };
 
 enum hl_query_task { HL_QUERY_TASK_UNSAID, HL_QUERY_TASK_SIMILAR, HL_QUERY_TASK_SAME };
 
-/* The last seven are ours: what of them has no bridge to go through changes nothing. */
+/* All but hnsw_ef, exact and indexed_only are ours: where no bridge is active they change
+ * nothing. */
 struct hl_query_params {
-    uint32_t hnsw_ef; /* 0: the server's own */
-    bool exact;
-    bool indexed_only;
-    bool is_own_only;  /* `across` is false: only points that have the model's own vector */
-    bool explains;     /* only where the reply has room for it: of HL_FORM_QUERY */
+    uint32_t hnsw_ef;  /* 0: the server's own */
     enum hl_dial dial; /* `fidelity` */
     float fidelity;    /* 0 … 1, of HL_DIAL_SET */
-    struct hl_text score_scale; /* a model; `text` is NULL when it was omitted */
-    bool is_text;               /* `modality`: the query is a text, not an image */
     enum hl_query_task task;
+    bool exact;
+    bool indexed_only;
+    bool is_own_only; /* `across` is false: only points that have the model's own vector */
+    bool explains;    /* only where the reply has room for it: of HL_FORM_QUERY */
+    bool is_text;     /* `modality`: the query is a text, not an image */
+    struct hl_text score_scale; /* a model; `text` is NULL when it was omitted */
     struct hl_text key; /* whose query it is, for a rollout; NULL when it was omitted */
 };
 

@@ -6,7 +6,9 @@
  * in a few lines and exact. For files of tests that link nothing else of a collection;
  * include it behind cmocka.h.
  *
- * A filter, whatever it says, means the points with an even number. */
+ * A filter, whatever it says, means the points with an even number. Spaces are known by
+ * their id: 1 "v" and 2 "s", and where a test has them 3 "w", of vectors too, and 4, the
+ * images into "v" of "w". */
 #include "index/look.h"
 #include "index/store.h"
 #include "server/collections.h"
@@ -22,12 +24,14 @@ struct fake_point {
     struct hl_id id;
     float values[2]; /* of the space "v" */
     bool has_values;
+    float others[2][2]; /* of the spaces 3 and 4 */
+    bool has_others[2];
     float weight; /* of index 7 in the sparse space "s"; 0: none */
     const char *payload;
 };
 
 struct hl_reader {
-    struct hl_store_place places[2];
+    struct hl_store_place places[4];
     uint32_t index;
 };
 
@@ -43,7 +47,7 @@ struct hl_collection {
     int n_looks;
     int n_finds;
     bool has_slow_filters;
-    struct hl_space spaces[3];
+    struct hl_space spaces[4];
     struct hl_layout layout;
     struct fake_point points[FAKE_POINTS];
     uint32_t n_points;
@@ -84,7 +88,18 @@ const struct hl_space *hl_layout_find(const struct hl_layout *layout,
 
 const struct hl_space *hl_layout_space(const struct hl_layout *layout, uint32_t id)
 {
-    return id <= layout->n_spaces ? &layout->spaces[id - 1] : NULL;
+    for (size_t i = 0; i < hl_layout_n_all(layout); i++)
+        if (layout->spaces[i].id == id)
+            return &layout->spaces[i];
+    return NULL;
+}
+
+/* The values that a point has in a dense space; NULL: none. */
+static const float *fake_values(const struct fake_point *point, uint32_t space)
+{
+    if (space == 1)
+        return point->has_values ? point->values : NULL;
+    return point->has_others[space - 3] ? point->others[space - 3] : NULL;
 }
 
 /* ---- the look ---- */
@@ -134,7 +149,7 @@ uint64_t hl_look_n_carriers(const struct hl_look *look, uint32_t space)
     uint64_t n = 0;
 
     for (uint32_t i = 0; i < look->collection->n_points; i++)
-        n += space == 1 && look->collection->points[i].has_values;
+        n += fake_values(&look->collection->points[i], space) != NULL;
     return n;
 }
 
@@ -225,30 +240,42 @@ bool hl_distance_is_better(enum hl_distance distance, float a, float b)
     return distance == HL_EUCLID || distance == HL_MANHATTAN ? a < b : a > b;
 }
 
+static bool fake_sparse(const struct hl_find *find, const struct fake_point *point,
+                        float *ret_score)
+{
+    float dot = 0;
+
+    for (size_t i = 0; i < find->n; i++)
+        if (find->indices[i] == 7)
+            dot = find->values[i] * point->weight;
+    *ret_score = dot;
+    return point->weight > 0 && dot < 0 ? true : dot > 0;
+}
+
 static bool fake_score(const struct hl_find *find, const struct fake_point *point,
                        float *ret_score)
 {
+    const float *values;
     float dot = 0, square = 0, norm = 0;
 
-    if (find->space->dim == 0) {
-        for (size_t i = 0; i < find->n; i++)
-            if (find->indices[i] == 7)
-                dot = find->values[i] * point->weight;
-        *ret_score = dot;
-        return point->weight > 0 && dot < 0 ? true : dot > 0;
-    }
+    if (find->space->dim == 0)
+        return fake_sparse(find, point, ret_score);
+    values = fake_values(point, find->space->id);
+    for (size_t i = 0; i < find->n_without; i++)
+        if (fake_values(point, find->without[i]))
+            return false;
     assert_int_equal(find->n, find->space->dim);
-    for (size_t i = 0; i < 2; i++) {
-        float gap = find->values[i] - point->values[i];
+    for (size_t i = 0; values && i < 2; i++) {
+        float gap = find->values[i] - values[i];
 
-        dot += find->values[i] * point->values[i];
+        dot += find->values[i] * values[i];
         norm += find->values[i] * find->values[i];
         square += gap * gap;
     }
     if (find->space->distance == HL_COSINE)
         dot /= norm > 0 ? sqrtf(norm) : 1;
     *ret_score = find->space->distance == HL_EUCLID ? sqrtf(square) : dot;
-    return point->has_values;
+    return values != NULL;
 }
 
 static enum hl_distance fake_distance; /* what the comparison below goes by */
@@ -315,10 +342,9 @@ enum hl_code hl_reader_get(struct hl_reader *reader, uint32_t number,
     size_t n = 0;
 
     (void)err;
-    if (point->has_values)
-        reader->places[n++] = (struct hl_store_place){2ull * number, 1};
-    if (point->weight > 0)
-        reader->places[n++] = (struct hl_store_place){2ull * number + 1, 2};
+    for (uint32_t space = 1; space <= 4; space++)
+        if (space == 2 ? point->weight > 0 : fake_values(point, space) != NULL)
+            reader->places[n++] = (struct hl_store_place){4ull * number + space - 1, space};
     *ret_point = (struct hl_store_point){
         .number = number,
         .id = point->id,
@@ -342,16 +368,18 @@ enum hl_code hl_reader_find(struct hl_reader *reader, const struct hl_id *id,
 enum hl_code hl_reader_vector(struct hl_reader *reader, uint64_t row,
                               struct hl_store_vector *ret_vector, struct hl_err *err)
 {
-    const struct fake_point *point = &fake_look_of(reader)->collection->points[row / 2];
+    const struct fake_point *point = &fake_look_of(reader)->collection->points[row / 4];
+    const uint32_t space = (uint32_t)(row % 4) + 1;
 
     (void)err;
     reader->index = 7;
-    *ret_vector =
-        row % 2 ? (struct hl_store_vector){.space = 2,
-                                           .n = 1,
-                                           .values = &point->weight,
-                                           .indices = &reader->index}
-                : (struct hl_store_vector){.space = 1, .n = 2, .values = point->values};
+    *ret_vector = space == 2
+                      ? (struct hl_store_vector){.space = 2,
+                                                 .n = 1,
+                                                 .values = &point->weight,
+                                                 .indices = &reader->index}
+                      : (struct hl_store_vector){
+                            .space = space, .n = 2, .values = fake_values(point, space)};
     return HL_OK;
 }
 
