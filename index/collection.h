@@ -86,7 +86,7 @@ struct hl_collection_info {
     uint64_t n_indexed; /* sealed rows that live */
     size_t n_segments;  /* sealed parts and tails */
     uint64_t commit;
-    bool is_busy; /* something is full and not sealed, or being merged */
+    bool is_busy; /* something is full and not sealed, merged, or new images are made */
     size_t n_spaces;
     const struct hl_space_info *spaces; /* in the order of the layout */
     size_t n_indexes;

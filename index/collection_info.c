@@ -85,6 +85,7 @@ static enum hl_code list_spaces(struct hl_collection *collection, struct hl_aren
     for (size_t i = layout->n_spaces; i < hl_layout_n_all(layout); i++) {
         info->n_segments += layout->spaces[i].shelf.n_parts;
         info->is_busy |= count_full_tails(&layout->spaces[i]) > 0;
+        info->is_busy |= !layout->spaces[i].image.is_served;
     }
     info->spaces = spaces;
     info->n_spaces = layout->n_spaces;

@@ -54,8 +54,9 @@ enum hl_code hl_writing_drop_unserved(struct hl_writing *writing, struct hl_err 
 enum hl_code hl_writing_set_companion(struct hl_writing *writing,
                                       struct hl_companion *companion, struct hl_err *err);
 
-/* Puts the images of points right, by their numbers from `*next` on, until some hundreds
- * were written or some thousands looked at. *next is where to go on, 0 at the end. */
+/* Puts the images of points right, by their numbers from `*next` on, until about a
+ * hundred were written or some thousands looked at: whoever writes meanwhile waits as long.
+ * *next is where to go on, 0 at the end. */
 enum hl_code hl_writing_express(struct hl_writing *writing, struct hl_arena *arena,
                                 uint32_t *next, struct hl_err *err);
 

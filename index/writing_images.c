@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOOKED_AT = 20000, WRITTEN = 500, NAME_ROOM = 64, LARGEST_SETTINGS = 1 << 16 };
+enum { LOOKED_AT = 4096, WRITTEN = 128, NAME_ROOM = 64, LARGEST_SETTINGS = 1 << 16 };
 
 static enum hl_code fail_no_memory(struct hl_err *err)
 {

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "server/express.h"
 #include "tests/unit/activating.h"
 
 /* ---- the tests ---- */
@@ -177,6 +178,96 @@ static void a_collection_that_goes_while_the_job_waits_fails_it(void **state)
     assert_int_equal(await_newest(rig).state, HL_JOB_FAILED);
 }
 
+/* ---- the making of images alone ---- */
+
+static void say_no(void *self, const char *phase, double progress)
+{
+    (void)phase;
+    (void)progress;
+    atomic_store((atomic_bool *)self, true);
+}
+
+static enum hl_code begin_images(struct rig *rig, struct hl_express *express)
+{
+    const struct hl_activation wanted = {.revision = 1, .serving = HL_SERVING_BACKWARD};
+    struct hl_activations next = {.n = 0};
+    struct hl_collection *collection = collection_of(rig);
+    struct hl_holdings holdings;
+    enum hl_code code;
+
+    *express = (struct hl_express){.n_images = 0};
+    assert_int_equal(hl_activations_set(&next, 2, 1, &wanted, &rig->err), HL_OK);
+    assert_int_equal(hl_holdings_look(collection, &holdings, &rig->err), HL_OK);
+    hl_collection_unref(collection);
+    code = hl_express_init(express, &holdings, &next, &rig->err);
+    hl_holdings_close(&holdings);
+    return code;
+}
+
+static void images_that_are_given_up_are_dropped(void **state)
+{
+    struct rig *rig = *state;
+    atomic_bool is_cancelled = false;
+    const struct hl_deadline patience = {&hl_still, HL_DEADLINE_NEVER, &is_cancelled};
+    const struct hl_errand errand = {&patience, say_no, &is_cancelled};
+    struct hl_express express;
+
+    assert_int_equal(begin_images(rig, &express), HL_OK);
+    assert_int_equal(express.changed.n, 1);
+    assert_int_equal(hl_express_make(&express, &errand, &rig->err), HL_CANCELLED);
+    assert_served(rig, 1, 0, "none");
+    write_ops(rig, "{\"upsert\":{\"points\":[{\"id\":7,\"vector\":{\"v2\":[1,0]}}]}}");
+    assert_string_equal(images(rig), "7:1<2@30(unserved)");
+    assert_int_equal(hl_express_drop(&express, &rig->err), HL_OK);
+    hl_express_done(&express);
+    assert_served(rig, 0, 0, "none");
+    assert_string_equal(images(rig), "");
+}
+
+static void images_a_crash_left_unserved_go_at_the_next_start(void **state)
+{
+    struct rig *rig = *state;
+    const struct hl_errand errand = {&never, NULL, NULL};
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct hl_express express;
+
+    assert_int_equal(begin_images(rig, &express), HL_OK);
+    assert_int_equal(hl_express_make(&express, &errand, &rig->err), HL_OK);
+    hl_express_done(&express);
+    assert_string_equal(images(rig), "2:1<2@30(unserved)");
+    open_again(rig);
+    for (int ms = 0; ms < 20000 && images(rig)[0]; ms++)
+        nanosleep(&pause, NULL);
+    assert_served(rig, 0, 0, "none");
+}
+
+static void without_memory_no_images_are_begun(void **state)
+{
+    struct rig *rig = *state;
+    struct hl_express express;
+    enum hl_code code = HL_NO_MEMORY;
+
+    for (int n = 1; code != HL_OK; n++) {
+        struct hl_activations next = {.n = 0};
+        const struct hl_activation wanted = {.revision = 1, .serving = HL_SERVING_DUAL};
+        struct hl_collection *collection = collection_of(rig);
+        struct hl_holdings holdings;
+        char rule[32];
+
+        assert_true(n < 1000);
+        assert_int_equal(hl_activations_set(&next, 2, 1, &wanted, &rig->err), HL_OK);
+        assert_int_equal(hl_holdings_look(collection, &holdings, &rig->err), HL_OK);
+        hl_collection_unref(collection);
+        express = (struct hl_express){.n_images = 0};
+        snprintf(rule, sizeof rule, "alloc=%d:fail", n);
+        assert_int_equal(hl_failpoint_arm(rule, &rig->err), HL_OK);
+        code = hl_express_init(&express, &holdings, &next, &rig->err);
+        hl_failpoint_disarm();
+        hl_express_done(&express);
+        hl_holdings_close(&holdings);
+    }
+}
+
 static void bodies_that_say_something_else_are_refused(void **state)
 {
     struct rig *rig = *state;
@@ -223,6 +314,9 @@ int main(void)
         RIGGED(images_and_plans_are_there_after_a_restart),
         RIGGED(what_goes_while_the_job_waits_fails_it_and_leaves_nothing),
         RIGGED(a_collection_that_goes_while_the_job_waits_fails_it),
+        RIGGED(images_that_are_given_up_are_dropped),
+        RIGGED(images_a_crash_left_unserved_go_at_the_next_start),
+        RIGGED(without_memory_no_images_are_begun),
         RIGGED(bodies_that_say_something_else_are_refused),
         RIGGED(wherever_memory_runs_out_no_job_is_begun_by_halves),
     };
