@@ -11,7 +11,7 @@
  * What an item is worth is how close company it keeps: the mean cosine of its nearest ones
  * in a sample of the gallery. Those are found most often, so that a true place for them
  * mends the most answers. compat/README.md has what this was measured against: how unsure
- * the old head is of an item is a worse order than chance.
+ * the old head is of an item is an order about as good as chance.
  *
  * Immutable once made, any thread. */
 struct hl_worth;
