@@ -127,15 +127,21 @@ static bool is_exact(const struct hl_shelf_search *search)
     return search->is_exact || search->shelf->metric == HL_METRIC_L1;
 }
 
-/* A walk reads about beam * n / matches rows' links before it has enough that match, a scan
- * reads the matches. Where the two cost the same is where the way changes. */
+/* Of the links that a walk meets, one in so many leads to a row it has not seen. */
+enum { LINKS_PER_NEW_ROW = 4 };
+
+/* A walk looks at the links of about beam * n / matches rows before it has enough that
+ * match, a scan reads the matches. Where the two cost the same is where the way changes: of
+ * 20,000 rows it was measured at 14 % of them for 784 floats and at 32 % for 256, and this
+ * is in between. */
 static bool is_scan_cheaper(const struct hl_shelf_search *search,
                             const struct hl_segment_view *segment)
 {
     const double n_matches = (double)search->filter->n_points;
     const double beam = (double)(search->beam > search->k ? search->beam : search->k);
+    const double links = 2.0 * segment->n_links / LINKS_PER_NEW_ROW;
 
-    return n_matches * n_matches <= beam * (double)segment->n_rows * 2 * segment->n_links;
+    return n_matches * n_matches <= beam * (double)segment->n_rows * links;
 }
 
 /* Where in by_number the first position of `number` or a later one stands, from `from` on:
