@@ -51,6 +51,16 @@ export default [
             { optimizers_config: { indexing_threshold: 12345 } }), true);
         assert.equal((await client.getCollection('plain')).config.optimizer_config.indexing_threshold, 12345);
     }],
+    ['what becomes of vectors that are not sent again is said in metadata', async (client) => {
+        const say = (word) => client.updateCollection('many', { metadata: { on_vector_loss: word } });
+        const said = async () => (await client.getCollection('many')).config.metadata;
+
+        assert.equal(await say('keep'), true);
+        assert.deepEqual(await said(), { on_vector_loss: 'keep' });
+        await refused(() => say('never'), 422, /metadata\.on_vector_loss: value "never" invalid/);
+        assert.equal(await say(null), true);
+        assert.deepEqual(await said(), {});
+    }],
     ['a vector is added to a collection and taken away', async (client) => {
         await client.createVectorName('many', 'later', { dense: { size: 3, distance: 'Cosine' } });
         assert.equal((await client.getCollection('many')).config.params.vectors.later.size, 3);

@@ -8,7 +8,7 @@
 
 #include "proto/fail.h"
 #include "server/refresh_choice.h"
-#include "tests/unit/looking.h"
+#include "tests/unit/changing.h"
 
 #include <math.h>
 
@@ -156,6 +156,59 @@ static void points_that_no_order_was_found_for_come_behind(void **state)
     assert_true(hl_id_value(&answer.ids[18]) >= 50);
 }
 
+/* ---- images: of "d" in "c", where they are ---- */
+
+static void stay(const struct hl_mapper *mapper, const float *in, float *out)
+{
+    (void)mapper;
+    out[0] = in[0];
+    out[1] = in[1];
+}
+
+static void leave(struct hl_mapper *mapper)
+{
+    (void)mapper;
+}
+
+static struct hl_mapper mapper = {.n_refs = 1, .map = stay, .free = leave};
+
+static uint32_t id_of(const struct hl_layout *layout, const char *name)
+{
+    const struct hl_text text = {name, 1};
+
+    return hl_layout_find(layout, &text)->id;
+}
+
+static enum hl_code serve_images(struct stand *s, struct hl_writing *writing,
+                                 struct hl_err *err)
+{
+    const struct hl_layout *layout = hl_writing_layout(writing);
+    const uint32_t into = id_of(layout, "c");
+    const struct hl_image image = {
+        .into = into, .from = id_of(layout, "d"), .n_hops = 1, .mapper = &mapper};
+    uint32_t space, next = 0;
+    enum hl_code code =
+        hl_writing_add_image(writing, &image, &(struct hl_text){"{}", 2}, &space, err);
+
+    if (code == HL_OK)
+        code = hl_writing_express(writing, s->arena, &next, err);
+    return code == HL_OK ? hl_writing_serve_images(writing, into, err) : code;
+}
+
+static void points_of_other_models_are_compared_by_their_images(void **state)
+{
+    struct stand *s = *state;
+    const double at = 98 * M_PI / 180;
+
+    give_other(s, 60, hl_arena_print(s->arena, "\"d\":[%.6f,%.6f]", cos(at), sin(at)));
+    assert_string_equal(chosen(s, (struct hl_refresh){.limit = 1}), "17");
+    assert_int_equal(answer.n_considered, 17);
+    assert_int_equal(act_alone(s, serve_images), HL_OK);
+    assert_string_equal(chosen(s, (struct hl_refresh){.limit = 2}), "17 60");
+    assert_int_equal(answer.n_considered, 18);
+    assert_string_equal(answer.by, "c");
+}
+
 static void without_another_model_there_is_only_chance(void **state)
 {
     struct stand *s = *state;
@@ -263,6 +316,7 @@ int main(void)
         CIRCLE(chance_is_the_seeds),
         CIRCLE(progress_is_of_the_points_that_are_meant),
         CIRCLE(points_that_no_order_was_found_for_come_behind),
+        CIRCLE(points_of_other_models_are_compared_by_their_images),
         TEST(without_another_model_there_is_only_chance),
         TEST(a_gallery_that_is_done_has_nothing_left),
         CIRCLE(a_model_must_be_there_and_dense),
