@@ -15,7 +15,8 @@
 
 /* Beginning to serve through a bridge, or another way, or no more: a job that makes the
  * images which the change wants, while queries keep the old plans, and then changes over in
- * one commit. One job runs at a time, so nobody else changes what is active meanwhile. */
+ * one commit. Prompt jobs run one at a time, so nobody else changes what is
+ * active meanwhile. */
 struct activating {
     struct hl_bridge_work base; /* first */
     const char *name;           /* of the collection, as it was asked for */
@@ -342,7 +343,7 @@ static enum hl_code begin_job(struct hl_server *server, struct hl_request *reque
 
     if (!job)
         return hl_fail(err, HL_NO_MEMORY, "no memory for a job");
-    job->base.work = (struct hl_work){run, free_activating};
+    job->base.work = (struct hl_work){run, free_activating, true};
     job->is_activation = is_activation;
     hl_buf_init(&job->shown, LARGEST_SHOWN);
     code = begin(job, server, request, err);

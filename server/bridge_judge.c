@@ -195,7 +195,7 @@ enum hl_code hl_bridge_call_evaluate(struct hl_server *server, struct hl_request
 
     if (!judging)
         return hl_fail(err, HL_NO_MEMORY, "no memory for a job");
-    judging->base.work = (struct hl_work){run, free_judging};
+    judging->base.work = (struct hl_work){run, free_judging, false};
     code = hl_holdings_open(server, &request->params[0], &holdings, err);
     if (code == HL_OK) {
         code = hl_bridge_work_init(&judging->base, server, request, &holdings, err);

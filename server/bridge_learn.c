@@ -303,7 +303,7 @@ enum hl_code hl_bridge_call_learn(struct hl_server *server, struct hl_request *r
 
     if (!learning)
         return hl_fail(err, HL_NO_MEMORY, "no memory for a job");
-    learning->base.work = (struct hl_work){run, free_learning};
+    learning->base.work = (struct hl_work){run, free_learning, false};
     hl_buf_init(&learning->file, LARGEST_FILE);
     hl_buf_init(&learning->shown, (size_t)64 << 20);
     code = prepare(learning, server, request, err);

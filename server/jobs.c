@@ -228,15 +228,17 @@ static void run_entry(struct hl_jobs *jobs, struct hl_entry_of_job *entry)
     settle(jobs, entry);
 }
 
-/* The oldest that waits, with a reference; NULL at the end. */
-static struct hl_entry_of_job *take_entry(struct hl_jobs *jobs)
+/* The oldest that waits for the lane, with a reference; NULL at the end. */
+static struct hl_entry_of_job *take_entry(const struct hl_job_lane *lane)
 {
+    struct hl_jobs *jobs = lane->jobs;
     struct hl_entry_of_job *entry = NULL;
 
     pthread_mutex_lock(&jobs->lock);
     while (!jobs->is_stopping) {
         entry = jobs->first;
-        while (entry && entry->job.state != HL_JOB_QUEUED)
+        while (entry &&
+               (entry->job.state != HL_JOB_QUEUED || entry->is_prompt != lane->is_prompt))
             entry = entry->next;
         if (entry)
             break;
@@ -257,12 +259,14 @@ static struct hl_entry_of_job *take_entry(struct hl_jobs *jobs)
 
 static void *run_on(void *arg)
 {
-    struct hl_jobs *jobs = arg;
+    const struct hl_job_lane *lane = arg;
+    struct hl_jobs *jobs = lane->jobs;
     struct hl_entry_of_job *entry;
 
     /* Of this thread alone, as Linux has it. */
-    (void)setpriority(PRIO_PROCESS, 0, RUNNER_NICE);
-    while ((entry = take_entry(jobs))) {
+    if (!lane->is_prompt)
+        (void)setpriority(PRIO_PROCESS, 0, RUNNER_NICE);
+    while ((entry = take_entry(lane))) {
         run_entry(jobs, entry);
         pthread_mutex_lock(&jobs->lock);
         hl_jobs_unref(entry);
@@ -295,9 +299,18 @@ static enum hl_code recover(void *self, struct hl_catalog *catalog, struct hl_er
 
 static enum hl_code start_threads(struct hl_jobs *jobs, struct hl_err *err)
 {
-    jobs->has_runner = pthread_create(&jobs->runner, NULL, run_on, jobs) == 0;
-    jobs->has_attendant = jobs->has_runner &&
-                          pthread_create(&jobs->attendant, NULL, hl_jobs_attend, jobs) == 0;
+    bool has_all = true;
+
+    for (size_t i = 0; i < HL_JOB_LANES; i++) {
+        struct hl_job_lane *lane = &jobs->lanes[i];
+
+        lane->jobs = jobs;
+        lane->is_prompt = i > 0;
+        lane->has_thread = pthread_create(&lane->thread, NULL, run_on, lane) == 0;
+        has_all = has_all && lane->has_thread;
+    }
+    jobs->has_attendant =
+        has_all && pthread_create(&jobs->attendant, NULL, hl_jobs_attend, jobs) == 0;
     if (jobs->has_attendant)
         return HL_OK;
     return hl_fail(err, HL_NO_MEMORY, "could not start the threads of long work");
@@ -355,9 +368,11 @@ void hl_jobs_stop(struct hl_jobs *jobs)
         atomic_store(&entry->cancelled, true);
     pthread_cond_broadcast(&jobs->work);
     pthread_mutex_unlock(&jobs->lock);
-    if (jobs->has_runner)
-        pthread_join(jobs->runner, NULL);
-    jobs->has_runner = false;
+    for (size_t i = 0; i < HL_JOB_LANES; i++) {
+        if (jobs->lanes[i].has_thread)
+            pthread_join(jobs->lanes[i].thread, NULL);
+        jobs->lanes[i].has_thread = false;
+    }
     while ((entry = take_waiting(jobs)))
         hl_jobs_end_unrun(jobs, entry, HL_JOB_FAILED);
     pthread_mutex_lock(&jobs->lock);

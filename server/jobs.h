@@ -14,7 +14,9 @@
 #include <stdint.h>
 
 /* Long work that outlives the request that asked for it: one job runs at a time, on a
- * thread of the lowest priority, the others wait in the order they came.
+ * thread of the lowest priority, the others wait in the order they came. What is prompt has
+ * a thread of its own, where the same holds: what serves can be changed, and changed back,
+ * while a fit takes its minutes.
  *
  * The catalog keeps them. What was queued or running when the server ended has failed at
  * the next start, and says so; nothing is forgotten but the oldest that are over. Any
@@ -43,6 +45,7 @@ struct hl_work {
     enum hl_code (*run)(struct hl_work *work, const struct hl_errand *errand,
                         struct hl_buf *result, struct hl_err *err);
     void (*free)(struct hl_work *work);
+    bool is_prompt; /* little to compute, and somebody waits for it */
 };
 
 /* Who asks for it: texts for people, `request` is JSON. */

@@ -95,7 +95,7 @@ static bool enqueue(struct hl_jobs *jobs, struct hl_entry_of_job *entry)
     is_taken = !jobs->is_stopping;
     if (!is_taken)
         entry->job.state = HL_JOB_RUNNING; /* nobody else's to end */
-    pthread_cond_signal(&jobs->work);
+    pthread_cond_broadcast(&jobs->work);   /* a lane takes only its own */
     pthread_mutex_unlock(&jobs->lock);
     return is_taken;
 }
@@ -123,6 +123,7 @@ enum hl_code hl_jobs_add(struct hl_jobs *jobs, const struct hl_job_order *order,
     }
     entry->job.id = addition.id;
     entry->work = work;
+    entry->is_prompt = work->is_prompt;
     *ret_id = addition.id;
     hl_metrics_add(jobs->options.metrics, HL_METRIC_JOBS_QUEUED, 1);
     if (!enqueue(jobs, entry))

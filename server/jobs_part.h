@@ -16,7 +16,14 @@
  * The runner never writes its progress: a fit tells it thousands of times, and a sync for
  * each would be the slowest part of it. It notes it, and the attendant saves what was noted
  * once a second. */
-enum { HL_JOB_PHASE = 64 };
+enum { HL_JOB_PHASE = 64, HL_JOB_LANES = 2 };
+
+/* One of the threads that run jobs. */
+struct hl_job_lane {
+    struct hl_jobs *jobs;
+    pthread_t thread;
+    bool is_prompt, has_thread;
+};
 
 struct hl_entry_of_job {
     struct hl_job job; /* its texts are below */
@@ -29,6 +36,7 @@ struct hl_entry_of_job {
     bool was_cancelled; /* somebody asked for it, not the server's end */
     bool is_dirty;      /* the catalog does not know the newest */
     bool is_awaited;    /* hl_jobs_await will come */
+    bool is_prompt;     /* the work's */
     size_t n_refs;
     struct hl_jobs *jobs;
     struct hl_job_waiter *waiter; /* at most one: whoever asked for the job */
@@ -51,8 +59,9 @@ struct hl_jobs {
      * `lock`. */
     pthread_mutex_t desk;
 
-    pthread_t runner, attendant;
-    bool has_runner, has_attendant;
+    struct hl_job_lane lanes[HL_JOB_LANES];
+    pthread_t attendant;
+    bool has_attendant;
 };
 
 /* With the lock. */

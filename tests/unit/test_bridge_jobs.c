@@ -69,7 +69,7 @@ static void shut_gate(struct rig *rig)
     const struct hl_job_order order = {"gate", "c", "", false};
     uint64_t id;
 
-    rig->gate = (struct hl_work){wait_at_gate, leave_gate};
+    rig->gate = (struct hl_work){wait_at_gate, leave_gate, false};
     assert_int_equal(hl_jobs_add(rig->server.jobs, &order, &rig->gate, &id, &rig->err),
                      HL_OK);
     while (sem_wait(&rig->begun) != 0)

@@ -84,6 +84,28 @@ static void one_runs_at_a_time_in_the_order_they_came(void **state)
     assert_int_equal(seen.ids[1], a);
 }
 
+static void what_is_prompt_waits_for_its_like_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct toil slow = new_toil("{}", 0), first = new_toil("{}", 0),
+                second = new_toil("{}", 1);
+    uint64_t id, b;
+
+    first.work.is_prompt = second.work.is_prompt = true;
+    id = add(f, &slow, false);
+    sem_wait(&slow.begun);
+    (void)add(f, &first, false);
+    b = add(f, &second, false);
+    sem_wait(&first.begun);
+    assert_int_equal(first.niceness, 0);
+    assert_int_equal(look(f, b).state, HL_JOB_QUEUED);
+    sem_post(&first.may_end);
+    (void)await_state(f, b, HL_JOB_DONE);
+    assert_int_equal(look(f, id).state, HL_JOB_RUNNING);
+    sem_post(&slow.may_end);
+    (void)await_state(f, id, HL_JOB_DONE);
+}
+
 static void a_failure_is_kept_with_its_code(void **state)
 {
     struct fixture *f = *state;
@@ -281,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_job_is_queued_runs_and_keeps_what_it_found),
         TEST(one_runs_at_a_time_in_the_order_they_came),
+        TEST(what_is_prompt_waits_for_its_like_alone),
         TEST(a_failure_is_kept_with_its_code),
         TEST(what_waits_is_cancelled_at_once_and_what_runs_soon),
         TEST(the_end_of_the_server_fails_what_runs_and_waits),

@@ -244,6 +244,9 @@ def interrupt(server):
     yield "searches are answered while a job runs, and others wait", (
         server.ask("POST", "/collections/c/points/query", query)[0] == 200 and
         server.job(waits)["state"] == "queued")
+    changed = server.activate("v3/v1", {"fidelity": 0.75})
+    yield "what is served changes while a fit goes on", (
+        changed["state"] == "done" and server.job(first)["state"] == "running")
     status, reply = server.ask("POST", "/collections/c/bridges/v2/v1/evaluate?wait=true&timeout=1", {"dataset": "val"})
     yield "who waits only so long is told how far it is", status == 202 and reply["result"]["state"] == "queued"
     server.result("DELETE", f"/jobs/{waits}")
