@@ -132,7 +132,7 @@ static inline void count_free(struct hl_work *work)
 
 static inline struct toil new_toil(const char *result, unsigned may_end)
 {
-    struct toil toil = {.work = {toil_on, count_free}, .result = result};
+    struct toil toil = {.work = {toil_on, count_free, false}, .result = result};
 
     sem_init(&toil.begun, 0, 0);
     sem_init(&toil.may_end, 0, may_end);
