@@ -32,7 +32,7 @@ struct hl_look_gathered {
     struct hl_buf texts;
 };
 
-enum { HL_LOOK_OTHERS = 8 };
+enum { HL_LOOK_OTHERS = 128 }; /* more models than can be served through bridges */
 
 /* All points but those that have a vector in a space. */
 struct hl_look_others {
