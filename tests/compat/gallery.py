@@ -4,6 +4,7 @@ that different models have seen, batches of queries, and what their answers are 
 import base64
 import concurrent.futures
 import http.client
+import itertools
 import json
 import os
 import re
@@ -22,6 +23,7 @@ SIZES = {"v1": 64, "v1c": 64, "v2": 96, "v3": 128}
 N_CALLERS = 3
 BLOCK = 25        # queries of one request
 LIMIT_S = 600
+REST_S = 5
 
 
 # ---- the server ----
@@ -45,14 +47,17 @@ class Server:
         self.pool = concurrent.futures.ThreadPoolExecutor(N_CALLERS)
 
     def ask(self, method, path, body=None):
-        """The status and the reply's bytes, over this thread's connection."""
+        """The status and the reply's bytes, over this thread's connection while it is young: the server
+        closes what rests."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        line = getattr(self.local, "line", None)
-        if line is None:
-            line = self.local.line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        if time.monotonic() > getattr(self.local, "until", 0):
+            self.local.line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        line = self.local.line
         line.request(method, "/collections" + path, data, {"Content-Type": "application/json"} if data else {})
         reply = line.getresponse()
-        return reply.status, reply.read()
+        raw = reply.read()
+        self.local.until = time.monotonic() + REST_S
+        return reply.status, raw
 
     def result(self, method, path, body=None):
         status, raw = self.ask(method, path, body)
@@ -135,18 +140,25 @@ class Gallery:
             self.server.result("PUT", f"{self.path}/vectors/{model}/head", self.data.head(model))
 
     def learn(self, source, target, kind):
-        return self.server.job(f"{self.path}/bridges/{source}/{target}", {
-            "data": {"dataset": "fit"}, "choose": {"dataset": "val"}, "report": {"dataset": "test"}, "kind": kind})
+        """In the folder that HEIRLOOM_BRIDGES names, bridges are kept from one run to the next."""
+        kept = os.environ.get("HEIRLOOM_BRIDGES")
+        path = f"{kept}/{self.data.name}-{source}-{target}-{kind}.safetensors"
+        place = f"{self.path}/bridges/{source}/{target}"
+        if kept and os.path.exists(path):
+            with open(path, "rb") as file:
+                self.server.result("PUT", place, file.read())
+            return
+        self.server.job(place, {"data": {"dataset": "fit"}, "choose": {"dataset": "val"},
+                                "report": {"dataset": "test"}, "kind": kind})
+        if kept:
+            with open(path, "wb") as file:
+                file.write(self.server.ask("GET", f"{place}?format=safetensors")[1])
 
     def bridge(self, source, target):
         """(tensors, metadata) of the latest."""
         with open("bridge.safetensors", "wb") as file:
             file.write(self.server.ask("GET", f"{self.path}/bridges/{source}/{target}?format=safetensors")[1])
         return files.load_tensors("bridge.safetensors")
-
-    def take_bridge(self, source, target, other):
-        raw = self.server.ask("GET", f"{other.path}/bridges/{source}/{target}?format=safetensors")[1]
-        return self.server.result("PUT", f"{self.path}/bridges/{source}/{target}", raw)
 
     def activate(self, source, target, strategy, fidelity="auto"):
         """What the activation says of itself, after what it was asked."""
@@ -197,13 +209,22 @@ def ids(answer):
     return np.array([hit["id"] for hit in answer["points"]], int)
 
 
+def settled(hits):
+    """Neighbours of one score in the order of their numbers: it is chance which of them was written first."""
+    out = []
+    for _, run in itertools.groupby(hits, lambda hit: hit[1]):
+        out += sorted(run)
+    return out
+
+
 def raw_hits(answer):
     """Numbers of points and raw scores, as they were printed."""
-    return [(hit["id"], inner["raw"]) for hit, inner in zip(answer["points"], answer["explain"]["hits"], strict=True)]
+    return settled([(hit["id"], inner["raw"])
+                    for hit, inner in zip(answer["points"], answer["explain"]["hits"], strict=True)])
 
 
 def shown_hits(answer):
-    return [(hit["id"], hit["score"]) for hit in answer["points"]]
+    return settled([(hit["id"], hit["score"]) for hit in answer["points"]])
 
 
 # ---- what answers are worth ----

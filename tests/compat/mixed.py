@@ -72,7 +72,7 @@ class Between:
         self.gallery.give_lessons()
         begin = time.monotonic()
         self.gallery.learn(new, old, play.kind)
-        self.gallery.learn(old, new, play.kind)
+        self.gallery.learn(old, new, "anchored")
         self.old_old, self.new_new = play.single(self.data, old), play.single(self.data, new)
         play.lines.note(f"{self.name}: top1 mAP of old/old {self.old_old}, of new/new, which is a full "
                         f"re-embedding, {self.new_new}; both bridges learnt in {time.monotonic() - begin:.0f} s")
@@ -245,7 +245,7 @@ def chain(name, **marks):
         seen = np.random.default_rng(SEED).integers(0, 3, data.n)
         gallery.put(np.arange(data.n), lambda i: [("v1", "v2", "v3")[seen[i]]])
         for pair in (("v3", "v2"), ("v2", "v1")):
-            gallery.learn(*pair, play.kind)
+            gallery.learn(*pair, "anchored")
             gallery.activate(*pair, "backward")
         old = play.single(data, "v1")
         got = {m: play.worth(gallery, m) for m in data.models}
@@ -269,7 +269,7 @@ def small(name):
         gallery = play.plain(f"{name}-large", data, "v3")
         large = play.hits(gallery, "v3", shown_hits)
         gallery.give_lessons()
-        gallery.learn("v1", "v3", play.kind)
+        gallery.learn("v1", "v3", "anchored")
         gallery.activate("v1", "v3", "auto")
         own, got = play.single(data, "v1"), play.worth(gallery, "v1")
         judged = play.worth(gallery, "v1", {"fidelity": 0})
