@@ -6,6 +6,9 @@
 
 #include <stdlib.h>
 
+/* Between two looks at the clock. */
+enum { IDS_PER_LOOK = 4096 };
+
 /* Filters are in filters HL_FILTER_MAX_DEPTH deep, and so is every recursion here. */
 static enum hl_code find_filter(const struct hl_filter *filter,
                                 const struct hl_filter_scope *scope,
@@ -80,6 +83,13 @@ uint64_t hl_filter_estimate(const struct hl_filter *filter,
     return filter && filter->should.n && sum < least ? sum : least;
 }
 
+/* A filter may have so many conditions, or one of them so much to look up, that nobody
+ * waits for the answer any more; and writers wait for whoever holds the lock. */
+static enum hl_code check_time(const struct hl_filter_scope *scope, struct hl_err *err)
+{
+    return scope->deadline ? hl_deadline_check(scope->deadline, "the filter", err) : HL_OK;
+}
+
 static enum hl_code find_ids(const struct hl_condition *condition,
                              const struct hl_filter_scope *scope,
                              const struct hl_within *within, struct hl_rows *out,
@@ -88,10 +98,14 @@ static enum hl_code find_ids(const struct hl_condition *condition,
     enum hl_code code = HL_OK;
     uint32_t number;
 
-    for (size_t i = 0; code == HL_OK && i < condition->ids.n; i++)
-        if (scope->number_of(scope->self, &condition->ids.items[i], &number) &&
+    for (size_t i = 0; code == HL_OK && i < condition->ids.n; i++) {
+        if (i % IDS_PER_LOOK == 0)
+            code = check_time(scope, err);
+        if (code == HL_OK &&
+            scope->number_of(scope->self, &condition->ids.items[i], &number) &&
             hl_rows_has(within->rows, number))
             code = hl_rows_add(out, number, err);
+    }
     return code;
 }
 
@@ -107,6 +121,9 @@ static enum hl_code find_slice(const struct hl_slice *slice,
     size_t n = BLOCK, n_kept;
 
     while (code == HL_OK && n == BLOCK && from <= UINT32_MAX) {
+        code = check_time(scope, err);
+        if (code != HL_OK)
+            return code;
         n = hl_rows_list(within->rows, (uint32_t)from, numbers, BLOCK);
         n_kept = 0;
         for (size_t i = 0; i < n; i++) {
@@ -128,8 +145,10 @@ static enum hl_code find_condition(const struct hl_condition *condition,
     const struct hl_field_index *index = index_of(scope, condition);
     struct hl_matches matches = {NULL, NULL};
     const struct hl_rows *rows;
-    enum hl_code code;
+    enum hl_code code = check_time(scope, err);
 
+    if (code != HL_OK)
+        return code;
     if (condition->kind == HL_CONDITION_FILTER)
         return find_filter(condition->filter, scope, within, out, err);
     code = start_matches(&matches, err);
@@ -242,14 +261,19 @@ struct wanted {
 /* levels[i]: those that meet i + 1 conditions or more; of the sure ones, or of all that
  * may.
  */
-static enum hl_code raise_levels(struct hl_rows **levels, size_t n_levels,
+static enum hl_code raise_levels(const struct hl_filter_scope *scope,
+                                 struct hl_rows **levels, size_t n_levels,
                                  const struct hl_rows *rows, struct hl_err *err)
 {
     enum hl_code code = HL_OK;
 
     for (size_t i = n_levels; code == HL_OK && i-- > 0;) {
-        struct hl_rows *risen = hl_rows_clone(rows);
+        struct hl_rows *risen;
 
+        code = check_time(scope, err);
+        if (code != HL_OK)
+            return code;
+        risen = hl_rows_clone(rows);
         if (!risen)
             return fail_memory(err);
         if (i > 0)
@@ -274,11 +298,11 @@ static enum hl_code count_clause(const struct wanted *wanted,
 
         code = find_condition(&wanted->clause->items[i], scope, within, &found, err);
         if (code == HL_OK)
-            code = raise_levels(levels, n_levels, found.sure, err);
+            code = raise_levels(scope, levels, n_levels, found.sure, err);
         if (code == HL_OK)
             code = hl_rows_or(found.unsure, found.sure, err);
         if (code == HL_OK)
-            code = raise_levels(levels + n_levels, n_levels, found.unsure, err);
+            code = raise_levels(scope, levels + n_levels, n_levels, found.unsure, err);
         hl_matches_done(&found);
     }
     return code;

@@ -3,6 +3,7 @@
 #define HL_INDEX_FILTER_H
 
 #include "index/field_index.h"
+#include "proto/deadline.h"
 
 /* Which points a filter means, as far as payload indexes and ids can say.
  *
@@ -19,6 +20,8 @@ struct hl_filter_scope {
     const struct hl_rows *(*with_vector)(void *self, const struct hl_text *name); /* NULL:
                                                                                      none */
     void *self;
+
+    const struct hl_deadline *deadline; /* asked before every condition; NULL: none */
 };
 
 struct hl_matches {
@@ -26,7 +29,7 @@ struct hl_matches {
     struct hl_rows *unsure; /* to be tested; none of them is in `sure` */
 };
 
-/* On failure there is nothing to be freed. */
+/* HL_CANCELLED or HL_TIMEOUT as the deadline says. On failure there is nothing to free. */
 enum hl_code hl_filter_find(const struct hl_filter *filter,
                             const struct hl_filter_scope *scope,
                             struct hl_matches *ret_matches, struct hl_err *err);

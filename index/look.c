@@ -24,6 +24,7 @@ static enum hl_code find_matches(struct hl_look *look, struct hl_err *err)
     if (!room)
         return hl_fail(err, HL_NO_MEMORY, "no memory for a filter");
     hl_collection_scope(collection, room, &scope);
+    scope.deadline = look->wish->deadline;
     for (size_t i = 0; code == HL_OK && i < look->n_filters; i++) {
         struct hl_look_filter *filter = &look->filters[i];
 

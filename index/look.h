@@ -31,6 +31,7 @@ struct hl_look_wish {
     uint32_t facet_limit;
     const struct hl_order *order; /* NULL: none; points of filters[0] by a value */
     uint32_t order_limit;
+    const struct hl_deadline *deadline; /* of finding what filters mean; NULL: none */
 
     /* Says by whose vectors some of the finds leave points out (hl_find.without), at most
      * `room` spaces. Called under the lock, so it is quick; NULL: none do. */
@@ -38,8 +39,9 @@ struct hl_look_wish {
     void *self;
 };
 
-/* Takes microseconds and reads no disk. HL_WRONG_INPUT: the order needs an index that is
- * not there. */
+/* Takes microseconds, and longer only for filters of many conditions; reads no disk.
+ * HL_CANCELLED or HL_TIMEOUT as the deadline says. HL_WRONG_INPUT: the order needs an index
+ * that is not there. */
 enum hl_code hl_look_open(struct hl_collection *collection, const struct hl_look_wish *wish,
                           struct hl_look **ret_look, struct hl_err *err);
 void hl_look_close(struct hl_look *look); /* NULL is accepted */

@@ -51,6 +51,7 @@ static enum hl_code begin(struct hl_server *server, struct hl_request *request,
         return code;
     reading->wish.filters = reading->filters;
     reading->wish.n_filters = 1;
+    reading->wish.deadline = &request->deadline;
     code = hl_look_open(reading->collection, &reading->wish, &reading->look, err);
     return code == HL_OK ? hl_look_settle(reading->look, 0, &request->deadline, err) : code;
 }

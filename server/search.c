@@ -51,8 +51,11 @@ static enum hl_code open_look(struct hl_search *search, struct hl_err *err)
     const size_t n = search->queries.n;
     const struct hl_filter **filters =
         hl_arena_array(search->arena, n ? n : 1, sizeof(const struct hl_filter *));
-    struct hl_look_wish wish = {
-        .filters = filters, .n_filters = n, .leave_out = hl_plan_leave_out, .self = search};
+    struct hl_look_wish wish = {.filters = filters,
+                                .n_filters = n,
+                                .leave_out = hl_plan_leave_out,
+                                .self = search,
+                                .deadline = search->deadline};
 
     if (!filters)
         return hl_arena_fail(search->arena, err, "the filters of %zu queries", n);

@@ -209,6 +209,57 @@ static void without_memory_a_request_fails_and_the_next_one_does_not(void **stat
     assert_true(n_failed > 5);
 }
 
+static int64_t next_us(void *self)
+{
+    return ++*(int64_t *)self;
+}
+
+/* How often the clock is asked while a filter is looked up: each time is the last in turn.
+ */
+static int64_t count_looks_at_the_clock(struct stand *s, const char *filter)
+{
+    enum hl_code code = HL_TIMEOUT;
+    int64_t end = 0;
+
+    s->filter = filter_of(s, filter);
+    for (; code != HL_OK; end++) {
+        int64_t now = 0;
+        const struct hl_clock clock = {next_us, &now};
+        const struct hl_deadline deadline = {&clock, end + 1, NULL};
+
+        hl_look_close(s->look);
+        s->look = NULL;
+        s->wish = (struct hl_look_wish){
+            .filters = &s->filter, .n_filters = 1, .deadline = &deadline};
+        code = hl_look_open(s->collection, &s->wish, &s->look, &s->err);
+        if (code != HL_OK)
+            assert_int_equal(code, HL_TIMEOUT);
+    }
+    assert_string_equal(s->err.msg, "the filter took longer than it was given");
+    s->wish.deadline = NULL;
+    return end - 1;
+}
+
+static void a_filter_is_looked_up_for_as_long_as_somebody_waits(void **state)
+{
+    static const char ids[] = "{\"must\":[{\"has_id\":[1,2,3]}]}";
+    static const char slice[] = "{\"must\":[{\"slice\":{\"total\":2,\"index\":0}}]}";
+    static const char some[] =
+        "{\"min_should\":{\"min_count\":2,\"conditions\":[{\"has_id\":[1]},"
+        "{\"has_id\":[2]},{\"has_id\":[3]}]}}";
+    struct stand *s = *state;
+
+    add_index(s, "colour", "keyword");
+    fill(s, 1, 4);
+    assert_true(count_looks_at_the_clock(s, red) >= 1);
+    assert_true(count_looks_at_the_clock(s, ids) >= 2);
+    assert_true(count_looks_at_the_clock(s, slice) >= 2);
+    assert_true(count_looks_at_the_clock(s, some) >=
+                18); /* 3 conditions, 2 + 4 levels each */
+    look(s, some);
+    assert_int_equal(count(s), 0);
+}
+
 static void a_deadline_that_has_passed_ends_the_work(void **state)
 {
     struct stand *s = *state;
@@ -232,6 +283,7 @@ int main(void)
         TEST(filters_of_one_look_are_told_apart),
         TEST(whether_a_point_has_a_vector_is_known_at_once),
         TEST(without_memory_a_request_fails_and_the_next_one_does_not),
+        TEST(a_filter_is_looked_up_for_as_long_as_somebody_waits),
         TEST(a_deadline_that_has_passed_ends_the_work),
     };
 

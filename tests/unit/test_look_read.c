@@ -98,6 +98,47 @@ static void a_facet_counts_points_by_value(void **state)
     assert_string_equal(facet(s, "odd", red, 9), "false:1 true:1");
 }
 
+/* More values than an index counts under the lock; then payloads are read. */
+static void a_facet_of_many_values_is_counted_alike(void **state)
+{
+    enum { N_POINTS = 6000, N_VALUES = 5000, AT_ONCE = 1000 };
+    static const char later[] = "{\"must\":[{\"key\":\"n\",\"range\":{\"gte\":4998}}]}";
+    struct stand *s = *state;
+    struct hl_arena *little = hl_arena_new((size_t)64 << 10);
+    const struct hl_facet_hit *hits = NULL;
+    struct hl_path name;
+    size_t n = 0;
+
+    add_index(s, "n", "integer");
+    add_index(s, "name", "keyword");
+    for (int first = 0; first < N_POINTS; first += AT_ONCE) {
+        struct hl_buf body;
+
+        hl_buf_init(&body, (size_t)1 << 22);
+        hl_buf_print(&body, "{\"upsert\":{\"points\":[");
+        for (int i = first; i < first + AT_ONCE; i++)
+            hl_buf_print(
+                &body,
+                "%s{\"id\":%d,\"payload\":{\"n\":%d,\"name\":\"v%05d\"},\"vector\":{}}",
+                i == first ? "" : ",", i, i % N_VALUES, i % N_VALUES);
+        hl_buf_print(&body, "]}}");
+        assert_true(change_points(s, body.data) > 0);
+        hl_buf_done(&body);
+    }
+    assert_string_equal(facet(s, "n", NULL, 3), "0:2 1:2 2:2");
+    assert_string_equal(facet(s, "name", NULL, 2), "\"v00000\":2 \"v00001\":2");
+    assert_string_equal(facet(s, "n", later, 9), "4998:1 4999:1");
+    assert_string_equal(facet(s, "name", later, 9), "\"v04998\":1 \"v04999\":1");
+    assert_non_null(little);
+    s->filter = NULL;
+    assert_int_equal(hl_path_parse("name", 4, s->arena, &name, &s->err), HL_OK);
+    s->wish.facet = &name;
+    assert_int_equal(hl_look_open(s->collection, &s->wish, &s->look, &s->err), HL_OK);
+    assert_int_not_equal(hl_look_facet(s->look, little, &never, &hits, &n, &s->err), HL_OK);
+    assert_non_null(strstr(s->err.msg, "the values of a facet"));
+    hl_arena_free(little);
+}
+
 static void a_facet_needs_an_index_that_counts_values(void **state)
 {
     struct stand *s = *state;
@@ -237,6 +278,7 @@ int main(void)
         TEST(pages_go_by_id_and_begin_where_they_are_told),
         TEST(pages_of_many_matches_are_walked_in_the_store),
         TEST(a_facet_counts_points_by_value),
+        TEST(a_facet_of_many_values_is_counted_alike),
         TEST(a_facet_needs_an_index_that_counts_values),
         TEST(points_come_in_the_order_of_a_value),
         TEST(an_index_says_what_payloads_say),
