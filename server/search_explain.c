@@ -30,11 +30,13 @@ static void show_shelf(const struct hl_search *search, const struct hl_space *sh
     show_model(out, shelf->image.into ? find_space(search, shelf->image.from) : shelf);
 }
 
-static void show_hops(const struct hl_search *search, const struct hl_leg *plan,
+static void show_hops(const struct hl_search *search, const struct hl_aim_leg *leg,
                       struct hl_buf *out)
 {
+    const struct hl_leg *plan = leg->plan;
+
     hl_buf_add_text(out, ",\"through\":[");
-    for (size_t i = 0; plan && i < plan->n_hops; i++) {
+    for (size_t i = 0; leg->is_mapped && i < plan->n_hops; i++) {
         hl_buf_add_text(out, i > 0 ? ",{\"from\":" : "{\"from\":");
         show_model(out, find_space(search, plan->hops[i].from));
         hl_buf_add_text(out, ",\"to\":");
@@ -60,8 +62,8 @@ static void show_leg(const struct hl_search *search, const struct hl_aim_leg *le
 
     hl_buf_add_text(out, "{\"space\":");
     show_model(out, leg->space);
-    show_hops(search, plan, out);
-    show_float(out, "fidelity", plan && plan->way, leg->fidelity);
+    show_hops(search, leg, out);
+    show_float(out, "fidelity", leg->is_mapped, leg->fidelity);
     hl_buf_add_text(out, ",\"without\":[");
     for (size_t i = 0; plan && i < plan->n_without; i++) {
         hl_buf_add_text(out, i > 0 ? "," : "");

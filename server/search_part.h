@@ -85,7 +85,8 @@ struct hl_aim_leg {
     const struct hl_space *space; /* that the vectors are of */
     const struct hl_space *const *shelves;
     size_t n_shelves;
-    float fidelity; /* that it went through `plan->way` with */
+    bool is_mapped; /* an example went through `plan->way`, with this fidelity */
+    float fidelity;
     struct hl_score_map map;
     enum hl_aim_kind kind;
     struct hl_vector vector;

@@ -122,7 +122,7 @@ static const struct hl_vector *find_old(const struct hl_query *query,
     return NULL;
 }
 
-static enum hl_code map_vector(struct draft *draft, const struct hl_aim_leg *leg,
+static enum hl_code map_vector(struct draft *draft, struct hl_aim_leg *leg,
                                const struct hl_vector *vector, struct hl_vector *ret_vector,
                                struct hl_err *err)
 {
@@ -147,7 +147,7 @@ static enum hl_code map_vector(struct draft *draft, const struct hl_aim_leg *leg
         hl_applier_lean(out, room, dim, way->old_weight);
     }
     *ret_vector = (struct hl_vector){.values = out, .n = dim};
-    draft->aim->is_mapped = true;
+    leg->is_mapped = draft->aim->is_mapped = true;
     draft->aim->map_us += hl_clock_now(&search->clock) - begun_us;
     return HL_OK;
 }
@@ -279,9 +279,9 @@ static enum hl_code make_leg(struct draft *draft, const struct hl_leg *plan,
         leg.fidelity = choose_fidelity(&query->params, plan);
     code = take_shelves(draft->search, &leg, err);
     if (code == HL_OK)
-        code = hl_score_map_find(layout, draft->aim, &leg, &leg.map, err);
-    if (code == HL_OK)
         code = take_vectors(draft, &leg, ret_is_there, err);
+    if (code == HL_OK && *ret_is_there)
+        code = hl_score_map_find(layout, draft->aim, &leg, &leg.map, err);
     if (code == HL_OK && *ret_is_there)
         code = mix(draft->search, query, &leg, err);
     if (code == HL_OK)

@@ -54,14 +54,15 @@ static struct hl_scale own_scale(const struct hl_plans *plans, uint32_t model)
     return scale;
 }
 
-/* Of the scores of a leg. */
+/* Of the scores of a leg. An example that was not mapped, because it is there itself, has
+ * those of a query of that space. */
 static struct hl_scale leg_scale(const struct hl_plans *plans, const struct hl_aim *aim,
                                  const struct hl_aim_leg *leg)
 {
     const struct hl_bridge_way *way;
 
-    if (!leg->plan || !leg->plan->way)
-        return own_scale(plans, aim->space->id);
+    if (!leg->is_mapped)
+        return own_scale(plans, leg->space->id);
     way = hl_way_scales(leg->plan->way,
                         aim->query->params.is_text ? HL_MODALITY_TEXT : HL_MODALITY_IMAGE);
     return way ? hl_scale_at(way->old_items, leg->fidelity) : (struct hl_scale){0};
@@ -114,7 +115,7 @@ enum hl_code hl_score_map_find(const struct hl_layout *layout, const struct hl_a
     if (!shown)
         return hl_err_code(err);
     map.shown = shown->distance;
-    if ((leg->plan && leg->plan->way) || shown != aim->space) {
+    if (leg->is_mapped || shown != leg->space) {
         map.is_affine = hl_affine_between(leg_scale(plans, aim, leg),
                                           own_scale(plans, shown->id), &map.affine);
         if (!map.is_affine)

@@ -43,7 +43,8 @@ static int set_up(void **state)
         .plans = {.ways = f.both, .n_ways = 2},
         .leg = {.space = 2, .way = &f.ways[0]},
         .aim = {.query = &f.query, .space = &f.spaces[0]},
-        .aim_leg = {.plan = &f.leg, .space = &f.spaces[1], .fidelity = 0.5F}};
+        .aim_leg = {
+            .plan = &f.leg, .space = &f.spaces[1], .is_mapped = true, .fidelity = 0.5F}};
     for (size_t i = 0; i < HL_N_FIDELITIES; i++)
         f.bridges[0].ways[HL_MODALITY_IMAGE].old_items[i] =
             (struct hl_scale){16 + (float)i, -8};
@@ -93,7 +94,7 @@ static void a_models_own_scores_stay_as_they_are(void **state)
 {
     struct fixture *f = *state;
 
-    f->leg.way = NULL;
+    f->aim_leg.is_mapped = false;
     f->aim_leg.space = &f->spaces[0];
     assert_int_equal(find_map(f), HL_OK);
     assert_false(f->map.is_affine);
@@ -106,6 +107,19 @@ static void a_models_own_scores_stay_as_they_are(void **state)
     say_scale(f, "v2");
     assert_int_equal(find_map(f), HL_OK);
     assert_shows(f, 0.5, sqrt(2 - 2 * (10 * 0.5 - 5 + 12) / 20));
+}
+
+static void an_example_that_is_there_itself_has_the_scores_of_that_space(void **state)
+{
+    struct fixture *f = *state;
+
+    f->aim_leg.is_mapped = false;
+    assert_int_equal(find_map(f), HL_OK);
+    assert_shows(f, sqrt(2), (-12.0 + 5) / 10);
+    say_scale(f, "v2");
+    assert_int_equal(find_map(f), HL_OK);
+    assert_false(f->map.is_affine);
+    assert_true(hl_score_shown(&f->map, 0.3F, 1) == 0.3F);
 }
 
 static void what_was_not_measured_is_shown_raw_or_refused(void **state)
@@ -158,6 +172,7 @@ int main(void)
         TEST(what_came_through_a_bridge_is_shown_on_the_querys_own_scale),
         TEST(or_on_the_one_that_is_named),
         TEST(a_models_own_scores_stay_as_they_are),
+        TEST(an_example_that_is_there_itself_has_the_scores_of_that_space),
         TEST(what_was_not_measured_is_shown_raw_or_refused),
         TEST(of_text_only_its_own_measure_counts),
         TEST(a_sum_has_the_shift_of_each_of_its_terms),

@@ -79,6 +79,10 @@ def through_v2_v1(score):
     return 1.6 * score - 0.3
 
 
+def of_v1_on_v2(score):
+    return 2 * score - 0.7
+
+
 def tensors(maps, scales, metadata):
     head, data = {"__metadata__": metadata}, b""
     for name, values in {**maps, **scales}.items():
@@ -231,11 +235,11 @@ def own(gallery):
 def examples(gallery):
     both = ids_of("v1", "v2")
 
-    def but(ids, x):
-        return near([i for i in both if i not in ids], x, through_v2_v1)
+    def but(ids, x, show=through_v2_v1):
+        return near([i for i in both if i not in ids], x, show)
 
     yield "a point that the model never saw is an example all the same", (
-        same(gallery.query("v2", 3), but([3], PHOTOGRAPHS[3])) and
+        same(gallery.query("v2", 3), but([3], PHOTOGRAPHS[3], of_v1_on_v2)) and
         same(gallery.query("v2", 15), but([15], PHOTOGRAPHS[15])) and
         same(gallery.query("v1", 15), near([i for i in both if i != 15], PHOTOGRAPHS[15])))
     yield "but not for who does not go across, and not where no bridge leads", (
@@ -277,7 +281,7 @@ def scales(gallery):
     yield "scores are shown on the scale of the model that is named", (
         same(shown("v2", "v2"), near(both, show=through_v2_v1)) and
         same(shown("v2", "v1"), near(both, show=lambda s: 0.8 * s + 0.2)) and
-        same(shown("v1", "v1"), near(both)) and same(shown("v1", "v2"), near(both, show=lambda s: 2 * s - 0.7)))
+        same(shown("v1", "v1"), near(both)) and same(shown("v1", "v2"), near(both, show=of_v1_on_v2)))
     yield "of who does not go across too", same(
         gallery.query("v2", params={"score_scale": "v1", "across": False}),
         near(ids_of("v2"), show=lambda s: (10 * s - 5 + 12) / 20))
@@ -419,7 +423,7 @@ def dual(gallery):
         legs[0]["scale"] is None and abs(legs[1]["scale"]["factor"] - 1.6) < 1e-6)
     rest = [i for i in ids_of("v1", "v2") if i != 3]
     yield "for a point that the model never saw everything is looked for where it was seen", same(
-        gallery.query("v2", 3), near(rest, PHOTOGRAPHS[3], through_v2_v1))
+        gallery.query("v2", 3), near(rest, PHOTOGRAPHS[3], of_v1_on_v2))
     yield "for one that it saw both sides are", same(gallery.query("v2", 15), sorted(
         ((i, s if "v2" in WHO[i] else through_v2_v1(s)) for i, s in near([i for i in ids_of("v1", "v2") if i != 15],
                                                                          PHOTOGRAPHS[15])), key=lambda hit: -hit[1]))
@@ -445,7 +449,7 @@ def chain(gallery):
     yield "a point of any model is an example for any other", all(
         same(gallery.query(model, i), near([j for j in everything if j != i], PHOTOGRAPHS[i], show))
         for model, i, show in (("v1", 28, lambda s: s), ("v3", 3, lambda s: s), ("v3", 15, lambda s: s),
-                               ("v2", 28, through_v2_v1)))
+                               ("v2", 28, of_v1_on_v2)))
     refused = gallery.refusal({"query": see(SEES["v3"], ASKED), "using": "v3", "score_threshold": 0.5})
     yield "over two bridges nothing was measured, so no threshold means anything", refused == (
         400, 'Wrong input: "score_threshold" needs scores of "v3" in "v1" on the scale of "v3", and that was not measured')
