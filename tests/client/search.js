@@ -114,6 +114,18 @@ export default [
             { positive: [1], using: 'image', group_by: 'n', group_size: 1, limit: 2 }))
             .groups.map((group) => group.id), [1, 2]);
     }],
+    ['what is beyond Qdrant goes through the client, there and back', async (client) => {
+        const params = { across: true, explain: true, fidelity: 'auto', score_scale: 'image', modality: 'image',
+            task: 'similar', key: 'someone' };
+        const told = await client.query('found', { query, ...image, limit: 2, params });
+        const leg = { space: 'image', through: [], fidelity: null, without: [], shelves: ['image'], scale: null };
+
+        assert.deepEqual(ids(told.points), [1, 2]);
+        assert.deepEqual(told.explain.plan, { number: 0, model: 'image', strategy: null, legs: [leg] });
+        assert.deepEqual(told.explain.hits.map((hit) => hit.raw), told.points.map((point) => point.score));
+        assert.deepEqual(ids((await client.query('found',
+            { query: { vectors: { image: query, face: [2, 0] } }, ...image, limit: 2 })).points), [1, 2]);
+    }],
     ['a raw vector is a query', async (client, port) => {
         const reply = await fetch(`http://127.0.0.1:${port}/collections/found/points/query?using=image&limit=2`, {
             method: 'POST',
