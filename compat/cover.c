@@ -4,135 +4,152 @@
 #include "compat/linalg.h"
 #include "proto/alloc.h"
 
-#include <math.h>
-#include <stdlib.h>
+#include <stdbool.h>
 
-/* Taken rows are looked at so many at once. */
-enum { BLOCK = 32 };
+/* Rows are compared so many at once, between looks at the deadline. */
+enum { BLOCK = 256 };
 
-/* An item and what was taken nearest to it. */
-struct place {
+/* What taking an item would bring: never more than when it was last worked out, because
+ * whatever was taken since has brought some of it already. */
+struct offer {
+    float gain;
     uint32_t index;
-    uint32_t cell; /* of the centres, or the number of them: of what was taken before */
-    uint32_t turn; /* when its cell gives it */
-    float cosine;  /* the nearest's; a centre's own is infinite: it goes first */
 };
 
 struct work {
     const struct hl_cover *cover;
-    struct place *places;
-    float *cosines; /* BLOCK x n */
-    uint32_t *counts;
+    float *cosines; /* n x n */
+    float *nearest; /* n: the cosine to the nearest that is taken */
+    struct offer *heap;
+    size_t n_left;
 };
 
 static void done(struct work *work)
 {
-    hl_free(work->places);
     hl_free(work->cosines);
-    hl_free(work->counts);
+    hl_free(work->nearest);
+    hl_free(work->heap);
 }
 
-/* What n rows as `centres` mean to all items. */
-static void bring(struct work *work, const float *centres, size_t n, uint32_t cell)
+static enum hl_code check(const struct work *work, struct hl_err *err)
 {
-    const struct hl_cover *cover = work->cover;
-    const struct hl_product product = {
-        .m = n, .n = cover->n, .k = cover->dim, .is_b_turned = true, .alpha = 1};
-
-    hl_linalg_multiply(&product, centres, cover->rows, work->cosines);
-    for (size_t row = 0; row < n; row++)
-        for (size_t i = 0; i < cover->n; i++) {
-            struct place *place = &work->places[i];
-
-            if (!(work->cosines[row * cover->n + i] > place->cosine))
-                continue;
-            place->cosine = work->cosines[row * cover->n + i];
-            place->cell = cell;
-        }
+    return hl_deadline_check(work->cover->deadline, "covering the gallery", err);
 }
 
-static size_t find_farthest(const struct work *work)
+static void bring(struct work *work, const float *cosines)
 {
-    size_t farthest = 0;
-
-    for (size_t i = 1; i < work->cover->n; i++)
-        if (work->places[i].cosine < work->places[farthest].cosine)
-            farthest = i;
-    return farthest;
+    for (size_t i = 0; i < work->cover->n; i++)
+        if (cosines[i] > work->nearest[i])
+            work->nearest[i] = cosines[i];
 }
 
-static enum hl_code place_all(struct work *work, size_t n_centres, struct hl_err *err)
+static enum hl_code compare(struct work *work, const float *rows, size_t n_rows,
+                            bool are_taken, struct hl_err *err)
 {
     const struct hl_cover *cover = work->cover;
     enum hl_code code = HL_OK;
 
-    for (size_t i = 0; i < cover->n; i++)
-        work->places[i] = (struct place){
-            .index = (uint32_t)i, .cell = (uint32_t)n_centres, .cosine = -INFINITY};
-    for (size_t i = 0; code == HL_OK && i < cover->n_taken; i += BLOCK) {
-        const size_t left = cover->n_taken - i;
+    for (size_t first = 0; code == HL_OK && first < n_rows; first += BLOCK) {
+        const size_t n = n_rows - first < BLOCK ? n_rows - first : BLOCK;
+        const struct hl_product product = {
+            .m = n, .n = cover->n, .k = cover->dim, .is_b_turned = true, .alpha = 1};
+        /* Of those that were taken nothing but the nearest is kept. */
+        float *cosines = work->cosines + (are_taken ? 0 : first * cover->n);
 
-        bring(work, cover->taken + i * cover->dim, left < BLOCK ? left : BLOCK,
-              (uint32_t)n_centres);
-        code = hl_deadline_check(cover->deadline, "spreading over the gallery", err);
-    }
-    for (size_t i = 0; code == HL_OK && i < n_centres; i++) {
-        const size_t farthest = find_farthest(work);
-
-        bring(work, cover->rows + farthest * cover->dim, 1, (uint32_t)i);
-        work->places[farthest].cell = (uint32_t)i;
-        work->places[farthest].cosine = INFINITY;
-        code = hl_deadline_check(cover->deadline, "spreading over the gallery", err);
+        hl_linalg_multiply(&product, rows + first * cover->dim, cover->rows, cosines);
+        for (size_t i = 0; are_taken && i < n; i++)
+            bring(work, cosines + i * cover->n);
+        code = check(work, err);
     }
     return code;
 }
 
-/* Cell by cell; in each its centre, then the farthest first. */
-static int compare_cells(const void *a, const void *b)
+static float gain_of(const struct work *work, uint32_t index)
 {
-    const struct place *x = a, *y = b;
+    const float *cosines = work->cosines + index * work->cover->n;
+    float gain = 0;
 
-    if (x->cell != y->cell)
-        return x->cell < y->cell ? -1 : 1;
-    if (isinf(x->cosine) != isinf(y->cosine))
-        return isinf(x->cosine) ? -1 : 1;
-    if (x->cosine < y->cosine || x->cosine > y->cosine)
-        return x->cosine < y->cosine ? -1 : 1;
-    return x->index < y->index ? -1 : 1;
+    for (size_t i = 0; i < work->cover->n; i++)
+        gain += cosines[i] > work->nearest[i] ? cosines[i] - work->nearest[i] : 0;
+    return gain;
 }
 
-static int compare_turns(const void *a, const void *b)
-{
-    const struct place *x = a, *y = b;
+/* ---- the best offer on top ---- */
 
-    if (x->turn != y->turn)
-        return x->turn < y->turn ? -1 : 1;
-    return x->cell < y->cell ? -1 : 1;
+static bool is_better(const struct offer *a, const struct offer *b)
+{
+    return a->gain > b->gain || (!(b->gain > a->gain) && a->index < b->index);
+}
+
+static void sink(struct work *work, size_t i)
+{
+    struct offer *heap = work->heap;
+    size_t child;
+
+    while ((child = 2 * i + 1) < work->n_left) {
+        const struct offer offer = heap[i];
+
+        if (child + 1 < work->n_left && is_better(&heap[child + 1], &heap[child]))
+            child++;
+        if (!is_better(&heap[child], &offer))
+            return;
+        heap[i] = heap[child];
+        heap[child] = offer;
+        i = child;
+    }
+}
+
+static void make_offers(struct work *work)
+{
+    work->n_left = work->cover->n;
+    for (size_t i = 0; i < work->n_left; i++)
+        work->heap[i] = (struct offer){gain_of(work, (uint32_t)i), (uint32_t)i};
+    for (size_t i = work->n_left / 2; i > 0; i--)
+        sink(work, i - 1);
+}
+
+/* The best one is known when it is still on top after it was worked out again. */
+static uint32_t take_best(struct work *work)
+{
+    struct offer *top = &work->heap[0];
+    uint32_t index;
+
+    do {
+        index = top->index;
+        top->gain = gain_of(work, index);
+        sink(work, 0);
+    } while (top->index != index);
+    work->heap[0] = work->heap[--work->n_left];
+    sink(work, 0);
+    bring(work, work->cosines + index * work->cover->n);
+    return index;
 }
 
 enum hl_code hl_cover_order(const struct hl_cover *cover, uint32_t *order,
                             struct hl_err *err)
 {
-    const size_t n_centres = cover->n_centres < cover->n ? cover->n_centres : cover->n;
+    const size_t n_rows = cover->n > BLOCK ? cover->n : BLOCK; /* room for taken ones */
     struct work work = {
         .cover = cover,
-        .places = hl_alloc_zeroed(cover->n + 1, sizeof *work.places),
-        .cosines = hl_alloc_zeroed(cover->n + 1, BLOCK * sizeof *work.cosines),
-        .counts = hl_alloc_zeroed(n_centres + 1, sizeof *work.counts),
+        .cosines = hl_alloc_zeroed(n_rows, (cover->n + 1) * sizeof *work.cosines),
+        .nearest = hl_alloc_zeroed(cover->n + 1, sizeof *work.nearest),
+        .heap = hl_alloc_zeroed(cover->n + 1, sizeof *work.heap),
     };
     enum hl_code code = HL_OK;
 
-    if (!work.places || !work.cosines || !work.counts)
-        code = hl_fail(err, HL_NO_MEMORY, "no memory to spread over %zu items", cover->n);
+    if (!work.cosines || !work.nearest || !work.heap)
+        code = hl_fail(err, HL_NO_MEMORY, "no memory to cover %zu items", cover->n);
+    for (size_t i = 0; code == HL_OK && i < cover->n; i++)
+        work.nearest[i] = -1;
     if (code == HL_OK)
-        code = place_all(&work, n_centres, err);
-    if (code == HL_OK) {
-        qsort(work.places, cover->n, sizeof *work.places, compare_cells);
-        for (size_t i = 0; i < cover->n; i++)
-            work.places[i].turn = work.counts[work.places[i].cell]++;
-        qsort(work.places, cover->n, sizeof *work.places, compare_turns);
-        for (size_t i = 0; i < cover->n; i++)
-            order[i] = work.places[i].index;
+        code = compare(&work, cover->taken, cover->n_taken, true, err);
+    if (code == HL_OK)
+        code = compare(&work, cover->rows, cover->n, false, err);
+    if (code == HL_OK)
+        make_offers(&work);
+    for (size_t i = 0; code == HL_OK && i < cover->n_wanted; i++) {
+        order[i] = take_best(&work);
+        code = check(&work, err);
     }
     done(&work);
     return code;

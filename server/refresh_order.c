@@ -7,20 +7,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* What an order may cost, whatever the gallery: multiplications of seconds, and floats that
- * lie in memory at once. */
+/* What an order may cost, whatever the gallery: multiplications of seconds, and points that
+ * are kept in memory. */
 #define MOST_WORK   ((size_t)1 << 36)
 #define MOST_POINTS ((size_t)1 << 20)
-#define MOST_FLOATS ((size_t)1 << 22)
 
-/* Centres of the cover, taken points that it knows, and points weighed at once. */
-enum {
-    MOST_CENTRES = 512,
-    MOST_TAKEN = 256,
-    BLOCK = 256,
-    LEAST_SPREAD = 64,
-    MOST_SPREAD = 1 << 16
-};
+/* Points that were embedded already and are looked at, and points weighed at once. */
+enum { MOST_TAKEN = 1024, BLOCK = 256 };
 
 /* Draws for different ends are different. */
 enum { SEED_CONSIDERED = 1, SEED_SAMPLE = 2, SEED_TAKEN = 3 };
@@ -208,25 +201,25 @@ static enum hl_code order_by_worth(struct hl_refreshing *refreshing,
 
 /* ---- by cover ---- */
 
-static enum hl_code spread(struct hl_refreshing *refreshing, const struct hl_cover *cover,
-                           const struct hl_picks *picks, size_t limit, struct hl_err *err)
+static enum hl_code cover(struct hl_refreshing *refreshing, const struct hl_cover *how,
+                          const struct hl_pick *picks, struct hl_err *err)
 {
     struct hl_arena *arena = refreshing->task->arena;
-    const size_t n = limit < picks->n ? limit : picks->n;
-    uint32_t *order = hl_arena_array(arena, picks->n + 1, sizeof *order);
+    const size_t n = how->n_wanted;
+    uint32_t *order = hl_arena_array(arena, n + 1, sizeof *order);
     struct hl_pick *chosen = hl_arena_array(arena, n + 1, sizeof *chosen);
     enum hl_code code;
 
     if (!order || !chosen)
-        return hl_arena_fail(arena, err, "an order of %zu points", picks->n);
-    code = hl_cover_order(cover, order, err);
+        return hl_arena_fail(arena, err, "an order of %zu points", n);
+    code = hl_cover_order(how, order, err);
     if (code != HL_OK)
         return code;
     for (size_t i = 0; i < n; i++)
-        chosen[i] = picks->all[order[i]];
+        chosen[i] = picks[order[i]];
     refreshing->chosen = chosen;
     refreshing->n = n;
-    refreshing->answer.n_considered = picks->n;
+    refreshing->answer.n_considered = how->n;
     return HL_OK;
 }
 
@@ -234,8 +227,7 @@ static enum hl_code order_by_cover(struct hl_refreshing *refreshing,
                                    const struct hl_rows *candidates, size_t limit,
                                    struct hl_err *err)
 {
-    const size_t dim = refreshing->space->dim;
-    size_t room = MOST_FLOATS / dim;
+    const uint64_t n = hl_rows_count(candidates);
     struct hl_rows *seen = hl_rows_clone(refreshing->reached);
     struct drawn drawn, taken;
     enum hl_code code = seen ? hl_rows_andnot(seen, refreshing->missing, err)
@@ -244,23 +236,22 @@ static enum hl_code order_by_cover(struct hl_refreshing *refreshing,
     if (code == HL_OK)
         code = draw_rows(refreshing, seen, MOST_TAKEN, SEED_TAKEN, &taken, err);
     hl_rows_free(seen);
-    room = room < LEAST_SPREAD ? LEAST_SPREAD : room > MOST_SPREAD ? MOST_SPREAD : room;
-    if (room > hl_rows_count(candidates))
-        room = (size_t)hl_rows_count(candidates);
     if (code == HL_OK)
-        code = draw_rows(refreshing, candidates, room, SEED_CONSIDERED, &drawn, err);
+        code =
+            draw_rows(refreshing, candidates, n < HL_COVER_MOST ? (size_t)n : HL_COVER_MOST,
+                      SEED_CONSIDERED, &drawn, err);
     if (code != HL_OK || drawn.picks.n == 0)
         return code;
-    return spread(
+    return cover(
         refreshing,
         &(struct hl_cover){.rows = drawn.rows,
                            .n = drawn.picks.n,
-                           .dim = dim,
+                           .dim = refreshing->space->dim,
                            .taken = taken.rows,
                            .n_taken = taken.picks.n,
-                           .n_centres = limit < MOST_CENTRES ? limit : MOST_CENTRES,
+                           .n_wanted = limit < drawn.picks.n ? limit : drawn.picks.n,
                            .deadline = refreshing->task->deadline},
-        &drawn.picks, limit, err);
+        drawn.picks.all, err);
 }
 
 enum hl_code hl_refreshing_order(struct hl_refreshing *refreshing, size_t limit,

@@ -10,11 +10,13 @@
 #include "proto/fail.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Items on a circle, by degrees. */
-enum { MOST = 64, DIM = 2 };
+enum { MOST = 600, DIM = 2 };
 
 static int64_t no_time(void *self)
 {
@@ -33,9 +35,14 @@ static void place(float *rows, const double *degrees, size_t n)
     }
 }
 
+static double cosine(double degrees)
+{
+    return cos(degrees * M_PI / 180);
+}
+
 struct given {
     const double *items, *taken;
-    size_t n, n_taken, n_centres;
+    size_t n, n_taken, n_wanted;        /* n_wanted 0: all */
     const struct hl_deadline *deadline; /* NULL: none */
 };
 
@@ -43,14 +50,14 @@ struct given {
 static const char *order(const struct given *given)
 {
     static char text[512];
-    float rows[MOST * DIM], taken[MOST * DIM];
+    static float rows[MOST * DIM], taken[MOST * DIM];
     uint32_t indices[MOST];
     struct hl_cover cover = {.rows = rows,
                              .n = given->n,
                              .dim = DIM,
                              .taken = given->taken ? taken : NULL,
                              .n_taken = given->n_taken,
-                             .n_centres = given->n_centres,
+                             .n_wanted = given->n_wanted ? given->n_wanted : given->n,
                              .deadline = given->deadline ? given->deadline : &never};
     struct hl_err err;
     size_t len = 0;
@@ -63,64 +70,118 @@ static const char *order(const struct given *given)
         snprintf(text, sizeof text, "%s", err.msg);
         return text;
     }
-    for (size_t i = 0; i < given->n; i++)
+    for (size_t i = 0; i < cover.n_wanted; i++)
         len += (size_t)snprintf(text + len, sizeof text - len, "%s%g", i ? " " : "",
                                 given->items[indices[i]]);
     return text;
 }
 
-static void the_next_is_the_farthest_from_all_before_it(void **state)
+static void the_middle_comes_first_then_the_middle_of_what_is_left_alone(void **state)
 {
-    static const double items[] = {0, 10, 100, 180, 250};
+    static const double items[] = {0, 10, 21, 180, 190, 201};
 
     (void)state;
-    assert_string_equal(order(&(struct given){.items = items, .n = 5, .n_centres = 5}),
-                        "0 180 100 250 10");
+    assert_string_equal(order(&(struct given){.items = items, .n = 6, .n_wanted = 2}),
+                        "10 190");
+}
+
+static void what_is_like_nothing_else_comes_behind_a_crowd(void **state)
+{
+    static const double items[] = {270, 150, 160, 171}, taken[] = {0};
+
+    (void)state;
+    assert_string_equal(
+        order(&(struct given){
+            .items = items, .n = 4, .taken = taken, .n_taken = 1, .n_wanted = 2}),
+        "160 270");
 }
 
 static void what_was_taken_before_is_not_gone_to_again(void **state)
 {
-    static const double items[] = {5, 10, 100, 180, 252}, taken[] = {170, 240};
+    static const double items[] = {0, 10, 21, 180, 190, 201}, taken[] = {12};
 
     (void)state;
     assert_string_equal(
         order(&(struct given){
-            .items = items, .n = 5, .taken = taken, .n_taken = 2, .n_centres = 5}),
-        "10 100 252 180 5");
+            .items = items, .n = 6, .taken = taken, .n_taken = 1, .n_wanted = 1}),
+        "190");
 }
 
-static void each_centre_gives_one_in_turn_the_farthest_first(void **state)
+static void all_of_them_are_there_once(void **state)
 {
-    static const double items[] = {0, 1, 2, 3, 180, 185, 190};
+    static const double items[] = {0, 1, 2, 3, 180, 185, 190}, same[] = {5, 5, 5, 5};
+    bool has[7] = {false};
+    const char *text = order(&(struct given){.items = items, .n = 7});
 
     (void)state;
-    assert_string_equal(order(&(struct given){.items = items, .n = 7, .n_centres = 2}),
-                        "0 180 3 190 2 185 1");
+    for (int i = 0; i < 7; i++) {
+        char *end;
+        const double item = strtod(text, &end);
+
+        assert_true(end > text);
+        text = end;
+        for (size_t j = 0; j < 7; j++)
+            if (fabs(items[j] - item) < .1) {
+                assert_false(has[j]);
+                has[j] = true;
+            }
+    }
+    for (size_t i = 0; i < 7; i++)
+        assert_true(has[i]);
+    assert_string_equal(order(&(struct given){.items = same, .n = 4}), "5 5 5 5");
+    assert_string_equal(order(&(struct given){.items = same, .n = 0}), "");
 }
 
-static void equal_items_are_all_there(void **state)
+/* One at a time, each time all are worked out anew. */
+static void no_other_choice_would_have_brought_more(void **state)
 {
-    static const double items[] = {5, 5, 5, 5};
+    double items[40], nearest[40];
+    const char *text;
+    char *end;
 
     (void)state;
-    assert_string_equal(order(&(struct given){.items = items, .n = 4, .n_centres = 9}),
-                        "5 5 5 5");
-    assert_string_equal(order(&(struct given){.items = items, .n = 0, .n_centres = 1}), "");
+    for (int i = 0; i < 40; i++) {
+        items[i] = i * i * 7 % 360;
+        nearest[i] = -1;
+    }
+    text = order(&(struct given){.items = items, .n = 40, .n_wanted = 12});
+    for (int turn = 0; turn < 12; turn++) {
+        const double chosen = strtod(text, &end);
+        double brought = 0, most = 0;
+
+        text = end;
+        for (int j = 0; j < 40; j++) {
+            double gain = 0;
+
+            for (int i = 0; i < 40; i++)
+                gain += fmax(cosine(items[i] - items[j]) - nearest[i], 0);
+            most = fmax(most, gain);
+            if (fabs(items[j] - chosen) < .1)
+                brought = fmax(brought, gain);
+        }
+        if (!(brought > most - 1e-4))
+            fail_msg("%g brought %g, another one %g", chosen, brought, most);
+        for (int i = 0; i < 40; i++)
+            nearest[i] = fmax(nearest[i], cosine(items[i] - chosen));
+    }
 }
 
-static void many_taken_ones_are_all_looked_at(void **state)
+static void many_are_compared_block_by_block(void **state)
 {
-    static const double items[] = {100, 140, 200};
-    double taken[MOST];
+    double items[MOST], taken[MOST];
 
     (void)state;
-    for (int i = 0; i < MOST; i++)
-        taken[i] = i;
-    taken[MOST - 1] = 201;
+    /* All but the last two are where something was taken. */
+    for (int i = 0; i < MOST; i++) {
+        taken[i] = i % 90;
+        items[i] = i % 90;
+    }
+    items[MOST - 1] = 200;
+    items[MOST - 2] = 205;
     assert_string_equal(
         order(&(struct given){
-            .items = items, .n = 3, .taken = taken, .n_taken = MOST, .n_centres = 1}),
-        "140 100 200");
+            .items = items, .n = MOST, .taken = taken, .n_taken = MOST, .n_wanted = 2}),
+        "205 200");
 }
 
 static void it_stops_when_nobody_waits(void **state)
@@ -130,15 +191,15 @@ static void it_stops_when_nobody_waits(void **state)
     const struct hl_deadline deadline = {&still, HL_DEADLINE_NEVER, &cancelled};
 
     (void)state;
-    assert_string_equal(order(&(struct given){
-                            .items = items, .n = 2, .n_centres = 2, .deadline = &deadline}),
-                        "spreading over the gallery was cancelled");
+    assert_string_equal(
+        order(&(struct given){.items = items, .n = 2, .deadline = &deadline}),
+        "covering the gallery was cancelled");
 }
 
 static void without_memory_it_says_so(void **state)
 {
     static const double items[] = {0, 90};
-    const struct given given = {.items = items, .n = 2, .n_centres = 2};
+    const struct given given = {.items = items, .n = 2};
     const char *text = "";
     struct hl_err err;
     int n_refused = -1;
@@ -152,7 +213,7 @@ static void without_memory_it_says_so(void **state)
         text = order(&given);
         hl_failpoint_disarm();
         assert_true(strcmp(text, "0 90") == 0 ||
-                    strcmp(text, "no memory to spread over 2 items") == 0);
+                    strcmp(text, "no memory to cover 2 items") == 0);
     }
     assert_int_equal(n_refused, 3);
 }
@@ -160,11 +221,12 @@ static void without_memory_it_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_next_is_the_farthest_from_all_before_it),
+        cmocka_unit_test(the_middle_comes_first_then_the_middle_of_what_is_left_alone),
+        cmocka_unit_test(what_is_like_nothing_else_comes_behind_a_crowd),
         cmocka_unit_test(what_was_taken_before_is_not_gone_to_again),
-        cmocka_unit_test(each_centre_gives_one_in_turn_the_farthest_first),
-        cmocka_unit_test(equal_items_are_all_there),
-        cmocka_unit_test(many_taken_ones_are_all_looked_at),
+        cmocka_unit_test(all_of_them_are_there_once),
+        cmocka_unit_test(no_other_choice_would_have_brought_more),
+        cmocka_unit_test(many_are_compared_block_by_block),
         cmocka_unit_test(it_stops_when_nobody_waits),
         cmocka_unit_test(without_memory_it_says_so),
     };

@@ -94,7 +94,7 @@ static void who_keeps_the_closest_company_comes_first(void **state)
     assert_int_equal(hl_id_value(&answer.ids[16]), 2);
 }
 
-static void coverage_goes_to_all_ends_but_where_it_has_been(void **state)
+static void coverage_goes_where_it_has_not_been(void **state)
 {
     struct stand *s = *state;
     const struct hl_refresh wanted = {
@@ -312,7 +312,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CIRCLE(who_keeps_the_closest_company_comes_first),
-        CIRCLE(coverage_goes_to_all_ends_but_where_it_has_been),
+        CIRCLE(coverage_goes_where_it_has_not_been),
         CIRCLE(chance_is_the_seeds),
         CIRCLE(progress_is_of_the_points_that_are_meant),
         CIRCLE(points_that_no_order_was_found_for_come_behind),
