@@ -32,18 +32,41 @@ static void print_dataset(struct hl_buf *buf, const struct hl_dataset *dataset)
     hl_buf_print(buf, ",\"sha256\":\"%s\"}", dataset->sha256);
 }
 
+/* Of damaged datasets. */
+static const size_t largest_list = (size_t)4 << 20;
+
 struct page {
     struct hl_buf *buf;
-    size_t n;
+    struct hl_buf damaged;
+    size_t n, n_damaged;
 };
 
-static bool add_dataset(void *self, const struct hl_dataset *dataset)
+static bool add_dataset(void *self, const struct hl_dataset *dataset,
+                        const struct hl_err *why)
 {
     struct page *page = self;
 
+    if (why) {
+        hl_buf_add_text(&page->damaged,
+                        page->n_damaged++ > 0 ? ",{\"name\":" : "{\"name\":");
+        hl_encode_string(&page->damaged, dataset->name);
+        hl_buf_add_text(&page->damaged, ",\"error\":");
+        hl_encode_string(&page->damaged, why->msg);
+        hl_buf_add_char(&page->damaged, '}');
+        return page->damaged.failed == HL_OK;
+    }
     hl_buf_add_text(page->buf, page->n++ > 0 ? "," : "");
     print_dataset(page->buf, dataset);
     return page->buf->failed == HL_OK;
+}
+
+static void add_damaged(struct page *page)
+{
+    if (page->n_damaged == 0)
+        return;
+    hl_buf_add_text(page->buf, ",\"damaged\":[");
+    hl_buf_add(page->buf, page->damaged.data, page->damaged.len);
+    hl_buf_add_char(page->buf, ']');
 }
 
 static enum hl_code acquire(struct hl_server *server, const struct hl_request *request,
@@ -63,9 +86,15 @@ enum hl_code hl_dataset_call_list(struct hl_server *server, struct hl_request *r
     if (code != HL_OK)
         return code;
     hl_reply_begin(reply);
+    hl_buf_init(&page.damaged, largest_list);
     hl_buf_add_text(&reply->body, "{\"datasets\":[");
     code = hl_datasets_each(collection, add_dataset, &page, err);
-    hl_buf_add_text(&reply->body, "]}");
+    hl_buf_add_char(&reply->body, ']');
+    add_damaged(&page);
+    hl_buf_add_char(&reply->body, '}');
+    if (code == HL_OK)
+        code = hl_buf_check(&page.damaged, "the damaged datasets", err);
+    hl_buf_done(&page.damaged);
     hl_collection_unref(collection);
     return code == HL_OK ? hl_reply_end(reply, request, err) : code;
 }

@@ -223,12 +223,20 @@ enum hl_code hl_datasets_each(const struct hl_collection *collection, hl_dataset
     bool goes_on = true;
 
     for (size_t i = 0; code == HL_OK && goes_on && i < walk.n; i++) {
-        struct hl_dataset *dataset;
-        struct hl_err ignored;
+        struct hl_dataset *dataset = NULL;
+        struct hl_err why;
 
-        if (open_found(collection, &walk.found[i], &dataset, &ignored) != HL_OK)
-            continue;
-        goes_on = each(self, dataset);
+        code = open_found(collection, &walk.found[i], &dataset, &why);
+        if (code == HL_OK) {
+            goes_on = each(self, dataset, NULL);
+        } else if (code == HL_NO_MEMORY) {
+            *err = why;
+        } else {
+            /* Deleted since the look, or what a list has to say. */
+            if (code != HL_NOT_FOUND)
+                goes_on = each(self, &walk.found[i], &why);
+            code = HL_OK;
+        }
         hl_dataset_close(dataset);
     }
     hl_free(walk.found);

@@ -57,8 +57,10 @@ void hl_dataset_close(struct hl_dataset *dataset); /* NULL is accepted */
 enum hl_code hl_dataset_load(const char *path, struct hl_dataset **ret_dataset,
                              struct hl_err *err);
 
-/* By name; what is not sound is left out. False ends it. */
-typedef bool hl_dataset_fn(void *self, const struct hl_dataset *dataset);
+/* By name. Of one whose file cannot be read only the name and what the file's name says are
+ * known, and `why`, which is NULL otherwise. False ends it. */
+typedef bool hl_dataset_fn(void *self, const struct hl_dataset *dataset,
+                           const struct hl_err *why);
 enum hl_code hl_datasets_each(const struct hl_collection *collection, hl_dataset_fn *each,
                               void *self, struct hl_err *err);
 

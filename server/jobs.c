@@ -249,6 +249,7 @@ static struct hl_entry_of_job *take_entry(const struct hl_job_lane *lane)
     if (entry) {
         entry->n_refs++;
         entry->job.state = HL_JOB_RUNNING;
+        (void)snprintf(entry->phase, sizeof entry->phase, "beginning");
         entry->job.changed_ms = hl_jobs_now_ms();
         entry->is_dirty = true;
         pthread_cond_signal(&jobs->changed);

@@ -4,6 +4,7 @@
 #include "proto/alloc.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What callers ask of the jobs: to add, to cancel, to show, to wait. */
@@ -44,6 +45,7 @@ static struct hl_entry_of_job *new_entry(struct hl_jobs *jobs,
                                  .phase = entry->phase,
                                  .outcome = ""};
     entry->job.changed_ms = entry->job.created_ms;
+    (void)snprintf(entry->phase, sizeof entry->phase, "waiting");
     entry->is_awaited = order->is_awaited;
     entry->jobs = jobs;
     entry->n_refs = 1;

@@ -127,11 +127,15 @@ static enum hl_code delete_one(struct fixture *f, const char *name)
     return hl_dataset_delete(&f->datasets, f->s.collection, &span, &f->s.err);
 }
 
-static bool add_name(void *self, const struct hl_dataset *dataset)
+static bool add_name(void *self, const struct hl_dataset *dataset, const struct hl_err *why)
 {
     char *names = self;
 
-    snprintf(names + strlen(names), 64, "%.40s:%d ", dataset->name, (int)dataset->n_rows);
+    if (why)
+        snprintf(names + strlen(names), 120, "%.40s:%.60s ", dataset->name, why->msg);
+    else
+        snprintf(names + strlen(names), 64, "%.40s:%d ", dataset->name,
+                 (int)dataset->n_rows);
     return true;
 }
 
@@ -298,6 +302,24 @@ static void whatever_fails_leaves_a_whole_dataset(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
+static void a_damaged_one_is_listed_with_what_is_wrong(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_dataset *dataset;
+    char names[256];
+
+    put_rows(f, "a", 1);
+    put_rows(f, "d", 3);
+    assert_int_equal(open_one(f, "a", &dataset), HL_OK);
+    assert_int_equal(truncate(dataset->path, 4), 0);
+    hl_dataset_close(dataset);
+    list(f, names);
+    assert_non_null(strstr(names, "a:\"the dataset\" ends too early"));
+    assert_non_null(strstr(names, " d:3 "));
+    assert_int_equal(delete_one(f, "a"), HL_OK);
+    assert_listed(f, "d:3 ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +327,7 @@ int main(void)
         TEST(a_new_one_takes_the_place_of_the_old_and_readers_keep_theirs),
         TEST(what_a_crash_left_of_an_older_one_is_not_seen),
         TEST(what_is_wrong_with_a_dataset_is_said),
+        TEST(a_damaged_one_is_listed_with_what_is_wrong),
         TEST(whatever_fails_leaves_a_whole_dataset),
     };
 

@@ -75,6 +75,7 @@ static void one_runs_at_a_time_in_the_order_they_came(void **state)
 
     sem_wait(&first.begun);
     assert_int_equal(look(f, b).state, HL_JOB_QUEUED);
+    assert_string_equal(look(f, b).phase, "waiting");
     sem_post(&first.may_end);
     (void)await_state(f, b, HL_JOB_DONE);
     assert_int_equal(look(f, a).state, HL_JOB_DONE);
