@@ -60,6 +60,12 @@ enum hl_code hl_writing_set_companion(struct hl_writing *writing,
 enum hl_code hl_writing_express(struct hl_writing *writing, struct hl_arena *arena,
                                 uint32_t *next, struct hl_err *err);
 
+/* Removes some of what images that went left in the store: *ret_is_done when nothing is
+ * left that no look can see. It is done by and by beside other changes and when there are
+ * none; who makes many at once does it before, or the store grows. */
+enum hl_code hl_writing_clean(struct hl_writing *writing, bool *ret_is_done,
+                              struct hl_err *err);
+
 /* As the same index already is there: nothing. As another: it takes its place. */
 enum hl_code hl_writing_add_index(struct hl_writing *writing,
                                   const struct hl_payload_index *index, struct hl_err *err);

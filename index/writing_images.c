@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { LOOKED_AT = 4096, WRITTEN = 128, NAME_ROOM = 64, LARGEST_SETTINGS = 1 << 16 };
+enum { CLEANED = 2000 };
 
 static enum hl_code fail_no_memory(struct hl_err *err)
 {
@@ -231,4 +232,11 @@ enum hl_code hl_writing_express(struct hl_writing *writing, struct hl_arena *are
     if (code == HL_OK)
         *next = search.next;
     return code;
+}
+
+enum hl_code hl_writing_clean(struct hl_writing *writing, bool *ret_is_done,
+                              struct hl_err *err)
+{
+    return hl_store_clean(writing->store, hl_collection_oldest(writing->collection),
+                          CLEANED, ret_is_done, err);
 }

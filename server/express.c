@@ -24,6 +24,13 @@ static void rest(int64_t us)
     nanosleep(&pause, NULL);
 }
 
+static void rest_after(int64_t began_us)
+{
+    const int64_t took_us = now_us() - began_us;
+
+    rest(took_us < MOST_PAUSE_US ? took_us : MOST_PAUSE_US);
+}
+
 /* ---- what is to be done ---- */
 
 static struct hl_way *find_served(const struct hl_layout *layout, uint32_t into,
@@ -118,6 +125,33 @@ void hl_express_done(struct hl_express *express)
     *express = (struct hl_express){.collection = NULL};
 }
 
+/* ---- what former images left ---- */
+
+static enum hl_code clean_some(void *self, struct hl_writing *writing, struct hl_err *err)
+{
+    return hl_writing_clean(writing, self, err);
+}
+
+/* Whoever changes what serves again and again would fill the disk with what was, since the
+ * cleaning of a busy collection is slower. */
+static enum hl_code clean_up(const struct hl_express *express,
+                             const struct hl_errand *errand, struct hl_err *err)
+{
+    bool is_done = false;
+    enum hl_code code = HL_OK;
+
+    while (code == HL_OK && !is_done) {
+        const int64_t began_us = now_us();
+
+        code = hl_deadline_check(errand->deadline, "making images", err);
+        if (code == HL_OK)
+            code = hl_pending_run_now(express->collection, clean_some, &is_done, err);
+        if (!is_done)
+            rest_after(began_us);
+    }
+    return code;
+}
+
 /* ---- making ---- */
 
 static enum hl_code add_image(struct hl_writing *writing,
@@ -180,7 +214,6 @@ static enum hl_code make_some(struct hl_express *express, struct batch *batch,
     struct hl_err why;
     enum hl_code code =
         hl_pending_upsert_now(express->collection, express_some, batch, &why);
-    int64_t took_us;
 
     if (code == HL_TOO_MANY) {
         rest(FULL_PAUSE_US);
@@ -190,11 +223,10 @@ static enum hl_code make_some(struct hl_express *express, struct batch *batch,
         *err = why;
         return code;
     }
-    took_us = now_us() - began_us;
     batch->from = batch->next;
     batch->is_last = batch->next == 0;
     if (!batch->is_last)
-        rest(took_us < MOST_PAUSE_US ? took_us : MOST_PAUSE_US);
+        rest_after(began_us);
     return HL_OK;
 }
 
@@ -217,6 +249,8 @@ enum hl_code hl_express_make(struct hl_express *express, const struct hl_errand 
     if (!batch.arena)
         return hl_fail(err, HL_NO_MEMORY, "no memory for images");
     if (express->n_images > 0)
+        code = clean_up(express, errand, err);
+    if (code == HL_OK && express->n_images > 0)
         code = hl_pending_run_now(express->collection, add_images, express, err);
     if (code == HL_OK && express->n_images > 0)
         do {

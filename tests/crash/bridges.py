@@ -8,12 +8,15 @@ Each cycle asks for an activation, another revision, another strategy or the end
 points meanwhile and sends SIGKILL, mostly in the middle. What is active after the start must be what
 was before or what was asked for. Then queries of every model look at every point: whom they find,
 where, and by which image, to be compared with images worked out here from the bridges' files."""
+import contextlib
+import glob
 import json
 import math
 import os
 import random
 import re
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -244,6 +247,21 @@ def cycle(server, gallery, longest_s):
     return wrong, before != after and gallery.active == before, 0 if is_killed else took_s
 
 
+def change_again_and_again(server, gallery):
+    """Without a pause, so that nobody cleans up in between but who makes the next images."""
+    for pair in list(gallery.active):
+        server.ask("POST", f"/collections/c/bridges/{pair[0]}/{pair[1]}/deactivate?wait=true&timeout=60")
+    for number in range(30):
+        server.ask("POST", "/collections/c/bridges/v2/v1/activate?wait=true&timeout=60", {"revision": 1 + number % 2})
+
+
+def count_spaces(directory):
+    """Of the store: those of the models, of images, and of images that went and are not cleaned away."""
+    path, = glob.glob(f"{directory}/data/collections/*/points.db")
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
+        return store.execute("select count(*) from spaces").fetchone()[0]
+
+
 def main():
     seed, n_cycles, program = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     n_points = int(sys.argv[4]) if len(sys.argv) > 4 else 1500
@@ -257,17 +275,20 @@ def main():
                 longest_s = max(longest_s, took_s)
                 n_before += was_before
                 findings += [f"cycle {number}: {what}" for what in wrong]
+            change_again_and_again(server, gallery)
         finally:
             ended = server.end(signal.SIGTERM)
-    print("TAP version 13\n1..3")
+        n_spaces = count_spaces(directory)
+    print("TAP version 13\n1..4")
     for finding in findings[:20]:
         print("#", finding)
     print(f"# {n_cycles} cycles: {n_before} left the state before, the longest change took {longest_s:.2f} s")
     print("ok" if not findings else "not ok", "1 - after a kill the state is the one before or the one after")
     print("ok" if n_before > 0 or n_cycles < 10 else "not ok", "2 - some kills came in the middle")
     print("ok" if ended == 0 else "not ok", "3 - the server stops with status 0")
+    print("ok" if n_spaces <= 6 else "not ok", f"4 - what former images left goes: {n_spaces} spaces are there")
     print(f"# count={n_cycles} findings={len(findings)}")
-    return bool(findings) or ended != 0
+    return bool(findings) or ended != 0 or n_spaces > 6
 
 
 if __name__ == "__main__":
