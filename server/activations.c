@@ -152,13 +152,18 @@ static enum hl_code read_line(struct scan *scan, const char *text, struct hl_act
                                               read_member};
     struct hl_tokens tokens;
     struct hl_field root;
+    struct hl_err why;
+    enum hl_code code;
 
     hl_arena_reset(scan->arena);
     hl_tokens_init(&tokens, text, strlen(text), scan->arena);
     tokens.what = "the record of an activation";
     tokens.code = HL_DAMAGED;
     root = hl_field_root(&tokens);
-    return hl_members_read(&root, &members, active, &scan->err);
+    code = hl_members_read(&root, &members, active, &why);
+    if (code == HL_OK)
+        return HL_OK;
+    return hl_fail(&scan->err, code == HL_NO_MEMORY ? code : HL_DAMAGED, "%s", why.msg);
 }
 
 static bool take_record(void *self, const struct hl_store_record *record)
