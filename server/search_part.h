@@ -87,6 +87,7 @@ struct hl_aim_leg {
     size_t n_shelves;
     bool is_mapped; /* an example went through `plan->way`, with this fidelity */
     float fidelity;
+    float image_share; /* of what is searched, images of the query's model */
     struct hl_score_map map;
     enum hl_aim_kind kind;
     struct hl_vector vector;

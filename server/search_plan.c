@@ -248,6 +248,24 @@ static enum hl_code take_shelves(struct hl_search *search, struct hl_aim_leg *le
     return HL_OK;
 }
 
+/* The images of a query's own model score as other items do not. Points that have neither
+ * vector are few, and count as images. */
+static float share_images(const struct draft *draft, const struct hl_aim_leg *leg)
+{
+    const struct hl_look *look = draft->search->look;
+    const uint64_t n = hl_look_n_points(look);
+    bool has_images = false;
+
+    for (size_t i = 0; i < leg->n_shelves; i++) {
+        const struct hl_image *image = &leg->shelves[i]->image;
+
+        has_images = has_images || (image->into && image->from == draft->aim->space->id);
+    }
+    if (!has_images || n == 0)
+        return 0;
+    return 1 - (float)hl_look_n_carriers(look, leg->space->id) / (float)n;
+}
+
 static float choose_fidelity(const struct hl_query_params *params,
                              const struct hl_leg *plan)
 {
@@ -280,6 +298,7 @@ static enum hl_code make_leg(struct draft *draft, const struct hl_leg *plan,
     code = take_shelves(draft->search, &leg, err);
     if (code == HL_OK)
         code = take_vectors(draft, &leg, ret_is_there, err);
+    leg.image_share = share_images(draft, &leg);
     if (code == HL_OK && *ret_is_there)
         code = hl_score_map_find(layout, draft->aim, &leg, &leg.map, err);
     if (code == HL_OK && *ret_is_there)

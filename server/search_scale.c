@@ -65,7 +65,10 @@ static struct hl_scale leg_scale(const struct hl_plans *plans, const struct hl_a
         return own_scale(plans, leg->space->id);
     way = hl_way_scales(leg->plan->way,
                         aim->query->params.is_text ? HL_MODALITY_TEXT : HL_MODALITY_IMAGE);
-    return way ? hl_scale_at(way->old_items, leg->fidelity) : (struct hl_scale){0};
+    if (!way)
+        return (struct hl_scale){0};
+    return hl_scale_mix(hl_scale_at(way->old_items, leg->fidelity),
+                        hl_scale_at(way->new_items, leg->fidelity), leg->image_share);
 }
 
 /* On whose scale scores are shown; NULL: there is no such model. */

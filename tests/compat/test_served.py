@@ -97,7 +97,7 @@ def both_learn_the_same(server):
     assert sorted(ours) == sorted(theirs)
     for name, tensor in ours.items():
         assert (tensor == theirs[name]).all(), name
-    for key in ("from", "to", "from_fingerprint", "to_fingerprint", "kind", "fidelity", "old_weight", "sha256"):
+    for key in ("from", "to", "from_fingerprint", "to_fingerprint", "kind", "fidelity", "old_weight", "strategy", "sha256"):
         assert said[key] == served[key], key
     mine, other = (json.loads(metadata["report"]) for metadata in (said, served))
     assert without_time(mine) == without_time(other)

@@ -79,6 +79,20 @@ static void what_came_through_a_bridge_is_shown_on_the_querys_own_scale(void **s
     assert_shows(f, 2, (-21.0 - 8 + 5) / 10);  /* of -1 */
 }
 
+static void images_count_by_their_share_of_what_is_searched(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < HL_N_FIDELITIES; i++)
+        f->bridges[0].ways[HL_MODALITY_IMAGE].new_items[i] = (struct hl_scale){41, -28};
+    f->aim_leg.image_share = 0.25F;
+    assert_int_equal(find_map(f), HL_OK);
+    assert_shows(f, 0, (0.75 * 21 + 0.25 * 41 - 0.75 * 8 - 0.25 * 28 + 5) / 10);
+    f->aim_leg.image_share = 0;
+    assert_int_equal(find_map(f), HL_OK);
+    assert_shows(f, 0, (21.0 - 8 + 5) / 10);
+}
+
 static void or_on_the_one_that_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -170,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_came_through_a_bridge_is_shown_on_the_querys_own_scale),
+        TEST(images_count_by_their_share_of_what_is_searched),
         TEST(or_on_the_one_that_is_named),
         TEST(a_models_own_scores_stay_as_they_are),
         TEST(an_example_that_is_there_itself_has_the_scores_of_that_space),
