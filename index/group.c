@@ -204,7 +204,9 @@ static enum hl_code run_transaction(struct group *group, struct hl_writing *writ
         return code;
     for (size_t i = 0; i < group->n; i++) {
         if (run_one(writing, &group->members[i])) {
-            if (is_large(writing->store))
+            /* A new index is filled for as long as the change that asked for it may take:
+             * nobody comes after that one. */
+            if (is_large(writing->store) || writing->n_new > 0)
                 group->n = i + 1;
             continue;
         }
@@ -273,7 +275,8 @@ static void run_alone(struct group *group, size_t at)
     if (code != HL_OK) {
         single.members->code = hl_err_code(&err);
         single.members->err = err;
-        tell_failed(group->collection, &err);
+        if (code != HL_TIMEOUT && code != HL_CANCELLED)
+            tell_failed(group->collection, &err);
     }
     finish(&single);
 }

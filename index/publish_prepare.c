@@ -149,9 +149,13 @@ static enum hl_code read_payloads(struct hl_publication *publication, struct hl_
 
 /* ---- before the commit: what takes the place of what ---- */
 
+/* Between two looks at the clock. */
+enum { FILLS_PER_LOOK = 256 };
+
 struct fill {
     struct hl_publication *publication;
     struct hl_arena *arena;
+    size_t n_filled;
     enum hl_code code;
     struct hl_err *err;
 };
@@ -162,6 +166,10 @@ static bool fill_point(void *self, const struct hl_store_point *point)
     struct hl_writing *writing = fill->publication->writing;
     const struct hl_value *payload = NULL;
 
+    if (writing->deadline && fill->n_filled++ % FILLS_PER_LOOK == 0)
+        fill->code = hl_deadline_check(writing->deadline, "a payload index", fill->err);
+    if (fill->code != HL_OK)
+        return false;
     hl_arena_reset(fill->arena);
     fill->code = hl_payload_parse(point->payload.text, point->payload.len, fill->arena,
                                   &payload, fill->err);
@@ -172,8 +180,8 @@ static bool fill_point(void *self, const struct hl_store_point *point)
     return fill->code == HL_OK;
 }
 
-/* New indexes see the transaction as it ends. It is the whole group's, so the deadline of
- * one change is not asked. */
+/* New indexes see the transaction as it ends. The last change of it is the one that asked
+ * for them. */
 static enum hl_code fill_indexes(struct hl_publication *publication, struct hl_err *err)
 {
     struct hl_writing *writing = publication->writing;

@@ -156,6 +156,48 @@ static void large_changes_are_not_made_to_wait_for_each_other(void **state)
     assert_int_equal(hl_look_n_points(s->look), 17002);
 }
 
+static int64_t next_us(void *self)
+{
+    return ++*(int64_t *)self;
+}
+
+/* The deadline passes while the index is filled, after two looks at the clock. */
+static void an_index_is_filled_for_as_long_as_somebody_waits(void **state)
+{
+    static const char behind[] = "{\"must\":[{\"key\":\"i\",\"match\":{\"value\":3002}}]}";
+    struct stand *s = *state;
+    int64_t now = 0;
+    const struct hl_clock clock = {next_us, &now};
+    const struct hl_deadline deadline = {&clock, 3, NULL};
+    struct waiting *index;
+    struct queue queue;
+
+    assert_true(change_points(s, upsert_many(s, 1, 2000)) > 0);
+    begin_queue(&queue, s);
+    index = put_index(&queue, "i", "integer");
+    index->base.change.deadline = &deadline; /* nobody reads it yet: the gate is shut */
+    end_queue(&queue);
+    assert_int_equal(index->base.code, HL_TIMEOUT);
+    assert_string_equal(index->base.err.msg,
+                        "a payload index took longer than it was given");
+    now = 0;
+    begin_queue(&queue, s);
+    (void)put_points(&queue, upsert(s, 3001));
+    index = put_index(&queue, "i", "integer");
+    index->base.change.deadline = &deadline;
+    (void)put_points(&queue, upsert(s, 3002));
+    end_queue(&queue);
+    assert_int_equal(queue.all[0].base.code, HL_OK);
+    assert_int_equal(index->base.code, HL_TIMEOUT);
+    assert_int_equal(queue.all[2].base.code, HL_OK);
+    look(s, behind);
+    assert_false(hl_look_is_settled(s->look, 0));
+    add_index(s, "i", "integer");
+    look(s, behind);
+    assert_true(hl_look_is_settled(s->look, 0));
+    assert_string_equal(scroll(s, NULL, 9), "3002");
+}
+
 /* ---- when the world fails ---- */
 
 /* What there should be: some ids. */
@@ -341,6 +383,7 @@ int main(void)
         TEST(a_change_sees_those_before_it),
         TEST(what_came_too_late_is_not_run),
         TEST(large_changes_are_not_made_to_wait_for_each_other),
+        TEST(an_index_is_filled_for_as_long_as_somebody_waits),
         TEST(an_allocation_that_fails_costs_one_change_at_most),
         TEST(memory_that_runs_out_loses_and_invents_nothing),
         TEST(one_write_that_fails_is_not_noticed),
