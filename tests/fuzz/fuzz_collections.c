@@ -4,6 +4,7 @@
  * object that merges into itself. */
 #include "proto/aliases.h"
 #include "proto/collections.h"
+#include "proto/loss.h"
 #include "proto/payload_index.h"
 #include "tests/fuzz/decoded.h"
 
@@ -37,6 +38,21 @@ static void check_merge(const struct hl_text *text, struct hl_arena *arena)
     hl_buf_done(&twice);
 }
 
+/* The rule that stands among metadata is one of ours. */
+static void check_loss(const struct hl_text *metadata, struct hl_arena *arena)
+{
+    struct hl_tokens tokens;
+    struct hl_field root;
+    enum hl_loss loss;
+    struct hl_err err;
+
+    if (!metadata->text)
+        return;
+    hl_tokens_init(&tokens, metadata->text, metadata->len, arena);
+    root = hl_field_root(&tokens);
+    require(hl_loss_read(&root, &loss, &err) == HL_OK && loss <= HL_LOSS_REFUSE);
+}
+
 static void check_settings(const struct decoded *d,
                            const struct hl_collection_settings *settings,
                            struct hl_arena *arena)
@@ -46,6 +62,7 @@ static void check_settings(const struct decoded *d,
     check_span(d, &settings->metadata);
     check_merge(&settings->hnsw_config, arena);
     check_merge(&settings->metadata, arena);
+    check_loss(&settings->metadata, arena);
 }
 
 static void check_config(const struct decoded *d, const struct hl_vector_config *config)

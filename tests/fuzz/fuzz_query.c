@@ -3,6 +3,7 @@
  * inside of body and arena. */
 #include "proto/query.h"
 #include "proto/read.h"
+#include "proto/refresh.h"
 #include "tests/fuzz/decoded.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -89,6 +90,7 @@ static void try_reads(const struct decoded *d, struct hl_arena *arena)
     struct hl_scroll scroll;
     struct hl_facet facet;
     struct hl_count count;
+    struct hl_refresh refresh;
     struct hl_err err;
 
     if (hl_retrieve_read(&root, &retrieve, &err) == HL_OK) {
@@ -102,6 +104,13 @@ static void try_reads(const struct decoded *d, struct hl_arena *arena)
         check_selects(d, &scroll.with_payload, &scroll.with_vector);
         if (scroll.is_ordered)
             check_path(d, &scroll.order.key);
+    }
+    root = begin(&tokens, d, arena);
+    if (hl_refresh_read(&root, &refresh, &err) == HL_OK) {
+        require(refresh.to.text && refresh.limit <= HL_REFRESH_MOST);
+        require(refresh.order < HL_N_REFRESH_ORDERS);
+        check_text(d, &refresh.to);
+        check_filter(d, refresh.filter, 0, false);
     }
     root = begin(&tokens, d, arena);
     if (hl_count_read(&root, &count, &err) == HL_OK)
