@@ -248,6 +248,22 @@ static void a_query_is_searched_where_its_bridge_leads(void **state)
     assert_true(f->hits.items[0].score == f->hits.items[0].raw);
 }
 
+/* A third of what is searched are images; where another leg finds them, none. */
+static void images_count_by_their_share(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_bridge_way *way = &f->bridge->ways[HL_MODALITY_IMAGE];
+
+    for (size_t i = 0; i < HL_N_FIDELITIES; i++)
+        way->new_items[i] = (struct hl_scale){31, -23};
+    (void)near(f, "w", 0.2, "\"limit\":1");
+    assert_float_equal(f->hits.items[0].score, 2.1F * f->hits.items[0].raw - 0.8F, 1e-5);
+    serve(f, HL_SERVING_DUAL);
+    (void)near(f, "w", 0.2, "\"limit\":1");
+    assert_int_equal(f->hits.items[0].leg, 1);
+    assert_float_equal(f->hits.items[0].score, 1.6F * f->hits.items[0].raw - 0.3F, 1e-5);
+}
+
 static void who_stays_at_home_has_a_plan_of_nobody(void **state)
 {
     static const char own[] = "\"limit\":3,\"params\":{\"across\":false}";
@@ -407,6 +423,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_query_is_searched_where_its_bridge_leads),
+        TEST(images_count_by_their_share),
         TEST(who_stays_at_home_has_a_plan_of_nobody),
         TEST(two_spaces_merge_on_one_scale),
         TEST(how_many_carry_a_vector_decides),
