@@ -16,14 +16,14 @@ import gallery as of
 import numpy as np
 from gallery import Gallery, Lines, Server, Set, Worth, ids, queries_of, raw_hits, shown_hits
 
-SEED = int(os.environ.get("MIXED_SEED", "1"))
+SEED = int(os.environ.get("MIXED_SEED", "1"))  # of which points are whose
 
 
 class Play:
     def __init__(self, server, folder, share):
         self.server, self.folder, self.lines = server, folder, Lines(share)
         self.is_whole = share == 1
-        self.n_ranked = 2500 if self.is_whole else 300
+        self.n_ranked = int(os.environ.get("MIXED_RANKED", "2500" if self.is_whole else "300"))
         self.n_compared = 500 if self.is_whole else 100  # hit by hit, score by score
         self.kind = "auto" if self.is_whole else "anchored"
         self.shares = (0, .1, .25, .5, .75, 1) if self.is_whole else (0, .5, 1)
@@ -251,9 +251,11 @@ def chain(name, **marks):
         what = f"{name} v3 > v2 > v1, a third of each"
         play.lines.note(f"{what}: queries of " + ", ".join(f"{m} {w}" for m, w in got.items()) +
                         f"; v1/v1 {old}, v2/v2 {play.single(data, 'v2')}, v3/v3 {play.single(data, 'v3')}")
-        for model in ("v3", "v2"):
-            play.lines.least(f"{what}: top1 of {model} queries over v1/v1", got[model].top1 - old.top1, marks["top1"])
-            play.lines.least(f"{what}: mAP of {model} queries over v1/v1", got[model].map - old.map, marks["map"])
+        for model, part in (("v3", 1), ("v2", .5)):  # v2 is half as much better than v1
+            play.lines.least(f"{what}: top1 of {model} queries over v1/v1", got[model].top1 - old.top1,
+                             part * marks["top1"])
+            play.lines.least(f"{what}: mAP of {model} queries over v1/v1", got[model].map - old.map,
+                             part * marks["map"])
         play.lines.least(f"{what}: top1 of v1 queries over v1/v1", got["v1"].top1 - old.top1, -.015)
         hit = gallery.ask(queries_of(data, "v3", 1), 1, {"explain": True})[0]["explain"]["plan"]
         play.lines.note(f"{what}: {hit}")
@@ -274,7 +276,7 @@ def small(name):
         judged = play.worth(gallery, "v1", {"fidelity": 0})
         what = f"{name}: v1 queries, a gallery of v3 alone"
         play.lines.note(f"{what}: {got}, at fidelity 0 {judged}; v1/v1 {own}, v3/v3 {play.single(data, 'v3')}")
-        play.lines.least(f"{what}: top1 over v1/v1, fidelity 0", judged.top1 - own.top1, 0)
+        play.lines.least(f"{what}: top1 over v1/v1", got.top1 - own.top1, 0)
         play.lines.least(f"{what}: mAP over v1/v1", got.map - own.map, 0)
         play.lines.say(f"{what}: v3 queries are answered as before, bit for bit",
                        play.hits(gallery, "v3", raw_hits) == large)
