@@ -64,21 +64,21 @@ struct hl_query_params {
 
 struct hl_query {
     enum hl_query_kind kind;
+    enum hl_strategy strategy;
     struct hl_query_input nearest;
     struct hl_vectors vectors; /* of several models instead of `nearest`; else none */
     struct hl_query_inputs positive;
     struct hl_query_inputs negative;
-    enum hl_strategy strategy;
     struct hl_text using_name;      /* `text` is NULL when it was omitted */
     const struct hl_filter *filter; /* NULL: none */
     struct hl_query_params params;
     bool has_threshold;
+    bool is_grouped; /* by group_by, at most group_size points each */
     float threshold; /* not worse than this */
     uint32_t offset;
     uint32_t limit; /* 1 or larger; of a request for groups, groups */
     struct hl_payload_select with_payload;
     struct hl_vector_select with_vector;
-    bool is_grouped; /* by group_by, at most group_size points each */
     struct hl_path group_by;
     uint32_t group_size;
 };
