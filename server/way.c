@@ -108,6 +108,16 @@ static enum hl_code make_appliers(struct hl_way *way, struct hl_err *err)
     return HL_OK;
 }
 
+/* The appliers have the numbers in their own order; a bridge is megabytes of them. */
+static void drop_maps(struct hl_bridge *bridge)
+{
+    for (size_t i = 0; i < HL_N_MODALITIES; i++) {
+        hl_map_free(bridge->ways[i].judged);
+        hl_map_free(bridge->ways[i].faithful);
+        bridge->ways[i].judged = bridge->ways[i].faithful = NULL;
+    }
+}
+
 static enum hl_code make_desk(struct hl_way *way, struct hl_err *err)
 {
     struct hl_way_desk *desk = hl_alloc_zeroed(1, sizeof *desk);
@@ -141,6 +151,8 @@ enum hl_code hl_way_load(struct hl_reader *reader, const struct hl_hop *hops, si
     }
     if (code == HL_OK)
         code = make_appliers(way, err);
+    for (size_t i = 0; code == HL_OK && i < n_hops; i++)
+        drop_maps(way->bridges[i]);
     if (code == HL_OK)
         code = make_desk(way, err);
     if (code != HL_OK) {

@@ -25,7 +25,7 @@ struct hl_way {
     struct hl_hop hops[HL_WAY_HOPS];
     size_t n_hops;
     size_t dim_in, dim_out;
-    struct hl_bridge *bridges[HL_WAY_HOPS];       /* one for each hop */
+    struct hl_bridge *bridges[HL_WAY_HOPS];       /* one for each hop, without its maps */
     struct hl_applier *appliers[HL_N_MODALITIES]; /* text may be the images' */
     float old_weight;         /* of the old query's own vector, where both are sent */
     struct hl_way_desk *desk; /* where items are mapped, one at a time */
