@@ -31,9 +31,10 @@ static void print_leg(const struct hl_layout *layout, const struct hl_leg *leg,
         hl_buf_print(buf, ",\"revision\":%" PRIu64 "}", leg->hops[i].revision);
     }
     hl_buf_add_text(buf, "],\"models\":[");
-    print_name(layout, leg->space, buf);
+    if (leg->has_own)
+        print_name(layout, leg->space, buf);
     for (size_t i = 0; i < leg->n_images; i++) {
-        hl_buf_add_char(buf, ',');
+        hl_buf_add_text(buf, leg->has_own || i > 0 ? "," : "");
         print_name(layout, hl_layout_space(layout, leg->images[i])->image.from, buf);
     }
     hl_buf_add_text(buf, "]}");
@@ -73,7 +74,7 @@ static enum hl_code print_reach(const struct hl_holdings *holdings,
                                 struct hl_arena *arena, struct hl_buf *buf,
                                 struct hl_err *err)
 {
-    const struct hl_leg own = {.space = space->id};
+    const struct hl_leg own = {.space = space->id, .has_own = true};
     const struct hl_plan *plan = hl_plan_of(hl_plans_of(holdings->layout), space->id,
                                             hl_look_n_carriers(holdings->look, space->id),
                                             hl_look_n_points(holdings->look));

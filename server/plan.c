@@ -14,7 +14,8 @@
  *      everything; dual it is what Q has not seen, beside Q's own rows in Q's own space.
  *   4. Else: its own space with its images.
  *   5. A model whose points no leg has found yet and that Q gets to: one more leg in its
- *      space. */
+ *      space. Then one more for what only has images where Q gets to, or in Q's own space.
+ */
 enum { PLANS_MEMORY = 64 << 20 };
 
 struct compiling {
@@ -101,6 +102,7 @@ static enum hl_code add_far_leg(struct growing *growing, uint32_t space,
         code = keep(growing, but, &leg->without, &leg->n_without, err);
     if (code != HL_OK)
         return code;
+    leg->has_own = !hl_models_have(but, space);
     trail = hl_reach_trail(all->activations, growing->model, space);
     memcpy(leg->hops, trail.hops, sizeof leg->hops);
     leg->n_hops = trail.n_hops;
@@ -221,21 +223,62 @@ static enum hl_code go_far(struct growing *growing, uint32_t space, bool is_dual
     return code == HL_OK ? add_far_leg(growing, space, &own, err) : code;
 }
 
-/* Rule 5. Bridges before chains: what they find needs no chain. */
-static enum hl_code find_the_rest(struct growing *growing, struct hl_err *err)
+static bool has_more(const struct growing *growing, uint32_t space)
+{
+    struct hl_models sources;
+
+    hl_reach_into(growing->all->activations, space, &sources);
+    for (size_t i = 0; i < sources.n; i++)
+        if (!hl_models_have(&growing->covered, sources.ids[i]))
+            return true;
+    return false;
+}
+
+/* Images in Q's own space that no leg has found. */
+static enum hl_code find_more_near(struct growing *growing, struct hl_err *err)
+{
+    const struct hl_models but = growing->covered;
+    struct hl_leg *leg;
+    enum hl_code code;
+
+    if (!has_more(growing, growing->model))
+        return HL_OK;
+    leg = add_leg(growing, growing->model);
+    leg->has_own = false;
+    code = add_images(growing, leg, &but, err);
+    return code == HL_OK ? keep(growing, &but, &leg->without, &leg->n_without, err) : code;
+}
+
+/* Spaces that so many bridges lead to: of models that no leg has found, or else those where
+ * such models have images. */
+static enum hl_code find_more_far(struct growing *growing, size_t n_hops, bool is_own,
+                                  struct hl_err *err)
 {
     const struct compiling *all = growing->all;
     enum hl_code code = HL_OK;
 
-    for (size_t n_hops = 1; n_hops <= HL_WAY_HOPS; n_hops++)
-        for (size_t i = 0; code == HL_OK && i < all->touched.n; i++) {
-            const uint32_t space = all->touched.ids[i];
-            const struct hl_models but = growing->covered;
+    for (size_t i = 0; code == HL_OK && i < all->touched.n; i++) {
+        const uint32_t space = all->touched.ids[i];
+        const struct hl_models but = growing->covered;
 
-            if (!hl_models_have(&but, space) &&
-                hl_reach_trail(all->activations, growing->model, space).n_hops == n_hops)
-                code = add_far_leg(growing, space, &but, err);
-        }
+        if (hl_reach_trail(all->activations, growing->model, space).n_hops == n_hops &&
+            (is_own ? !hl_models_have(&but, space) : has_more(growing, space)))
+            code = add_far_leg(growing, space, &but, err);
+    }
+    return code;
+}
+
+/* Rule 5. Bridges before chains: what they find needs no chain. */
+static enum hl_code find_the_rest(struct growing *growing, struct hl_err *err)
+{
+    enum hl_code code = HL_OK;
+
+    for (size_t n_hops = 1; code == HL_OK && n_hops <= HL_WAY_HOPS; n_hops++)
+        code = find_more_far(growing, n_hops, true, err);
+    if (code == HL_OK)
+        code = find_more_near(growing, err);
+    for (size_t n_hops = 1; code == HL_OK && n_hops <= HL_WAY_HOPS; n_hops++)
+        code = find_more_far(growing, n_hops, false, err);
     return code;
 }
 

@@ -34,7 +34,7 @@ struct hl_plan {
     uint32_t model;
     enum hl_serving strategy; /* HL_SERVING_AUTO: a model that needs no bridge */
     const struct hl_leg *legs;
-    size_t n_legs; /* 1 or more; an own leg comes first */
+    size_t n_legs; /* 1 or more; one over own rows comes first */
 };
 
 /* Which plan it is goes by how many points carry a vector of the query's model. */

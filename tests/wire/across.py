@@ -522,6 +522,27 @@ def unnamed(server):
         server.result("GET", f"{gallery.path}/points/2")["vector"][0] is not None)
 
 
+def row(server):
+    """Four models, each with a bridge to the one before it."""
+    SEES["v4"] = turn()
+    names = ("v1", "v2", "v3", "v4")
+    gallery = Gallery(server, "r", {m: {"size": DIM, "distance": "Cosine"} for m in names})
+    gallery.fill({i: (names[i % 4],) for i in range(1, 21)})
+    for new, old in (("v2", "v1"), ("v3", "v2"), ("v4", "v3")):
+        gallery.put(new, old, {"faithful.weight": bridge(new, old)}, {})
+        gallery.activate(f"{new}/{old}", strategy="backward", fidelity=1)
+    yield "of four models in a row, those between find what all of them saw", all(
+        same(gallery.query(m), near(range(1, 21))) and
+        same(gallery.query(m, filter={"must": {"key": "g", "match": {"value": 1}}}), near(range(1, 21, 3)))
+        for m in ("v2", "v3"))
+    yield "the outer ones do not see each other over three bridges", all(
+        same(gallery.query(m), near([i for i in range(1, 21) if i % 4 != other])) for m, other in (("v1", 3), ("v4", 0)))
+    reaches = {m["name"]: m["reaches"] for m in server.result("GET", f"{gallery.path}/models")["models"]}
+    yield "models say so", (
+        [reaches[m]["points"] for m in names] == [15, 20, 20, 15] and
+        all(reaches[m]["legs"][-1] == {"space": m, "through": [], "models": ["v4"]} for m in ("v2", "v3")))
+
+
 def play(server):
     gallery = Gallery(server, "c", {m: {"size": DIM, "distance": "Cosine"} for m in SEES})
     server.result("PUT", f"{gallery.path}/index?wait=true", {"field_name": "g", "field_schema": "integer"})
@@ -535,7 +556,7 @@ def play(server):
     gallery.activate("v2/v1", strategy="backward", fidelity=1)
     for part in (backward, own, examples, scales, dials, several, told, dual, chain):
         yield from part(gallery)
-    for part in (forward, ends, unnamed):
+    for part in (forward, ends, unnamed, row):
         yield from part(server)
 
 
