@@ -7,9 +7,11 @@
 Each cycle asks for an activation, another revision, another strategy or the end of one, writes a few
 points meanwhile and sends SIGKILL, mostly in the middle. What is active after the start must be what
 was before or what was asked for. Then queries of every model look at every point: whom they find,
-where, and by which image, to be compared with images worked out here from the bridges' files."""
+where, and by which image, to be compared with images worked out here from the bridges' files. At the end it is killed, and
+disks fail, in each step of an activation in turn: in every sync, from 100 cycles on in every write."""
 import contextlib
 import glob
+import http.client
 import json
 import math
 import os
@@ -36,11 +38,14 @@ class Server:
         self.program, self.directory, self.n_starts = program, directory, 0
         self.start()
 
-    def start(self):
+    def start(self, failpoint=None):
+        """Whether it came up: with a failpoint it may not, without one it must."""
         self.n_starts += 1
         path = os.path.join(self.directory, f"log{self.n_starts}")
         env = {k: v for k, v in os.environ.items() if not k.startswith("HEIRLOOM")}
         env["HEIRLOOM__SEARCH__SEAL_ROWS"] = "128"
+        if failpoint:
+            env["HEIRLOOM_FAILPOINTS"] = failpoint
         with open(path, "w") as log:
             self.process = subprocess.Popen(
                 [self.program, "serve", "--port", "0", "--data", os.path.join(self.directory, "data")],
@@ -51,8 +56,10 @@ class Server:
                 found = re.search(r"event=listening .*port=(\d+).*\n", log.read())
             if found:
                 self.port = int(found.group(1))
-                return
+                return True
             time.sleep(0.005)
+        if failpoint:
+            return False
         with open(path) as log:
             raise AssertionError(f"the server did not start: {log.read()}")
 
@@ -207,6 +214,41 @@ def check(server, gallery):
     return wrong
 
 
+# ---- step by step ----
+
+def step(server, gallery, failpoint):
+    """What is wrong, and whether the failpoint was never come to."""
+    pair, before = ("v2", "v1"), dict(gallery.active)
+    wanted = (2 if before.get(pair, (1,))[0] == 1 else 1, "backward")
+    after = before | {pair: wanted}
+    server.end(signal.SIGTERM)
+    is_over = False
+    if server.start(failpoint):
+        try:
+            job = server.ask("POST", "/collections/c/bridges/v2/v1/activate?wait=true&timeout=60",
+                             {"revision": wanted[0], "strategy": wanted[1]})
+            is_over = job["state"] == "done"
+        except (AssertionError, OSError, http.client.HTTPException):
+            pass  # it died, or said that it could not
+    is_over = server.end(signal.SIGTERM) == 0 and is_over
+    server.start()
+    gallery.active = what_is_active(server)
+    wrong = [] if gallery.active in (before, after) else [f"active is {gallery.active}, asked for {after}"]
+    return wrong + check(server, gallery), is_over
+
+
+def in_every_step(server, gallery, place, action):
+    """Fails at the first passage of a place, the second, until it is over before. What fails a sync that
+    is nobody's answer (of a job's progress, at the end) leaves it done: so three times in a row."""
+    findings, n_over, number = [], 0, 0
+    while n_over < 3 and number < 200:
+        number += 1
+        wrong, is_over = step(server, gallery, f"{place}={number}:{action}")
+        n_over = n_over + 1 if is_over else 0
+        findings += [f"{place}={number}:{action}: {what}" for what in wrong]
+    return findings, number
+
+
 # ---- one cycle ----
 
 def draw_change(gallery):
@@ -265,7 +307,7 @@ def count_spaces(directory):
 def main():
     seed, n_cycles, program = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     n_points = int(sys.argv[4]) if len(sys.argv) > 4 else 1500
-    findings, n_before, longest_s = [], 0, 0.05
+    findings, steps, n_before, longest_s = [], [], 0, 0.05
     with tempfile.TemporaryDirectory(prefix="heirloom-crash-bridges-") as directory:
         gallery, server = Gallery(random.Random(seed), n_points), Server(program, directory)
         try:
@@ -275,6 +317,11 @@ def main():
                 longest_s = max(longest_s, took_s)
                 n_before += was_before
                 findings += [f"cycle {number}: {what}" for what in wrong]
+            for place in ("file.sync", "file.write") if n_cycles >= 100 else ("file.sync",):
+                for action in ("kill", "fail"):
+                    wrong, n = in_every_step(server, gallery, place, action)
+                    findings += wrong
+                    steps.append(f"{n} of {place}:{action}")
             change_again_and_again(server, gallery)
         finally:
             ended = server.end(signal.SIGTERM)
@@ -282,6 +329,7 @@ def main():
     print("TAP version 13\n1..4")
     for finding in findings[:20]:
         print("#", finding)
+    print(f"# steps: {', '.join(steps)}")
     print(f"# {n_cycles} cycles: {n_before} left the state before, the longest change took {longest_s:.2f} s")
     print("ok" if not findings else "not ok", "1 - after a kill the state is the one before or the one after")
     print("ok" if n_before > 0 or n_cycles < 10 else "not ok", "2 - some kills came in the middle")
