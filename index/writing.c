@@ -210,6 +210,7 @@ static enum hl_code find_candidates(void *self, const struct hl_filter *filter,
     if (!room)
         return hl_arena_fail(writing->arena, err, "a filter");
     hl_collection_scope(collection, room, &scope);
+    scope.deadline = writing->deadline;
     code = hl_filter_find(filter, &scope, &matches, err);
     if (code != HL_OK)
         return code;
