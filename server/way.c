@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/way.h"
 
+#include "index/normal.h"
 #include "proto/alloc.h"
 #include "proto/field.h"
 #include "proto/members.h"
@@ -20,12 +21,18 @@ struct hl_way_desk {
 
 /* ---- items ---- */
 
+/* Dot and Euclid vectors are of length 1 when a bridge is learnt; nobody looks again when
+ * one is written later. */
 static void map_item(const struct hl_mapper *mapper, const float *in, float *out)
 {
     const struct hl_way *way = (const struct hl_way *)mapper;
+    float *one, *room;
 
     pthread_mutex_lock(&way->desk->lock);
-    hl_applier_query(way->appliers[HL_MODALITY_IMAGE], 1.0f, in, way->desk->room, out);
+    one = way->desk->room;
+    room = one + way->dim_in;
+    hl_normalise(in, way->dim_in, one);
+    hl_applier_query(way->appliers[HL_MODALITY_IMAGE], 1.0f, one, room, out);
     pthread_mutex_unlock(&way->desk->lock);
 }
 
@@ -126,8 +133,9 @@ static enum hl_code make_desk(struct hl_way *way, struct hl_err *err)
         return fail_no_memory(err);
     pthread_mutex_init(&desk->lock, NULL);
     way->desk = desk;
-    desk->room = hl_alloc_zeroed(hl_applier_room(way->appliers[HL_MODALITY_IMAGE]),
-                                 sizeof *desk->room);
+    desk->room =
+        hl_alloc_zeroed(way->dim_in + hl_applier_room(way->appliers[HL_MODALITY_IMAGE]),
+                        sizeof *desk->room);
     return desk->room ? HL_OK : fail_no_memory(err);
 }
 
@@ -153,14 +161,15 @@ enum hl_code hl_way_load(struct hl_reader *reader, const struct hl_hop *hops, si
         code = make_appliers(way, err);
     for (size_t i = 0; code == HL_OK && i < n_hops; i++)
         drop_maps(way->bridges[i]);
-    if (code == HL_OK)
+    if (code == HL_OK) {
+        way->dim_in = hl_applier_dim_in(way->appliers[HL_MODALITY_IMAGE]);
+        way->dim_out = hl_applier_dim_out(way->appliers[HL_MODALITY_IMAGE]);
         code = make_desk(way, err);
+    }
     if (code != HL_OK) {
         hl_way_unref(way);
         return code;
     }
-    way->dim_in = hl_applier_dim_in(way->appliers[HL_MODALITY_IMAGE]);
-    way->dim_out = hl_applier_dim_out(way->appliers[HL_MODALITY_IMAGE]);
     *ret_way = way;
     return HL_OK;
 }

@@ -87,7 +87,7 @@ def tensors(maps, scales, metadata):
     head, data = {"__metadata__": metadata}, b""
     for name, values in {**maps, **scales}.items():
         size = len(values)
-        shape = [DIM, DIM] if size == DIM * DIM else [11, 2] if size == 22 else [2]
+        shape = {DIM * DIM: [DIM, DIM], 22: [11, 2]}.get(size, [size])
         head[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + 4 * size]}
         data += struct.pack(f"<{size}f", *values)
     text = json.dumps(head).encode()
@@ -543,6 +543,19 @@ def row(server):
         all(reaches[m]["legs"][-1] == {"space": m, "through": [], "models": ["v4"]} for m in ("v2", "v3")))
 
 
+def lengths(server):
+    """Dot vectors that came after the bridge, and not of length 1."""
+    gallery = Gallery(server, "l", {"v1": {"size": DIM, "distance": "Cosine"}, "v2": {"size": DIM, "distance": "Dot"}})
+    gallery.fill({i: ("v2",) for i in range(1, 7)})
+    gallery.put("v2", "v1", {"faithful.weight": bridge("v2", "v1"), "faithful.bias": [0.5] * DIM}, {})
+    gallery.activate("v2/v1", strategy="backward", fidelity=1)
+    server.result("PUT", f"{gallery.path}/points?wait=true", {"points": [
+        {"id": 7, "vector": {"v2": [5 * v for v in see(SEES["v2"], PHOTOGRAPHS[6])]}}]})
+    scores = {p["id"]: p["score"] for p in gallery.query("v1")}
+    yield "a longer vector is the same photograph to other models", (
+        len(scores) == 7 and abs(scores[6] - scores[7]) < 1e-6)
+
+
 def play(server):
     gallery = Gallery(server, "c", {m: {"size": DIM, "distance": "Cosine"} for m in SEES})
     server.result("PUT", f"{gallery.path}/index?wait=true", {"field_name": "g", "field_schema": "integer"})
@@ -556,7 +569,7 @@ def play(server):
     gallery.activate("v2/v1", strategy="backward", fidelity=1)
     for part in (backward, own, examples, scales, dials, several, told, dual, chain):
         yield from part(gallery)
-    for part in (forward, ends, unnamed, row):
+    for part in (forward, ends, unnamed, row, lengths):
         yield from part(server)
 
 
