@@ -5,7 +5,7 @@ goes through a bridge, over that of the same query of the gallery's own model of
     bridged.py HEIRLOOM [POINTS [ROUNDS [HIDDEN]]]
 
 Both maps of the bridge are dense matrices that lead to the very vector that the plain query sends, so that
-both search alike; at fidelity .5 both are applied. HIDDEN is the width of their residuals (0: none). Turn
+both search alike; at fidelity .5 both are applied, at 1 one of them. HIDDEN is the width of their residuals (0: none). Turn
 about, in blocks of one kind; printed are the medians. Run it on a release build and an idle machine."""
 import glob
 import os
@@ -51,11 +51,13 @@ class Bench:
         server.job("/bench/bridges/new/old/activate", {"strategy": "backward", "fidelity": .5})
         while server.result("GET", "/bench")["status"] != "green":
             time.sleep(.2)
-        self.bodies = {"plain": [], "bridged": []}
+        self.bodies = {"plain": [], "bridged": [], "one map": []}
         for row in rows[n_points:]:
             wide = np.concatenate([row, .3 * random.normal(size=NEW - OLD) / 16])
             self.bodies["plain"].append({"query": of.text_of(row), "using": "old", "limit": LIMIT})
-            self.bodies["bridged"].append({"query": of.text_of(wide), "using": "new", "limit": LIMIT})
+            through = {"query": of.text_of(wide), "using": "new", "limit": LIMIT}
+            self.bodies["bridged"].append(through)
+            self.bodies["one map"].append({**through, "params": {"fidelity": 1}})
 
     def put_bridge(self, hidden):
         prints = {m["name"]: m["fingerprint"] for m in self.server.result("GET", "/bench/models")["models"]}
@@ -87,25 +89,28 @@ class Bench:
 
 def main():
     n_points, n_rounds, hidden = (int(a) for a in (sys.argv[2:] + ["200000", "25", "0"][len(sys.argv) - 2:]))
-    program = os.path.abspath(sys.argv[1])
+    program, worst = os.path.abspath(sys.argv[1]), 0
     with tempfile.TemporaryDirectory(prefix="heirloom-bench-") as place:
         os.chdir(place)
         server = of.Server(program, place)
         bench = Bench(server, n_points, hidden)
         print(f"{n_points} points, hidden {hidden}: {bench.same_hits():.3f} of the hits are the same", flush=True)
-        times = {"plain": [], "bridged": []}
+        times = {kind: [] for kind in bench.bodies}
         for turn in range(n_rounds + 1):
             for kind in times if turn % 2 else reversed(times):
                 took = bench.block(kind)
                 if turn > 0:  # the first warms up
                     times[kind].append(took)
-        ratios = np.array(times["bridged"]) / np.array(times["plain"])
-        print(f"plain {np.median(times['plain']):.1f} us, bridged {np.median(times['bridged']):.1f} us of processor "
-              f"time each, {n_rounds * BLOCK} requests of either: {np.median(ratios):.3f} times "
-              f"({np.quantile(ratios, .25):.3f} to {np.quantile(ratios, .75):.3f}), at most 1.10")
+        for kind in ("bridged", "one map"):
+            ratios = np.array(times[kind]) / np.array(times["plain"])
+            worst = max(worst, np.median(ratios))
+            print(f"{kind}: plain {np.median(times['plain']):.1f} us, bridged {np.median(times[kind]):.1f} us of "
+                  f"processor time each, {n_rounds * BLOCK} requests of either: {np.median(ratios):.3f} times "
+                  f"({np.quantile(ratios, .25):.3f} to {np.quantile(ratios, .75):.3f}; of the least disturbed blocks "
+                  f"{min(times[kind]) / min(times['plain']):.3f}), at most 1.10", flush=True)
         status = server.stop()
         os.chdir("/")
-    return 0 if np.median(ratios) <= 1.10 and status == 0 else 1
+    return 0 if worst <= 1.10 and status == 0 else 1
 
 
 if __name__ == "__main__":
