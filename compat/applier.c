@@ -251,12 +251,24 @@ size_t hl_applier_room(const struct hl_applier *applier)
     return 2 * applier->rows + applier->hidden + applier->between;
 }
 
+static bool is_zero(const float *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (fabsf(values[i]) > 0)
+            return false;
+    return true;
+}
+
 void hl_applier_query(const struct hl_applier *applier, float fidelity, const float *query,
                       float *room, float *out)
 {
     const struct stage *stages = applier->stages;
     float *between = room + 2 * applier->rows + applier->hidden;
 
+    if (is_zero(query, hl_applier_dim_in(applier))) {
+        memset(out, 0, hl_applier_dim_out(applier) * sizeof *out);
+        return;
+    }
     pass_stage(applier, &stages[0], fidelity, query, room,
                applier->n_stages > 1 ? between : out);
     if (applier->n_stages > 1)

@@ -29,7 +29,8 @@ size_t hl_applier_dim_out(const struct hl_applier *applier);
 size_t hl_applier_bytes(const struct hl_applier *applier);        /* of weights */
 const char *hl_applier_kernels(const struct hl_applier *applier); /* good for ever */
 
-/* A query of length 1 into `out`, of length 1. Each bridge at the fidelity, from 0 to 1,
+/* A query of length 1 into `out`, of length 1; zeros, which point nowhere, stay zeros,
+ * though a map has a bias. Each bridge at the fidelity, from 0 to 1,
  * or, where that is negative, at its own. At 0 and 1 only one of its maps is worked out.
  * `room` is for hl_applier_room floats; nothing overlaps. */
 size_t hl_applier_room(const struct hl_applier *applier);

@@ -161,6 +161,24 @@ static void a_query_goes_where_many_would_go(void **state)
     check_shape(&(struct shape){256, 129, 64, false});
 }
 
+static void a_query_of_zeros_stays_one_whatever_the_bias(void **state)
+{
+    struct hl_bridge *first = make_bridge(&(struct shape){40, 70, 10, true}, 5);
+    struct hl_bridge *then = make_bridge(&(struct shape){70, 33, 90, true}, 6);
+    struct hl_applier *alone = make_applier(&(struct hl_applier_plan){.bridge = first});
+    struct hl_applier *chain =
+        make_applier(&(struct hl_applier_plan){.bridge = first, .then = then});
+    static const float zeros[70];
+
+    (void)state;
+    assert_applies(alone, .5F, zeros, zeros, 0);
+    assert_applies(chain, 1, zeros, zeros, 0);
+    hl_applier_free(alone);
+    hl_applier_free(chain);
+    hl_bridge_free(first);
+    hl_bridge_free(then);
+}
+
 static void a_bridge_without_its_own_dial_takes_its_own_fidelity(void **state)
 {
     struct hl_bridge *bridge = make_bridge(&(struct shape){20, 30, 0, true}, 3);
@@ -411,6 +429,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_query_goes_where_many_would_go),
+        cmocka_unit_test(a_query_of_zeros_stays_one_whatever_the_bias),
         cmocka_unit_test(a_bridge_without_its_own_dial_takes_its_own_fidelity),
         cmocka_unit_test(a_chain_is_one_bridge_after_the_other),
         cmocka_unit_test(the_bridge_may_go_once_it_is_served),
