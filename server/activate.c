@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/alloc.h"
 #include "proto/encode.h"
+#include "proto/members.h"
 #include "server/activations.h"
 #include "server/bridge_calls.h"
 #include "server/bridge_work.h"
@@ -294,6 +295,14 @@ static void free_activating(struct hl_work *work)
 
 /* ---- the calls ---- */
 
+/* There is nothing to say of an end, so whatever is said is a mistake. */
+static enum hl_code read_nothing(const struct hl_field *body, struct hl_err *err)
+{
+    static const struct hl_members none = {.n_names = 0};
+
+    return hl_members_read(body, &none, NULL, err);
+}
+
 static enum hl_code read_request(struct activating *job, const struct hl_request *request,
                                  struct hl_err *err)
 {
@@ -307,7 +316,7 @@ static enum hl_code read_request(struct activating *job, const struct hl_request
     if (request->body.len == 0)
         return HL_OK;
     code = job->is_activation ? hl_activation_read(&job->base.body, &job->wanted, err)
-                              : hl_tokens_skip(&job->base.tokens, err);
+                              : read_nothing(&job->base.body, err);
     return code == HL_OK ? hl_tokens_finish(&job->base.tokens, err) : code;
 }
 
