@@ -37,20 +37,31 @@ float hl_score_shown(const struct hl_score_map *map, float raw, float terms)
 /* ---- what was measured ---- */
 
 /* Of a model's queries among its own items: any bridge from or to it has that. */
-static struct hl_scale own_scale(const struct hl_plans *plans, uint32_t model)
+static struct hl_scale scale_in(const struct hl_way *way, uint32_t model)
 {
     struct hl_scale scale = {0};
 
-    for (size_t i = 0; plans && i < plans->n_ways; i++) {
-        const struct hl_way *way = plans->ways[i];
-
-        for (size_t j = 0; j < way->n_hops && !hl_scale_is_measured(scale); j++) {
-            if (way->hops[j].from == model)
-                scale = way->bridges[j]->from_own;
-            else if (way->hops[j].to == model)
-                scale = way->bridges[j]->to_own;
-        }
+    for (size_t i = 0; i < way->n_hops && !hl_scale_is_measured(scale); i++) {
+        if (way->hops[i].from == model)
+            scale = way->bridges[i]->from_own;
+        else if (way->hops[i].to == model)
+            scale = way->bridges[i]->to_own;
     }
+    return scale;
+}
+
+/* Those that the query goes through first, so that its scores stay what they are when
+ * another bridge begins to be served. */
+static struct hl_scale own_scale(const struct hl_plans *plans, const struct hl_aim *aim,
+                                 uint32_t model)
+{
+    struct hl_scale scale = {0};
+
+    for (size_t i = 0; aim->plan && i < aim->plan->n_legs; i++)
+        if (aim->plan->legs[i].way && !hl_scale_is_measured(scale))
+            scale = scale_in(aim->plan->legs[i].way, model);
+    for (size_t i = 0; plans && i < plans->n_ways && !hl_scale_is_measured(scale); i++)
+        scale = scale_in(plans->ways[i], model);
     return scale;
 }
 
@@ -62,7 +73,7 @@ static struct hl_scale leg_scale(const struct hl_plans *plans, const struct hl_a
     const struct hl_bridge_way *way;
 
     if (!leg->is_mapped)
-        return own_scale(plans, leg->space->id);
+        return own_scale(plans, aim, leg->space->id);
     way = hl_way_scales(leg->plan->way,
                         aim->query->params.is_text ? HL_MODALITY_TEXT : HL_MODALITY_IMAGE);
     if (!way)
@@ -120,7 +131,7 @@ enum hl_code hl_score_map_find(const struct hl_layout *layout, const struct hl_a
     map.shown = shown->distance;
     if (leg->is_mapped || shown != leg->space) {
         map.is_affine = hl_affine_between(leg_scale(plans, aim, leg),
-                                          own_scale(plans, shown->id), &map.affine);
+                                          own_scale(plans, aim, shown->id), &map.affine);
         if (!map.is_affine)
             code = check_need(aim, leg, shown, err);
     }

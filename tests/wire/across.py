@@ -556,6 +556,21 @@ def lengths(server):
         len(scores) == 7 and abs(scores[6] - scores[7]) < 1e-6)
 
 
+def neighbours(server):
+    """Two bridges into one space, of which each was measured on data of its own."""
+    gallery = Gallery(server, "n", {m: {"size": DIM, "distance": "Cosine"} for m in ("v1", "v2", "v3")})
+    gallery.fill(WHO)
+    gallery.put("v3", "v1", {"faithful.weight": bridge("v3", "v1")}, SCALES)
+    gallery.put("v2", "v1", {"faithful.weight": bridge("v2", "v1")}, {**SCALES, "scale.to_own": (10, -3)})
+    alone = [i for i, who in WHO.items() if set(who) & {"v1", "v3"}]
+    gallery.activate("v3/v1", strategy="backward", fidelity=1)
+    before = gallery.query("v3", params={"score_scale": "v1"})
+    gallery.activate("v2/v1", strategy="backward", fidelity=1)
+    after = gallery.query("v3", params={"score_scale": "v1"}, filter={"must": {"has_id": alone}})
+    yield "a bridge that comes later leaves the scores of another one's queries alone", (
+        len(before) == len(alone) and before == after)
+
+
 def play(server):
     gallery = Gallery(server, "c", {m: {"size": DIM, "distance": "Cosine"} for m in SEES})
     server.result("PUT", f"{gallery.path}/index?wait=true", {"field_name": "g", "field_schema": "integer"})
@@ -569,7 +584,7 @@ def play(server):
     gallery.activate("v2/v1", strategy="backward", fidelity=1)
     for part in (backward, own, examples, scales, dials, several, told, dual, chain):
         yield from part(gallery)
-    for part in (forward, ends, unnamed, row, lengths):
+    for part in (forward, ends, unnamed, row, lengths, neighbours):
         yield from part(server)
 
 
