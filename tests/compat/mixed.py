@@ -180,7 +180,7 @@ class Between:
         play.lines.note(f"{what}: above {self.threshold:.3f} without a scale {got[None][0]:.4f} of {got[None][1]} are "
                         f"right, on that of {self.old} {got[self.old][0]:.4f} of {got[self.old][1]}")
         play.lines.most(f"{what}: precision of {self.new} queries at the threshold of {self.old}, off "
-                        f"{self.marks['precision']}", abs(got[self.old][0] - self.marks["precision"]), .03)
+                        f"{self.marks['precision']}", abs(got[self.old][0] - self.marks["precision"]), self.marks["off"])
 
     def both(self, what):
         """Both vectors sent: right answers at once that v1 alone had and are lost."""
@@ -283,15 +283,17 @@ def small(name):
     return run
 
 
+# Of 450 classes one pair in 450 is the same: the two logistics agree on the middle, and not on the few scores
+# above a threshold that a hundredth of them pass.
 PARTS = {
-    "fashion v1": between("fashion", "v1", top1=.035, map=.08, judged=.10, precision=.9),
+    "fashion v1": between("fashion", "v1", top1=.035, map=.08, judged=.10, precision=.9, off=.03),
     "fashion chain": chain("fashion", top1=.02, map=.05),
     "fashion small": small("fashion"),
-    "fashion half": between("fashion", "v1c", top1=.04, map=.08, judged=.11, precision=.9),
-    "glyphs v1": between("glyphs", "v1", top1=.10, map=.09, judged=.10, precision=.5),
+    "fashion half": between("fashion", "v1c", top1=.04, map=.08, judged=.11, precision=.9, off=.03),
+    "glyphs v1": between("glyphs", "v1", top1=.10, map=.09, judged=.10, precision=.5, off=.2),
     "glyphs chain": chain("glyphs", top1=.06, map=.05),
     "glyphs small": small("glyphs"),
-    "glyphs half": between("glyphs", "v1c", top1=.10, map=.08, judged=.10, precision=.5),
+    "glyphs half": between("glyphs", "v1c", top1=.10, map=.08, judged=.10, precision=.5, off=.2),
 }
 
 

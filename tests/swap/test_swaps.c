@@ -184,18 +184,19 @@ static long swap_all(struct play *play, const struct setting *setting)
     struct hl_rest rest;
     long done = 0;
 
-    stage_caller(&play->stage, &rest);
     for (long window = 1; window <= N_WINDOWS; window++) {
         const double from = now_s();
 
+        /* A connection that rested through a window is closed by now. */
+        stage_caller(&play->stage, &rest);
         atomic_store(&play->is_swapping, true);
         for (; done < setting->n_swaps * window / N_WINDOWS && now_s() < until; done++)
             if (!stage_swap(&rest, done))
                 stage_fault(&play->stage, "a swap failed", rest.said);
         atomic_store(&play->is_swapping, false);
+        hl_rest_done(&rest);
         rest_for(now_s() - from);
     }
-    hl_rest_done(&rest);
     return done;
 }
 
