@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Scores of so many queries settle two numbers. */
-enum { SCALE_QUERIES = 1000, N_OLD_WEIGHTS = 10 };
+enum { SCALE_QUERIES = 1000, N_OLD_WEIGHTS = 10, FEW = 200 };
 
 /* A blend has to keep this share of how often the faithful map finds the photograph itself,
  * in the first ten, or at once where the first ten are too easy. */
@@ -226,8 +226,8 @@ static float choose_fidelity(const struct tuning *tuning)
 
 /* ---- both vectors ---- */
 
-/* The weight that loses fewest answers among those that find no less at once than the
- * mapped query alone; of equal ones the lightest. */
+/* The weight that loses fewest answers among those that find as much at once as the mapped
+ * query alone, but for one query in FEW; of equal ones the lightest. */
 static enum hl_code choose_old_weight(struct tuning *tuning, struct hl_err *err)
 {
     struct hl_sitting *sitting = tuning->sitting;
@@ -248,7 +248,7 @@ static enum hl_code choose_old_weight(struct tuning *tuning, struct hl_err *err)
             break;
         flips = count_flips(sitting, &top1);
         floor = i == 0 ? top1 : floor;
-        if (top1 < floor || flips >= fewest)
+        if (top1 + exam->n_queries / FEW < floor || flips >= fewest)
             continue;
         fewest = flips;
         tuning->bridge->old_weight = weight;

@@ -494,7 +494,7 @@ class Tuning:
             who = report.old_old.asked
             close = (found.top1_close | report.old_old.top1_close)[who].sum()
             rows.append((w, found.top1[who].sum(), (report.old_old.top1 & ~found.top1)[who].sum(), close))
-        floor, slack = rows[0][1], rows[0][3]
+        floor, slack = rows[0][1] - len(mapped) // 200, rows[0][3]
         sure = [r for r in rows if r[1] - r[3] >= floor + slack or r is rows[0]]
         most = min(r[2] + r[3] for r in sure)
         return [r[0] for r in rows if r[1] + r[3] >= floor - slack and r[2] - r[3] <= most]
