@@ -11,15 +11,10 @@ bool hl_scale_is_measured(struct hl_scale scale)
     return scale.slope > 0;
 }
 
-/* The ends to the bit. */
-struct hl_scale hl_scale_mix(struct hl_scale first, struct hl_scale second, float share)
+static struct hl_scale between(struct hl_scale first, struct hl_scale second, float part)
 {
-    if (!hl_scale_is_measured(second) || !(share > 0))
-        return first;
-    if (!hl_scale_is_measured(first) || share >= 1)
-        return second;
-    return (struct hl_scale){(1 - share) * first.slope + share * second.slope,
-                             (1 - share) * first.offset + share * second.offset};
+    return (struct hl_scale){(1 - part) * first.slope + part * second.slope,
+                             (1 - part) * first.offset + part * second.offset};
 }
 
 struct hl_scale hl_scale_at(const struct hl_scale steps[HL_N_FIDELITIES], float fidelity)
@@ -36,7 +31,7 @@ struct hl_scale hl_scale_at(const struct hl_scale steps[HL_N_FIDELITIES], float 
         return steps[step];
     if (!hl_scale_is_measured(steps[step]) || !hl_scale_is_measured(steps[step + 1]))
         return (struct hl_scale){0};
-    return hl_scale_mix(steps[step], steps[step + 1], part);
+    return between(steps[step], steps[step + 1], part);
 }
 
 bool hl_affine_between(struct hl_scale from, struct hl_scale to,

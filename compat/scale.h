@@ -17,10 +17,6 @@ bool hl_scale_is_measured(struct hl_scale scale);
  * the steps needed was not. A fidelity outside 0 … 1 is the nearer end. */
 struct hl_scale hl_scale_at(const struct hl_scale steps[HL_N_FIDELITIES], float fidelity);
 
-/* Of scores of two kinds in one list, that share of the items being of the second kind; the
- * one that was measured where the other was not. */
-struct hl_scale hl_scale_mix(struct hl_scale first, struct hl_scale second, float share);
-
 /* y = factor·x + shift, factor above 0: order never changes, though two scores that lie
  * closer than floats can tell may become one. */
 struct hl_affine {

@@ -55,6 +55,18 @@ static void show_float(struct hl_buf *out, const char *name, bool is_there, floa
         hl_buf_add_text(out, "null");
 }
 
+static void show_scale(const struct hl_score_map *map, struct hl_buf *out)
+{
+    if (!map->is_affine) {
+        hl_buf_add_text(out, "null");
+        return;
+    }
+    hl_buf_add_text(out, "{\"factor\":");
+    hl_encode_float(out, map->affine.factor);
+    show_float(out, "shift", true, map->affine.shift);
+    hl_buf_add_char(out, '}');
+}
+
 static void show_leg(const struct hl_search *search, const struct hl_aim_leg *leg,
                      struct hl_buf *out)
 {
@@ -74,16 +86,12 @@ static void show_leg(const struct hl_search *search, const struct hl_aim_leg *le
         hl_buf_add_text(out, i > 0 ? "," : "");
         show_shelf(search, leg->shelves[i], out);
     }
-    hl_buf_add_text(out, "],\"scale\":");
-    if (leg->map.is_affine) {
-        hl_buf_add_text(out, "{\"factor\":");
-        hl_encode_float(out, leg->map.affine.factor);
-        show_float(out, "shift", true, leg->map.affine.shift);
-        hl_buf_add_char(out, '}');
-    } else {
-        hl_buf_add_text(out, "null");
+    hl_buf_add_text(out, "],\"scales\":[");
+    for (size_t i = 0; i < leg->n_shelves; i++) {
+        hl_buf_add_text(out, i > 0 ? "," : "");
+        show_scale(&leg->maps[i], out);
     }
-    hl_buf_add_char(out, '}');
+    hl_buf_add_text(out, "]}");
 }
 
 static void show_plan(const struct hl_search *search, const struct hl_aim *aim,

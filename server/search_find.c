@@ -61,17 +61,19 @@ static enum hl_code find_on(const struct hl_leg_search *work, size_t shelf,
     for (size_t i = 0; i < n; i++) {
         const float raw = hits[i].score * leg->scale;
 
-        picks[i] = (struct hl_pick){.score = raw,
-                                    .number = hits[i].number,
-                                    .raw = raw,
-                                    .leg = (uint16_t)(leg - work->aim->legs),
-                                    .shelf = (uint16_t)shelf};
+        picks[i] =
+            (struct hl_pick){.score = hl_score_shown(&leg->maps[shelf], raw, leg->terms),
+                             .number = hits[i].number,
+                             .raw = raw,
+                             .leg = (uint16_t)(leg - work->aim->legs),
+                             .shelf = (uint16_t)shelf};
     }
     *ret_hits = (struct hl_hits){picks, n};
     return HL_OK;
 }
 
-/* Shelves of one space were measured alike, so they merge by what the searches gave. */
+/* What a query through a bridge scores own rows and images with was measured apart: shelves
+ * merge by what is shown. */
 static enum hl_code find_near(const struct hl_leg_search *work, struct hl_hits *ret_hits,
                               struct hl_err *err)
 {
@@ -86,12 +88,10 @@ static enum hl_code find_near(const struct hl_leg_search *work, struct hl_hits *
     for (size_t i = 0; i < leg->n_shelves && code == HL_OK; i++)
         code = find_on(work, i, &lists[i], err);
     if (code == HL_OK)
-        code = hl_hits_merge(lists, leg->n_shelves, leg->space->distance, work->arena,
-                             &hits, err);
+        code = hl_hits_merge(lists, leg->n_shelves, leg->maps[0].shown, work->arena, &hits,
+                             err);
     if (code != HL_OK)
         return code;
-    for (size_t i = 0; i < hits.n; i++)
-        hits.items[i].score = hl_score_shown(&leg->map, hits.items[i].raw, leg->terms);
     *ret_hits = hits;
     return HL_OK;
 }

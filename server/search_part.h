@@ -84,11 +84,10 @@ struct hl_aim_leg {
     const struct hl_leg *plan;    /* NULL: there is none, it is as in Qdrant */
     const struct hl_space *space; /* that the vectors are of */
     const struct hl_space *const *shelves;
+    const struct hl_score_map *maps; /* of what is found on each of them */
     size_t n_shelves;
     bool is_mapped; /* an example went through `plan->way`, with this fidelity */
     float fidelity;
-    float image_share; /* of what is searched, images of the query's model */
-    struct hl_score_map map;
     enum hl_aim_kind kind;
     struct hl_vector vector;
     float scale; /* of the scores that `vector` gives: 1, but for summed ones */
@@ -155,11 +154,11 @@ enum hl_code hl_plan_legs(struct hl_search *search, const struct hl_examples *ex
 
 /* ---- search_scale.c ---- */
 
-/* What the scores of a leg are shown as. HL_WRONG_INPUT where that was never measured and
- * the query needs it. */
-enum hl_code hl_score_map_find(const struct hl_layout *layout, const struct hl_aim *aim,
-                               const struct hl_aim_leg *leg, struct hl_score_map *ret_map,
-                               struct hl_err *err);
+/* What the scores of each of a leg's shelves are shown as, into room for them: all of them
+ * as they are, where one was never measured. HL_WRONG_INPUT where the query needs it. */
+enum hl_code hl_score_maps_find(const struct hl_layout *layout, const struct hl_aim *aim,
+                                const struct hl_aim_leg *leg, struct hl_score_map *maps,
+                                struct hl_err *err);
 
 /* The sum of `terms` scores. */
 float hl_score_shown(const struct hl_score_map *map, float raw, float terms);

@@ -215,7 +215,7 @@ static enum hl_code mix(struct hl_search *search, const struct hl_query *query,
         return HL_OK; /* the only one */
     if (query->strategy == HL_STRATEGY_AVERAGE)
         return hl_mix_average(search->arena, leg, &leg->vector, err);
-    if (query->strategy == HL_STRATEGY_SUM && hl_score_map_is_linear(&leg->map)) {
+    if (query->strategy == HL_STRATEGY_SUM && hl_score_map_is_linear(&leg->maps[0])) {
         leg->terms = (float)leg->n_positive - (float)leg->n_negative;
         return hl_mix_sum(search->arena, leg, leg->space->distance == HL_COSINE,
                           &leg->vector, &leg->scale, err);
@@ -248,22 +248,17 @@ static enum hl_code take_shelves(struct hl_search *search, struct hl_aim_leg *le
     return HL_OK;
 }
 
-/* The images of a query's own model score as other items do not. Points that have neither
- * vector are few, and count as images. */
-static float share_images(const struct draft *draft, const struct hl_aim_leg *leg)
+static enum hl_code map_scores(struct draft *draft, struct hl_aim_leg *leg,
+                               struct hl_err *err)
 {
-    const struct hl_look *look = draft->search->look;
-    const uint64_t n = hl_look_n_points(look);
-    bool has_images = false;
+    struct hl_score_map *maps =
+        hl_arena_array(draft->search->arena, leg->n_shelves, sizeof *maps);
 
-    for (size_t i = 0; i < leg->n_shelves; i++) {
-        const struct hl_image *image = &leg->shelves[i]->image;
-
-        has_images = has_images || (image->into && image->from == draft->aim->space->id);
-    }
-    if (!has_images || n == 0)
-        return 0;
-    return 1 - (float)hl_look_n_carriers(look, leg->space->id) / (float)n;
+    if (!maps)
+        return hl_arena_fail(draft->search->arena, err, "%zu shelves", leg->n_shelves);
+    leg->maps = maps;
+    return hl_score_maps_find(hl_look_layout(draft->search->look), draft->aim, leg, maps,
+                              err);
 }
 
 static float choose_fidelity(const struct hl_query_params *params,
@@ -298,9 +293,8 @@ static enum hl_code make_leg(struct draft *draft, const struct hl_leg *plan,
     code = take_shelves(draft->search, &leg, err);
     if (code == HL_OK)
         code = take_vectors(draft, &leg, ret_is_there, err);
-    leg.image_share = share_images(draft, &leg);
     if (code == HL_OK && *ret_is_there)
-        code = hl_score_map_find(layout, draft->aim, &leg, &leg.map, err);
+        code = map_scores(draft, &leg, err);
     if (code == HL_OK && *ret_is_there)
         code = mix(draft->search, query, &leg, err);
     if (code == HL_OK)
@@ -314,7 +308,7 @@ static enum hl_distance choose_order(const struct hl_query *query,
 {
     return query->kind == HL_QUERY_RECOMMEND && query->strategy != HL_STRATEGY_AVERAGE
                ? HL_DOT
-               : leg->map.shown;
+               : leg->maps[0].shown;
 }
 
 enum hl_code hl_plan_legs(struct hl_search *search, const struct hl_examples *examples,

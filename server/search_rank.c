@@ -129,10 +129,10 @@ static enum hl_code take_scores(const struct hl_aim_leg *leg, const struct found
     for (size_t i = 0; i < leg->n_shelves; i++) {
         for (size_t j = 0; j < found[i].n; j++) {
             const struct hl_hit *hit = &found[i].hits[j];
-            const float shown = hl_score_shown(&leg->map, hit->score, 1);
+            const float shown = hl_score_shown(&leg->maps[i], hit->score, 1);
 
-            scored[n++] =
-                (struct scored){hit->number, nearness(leg->map.shown, shown), (uint16_t)i};
+            scored[n++] = (struct scored){hit->number, nearness(leg->maps[i].shown, shown),
+                                          (uint16_t)i};
         }
     }
     if (n > 0)
@@ -232,7 +232,7 @@ static enum hl_code take_best(const struct hl_leg_search *work, const struct ran
 
         all[i] = (struct hl_pick){.score = score,
                                   .number = ranks->items[i].number,
-                                  .raw = leg->map.is_affine ? NAN : score,
+                                  .raw = leg->maps[0].is_affine ? NAN : score,
                                   .leg = (uint16_t)(leg - work->aim->legs),
                                   .shelf = ranks->items[i].shelf};
     }

@@ -65,21 +65,25 @@ static struct hl_scale own_scale(const struct hl_plans *plans, const struct hl_a
     return scale;
 }
 
-/* Of the scores of a leg. An example that was not mapped, because it is there itself, has
- * those of a query of that space. */
-static struct hl_scale leg_scale(const struct hl_plans *plans, const struct hl_aim *aim,
-                                 const struct hl_aim_leg *leg)
+/* Of the scores on one shelf of a leg. An example that was not mapped, because it is there
+ * itself, has those of a query of that space. Images by another model's bridge count as
+ * those of the query's own, which were measured. */
+static struct hl_scale shelf_scale(const struct hl_plans *plans, const struct hl_aim *aim,
+                                   const struct hl_aim_leg *leg,
+                                   const struct hl_space *shelf)
 {
     const struct hl_bridge_way *way;
+    struct hl_scale scale = {0};
 
     if (!leg->is_mapped)
         return own_scale(plans, aim, leg->space->id);
     way = hl_way_scales(leg->plan->way,
                         aim->query->params.is_text ? HL_MODALITY_TEXT : HL_MODALITY_IMAGE);
-    if (!way)
-        return (struct hl_scale){0};
-    return hl_scale_mix(hl_scale_at(way->old_items, leg->fidelity),
-                        hl_scale_at(way->new_items, leg->fidelity), leg->image_share);
+    if (way && shelf->image.into)
+        scale = hl_scale_at(way->new_items, leg->fidelity);
+    if (way && !hl_scale_is_measured(scale))
+        scale = hl_scale_at(way->old_items, leg->fidelity);
+    return scale;
 }
 
 /* On whose scale scores are shown; NULL: there is no such model. */
@@ -117,25 +121,37 @@ static enum hl_code check_need(const struct hl_aim *aim, const struct hl_aim_leg
                    name_of(leg->space), name_of(shown));
 }
 
-enum hl_code hl_score_map_find(const struct hl_layout *layout, const struct hl_aim *aim,
-                               const struct hl_aim_leg *leg, struct hl_score_map *ret_map,
-                               struct hl_err *err)
+/* False: of one of them nothing was measured, and shelves of one leg are shown alike. */
+static bool map_shelves(const struct hl_plans *plans, const struct hl_aim *aim,
+                        const struct hl_aim_leg *leg, uint32_t shown,
+                        struct hl_score_map *maps)
 {
-    const struct hl_plans *plans = hl_plans_of(layout);
+    const struct hl_scale to = own_scale(plans, aim, shown);
+    bool is_measured = true;
+
+    for (size_t i = 0; i < leg->n_shelves; i++)
+        is_measured = hl_affine_between(shelf_scale(plans, aim, leg, leg->shelves[i]), to,
+                                        &maps[i].affine) &&
+                      is_measured;
+    for (size_t i = 0; i < leg->n_shelves; i++)
+        maps[i].is_affine = is_measured;
+    return is_measured;
+}
+
+enum hl_code hl_score_maps_find(const struct hl_layout *layout, const struct hl_aim *aim,
+                                const struct hl_aim_leg *leg, struct hl_score_map *maps,
+                                struct hl_err *err)
+{
     const struct hl_space *shown = find_shown(layout, aim, err);
-    struct hl_score_map map = {.raw = leg->space->distance};
-    enum hl_code code = HL_OK;
 
     if (!shown)
         return hl_err_code(err);
-    map.shown = shown->distance;
-    if (leg->is_mapped || shown != leg->space) {
-        map.is_affine = hl_affine_between(leg_scale(plans, aim, leg),
-                                          own_scale(plans, aim, shown->id), &map.affine);
-        if (!map.is_affine)
-            code = check_need(aim, leg, shown, err);
-    }
-    if (code == HL_OK)
-        *ret_map = map;
-    return code;
+    for (size_t i = 0; i < leg->n_shelves; i++)
+        maps[i] =
+            (struct hl_score_map){.raw = leg->space->distance, .shown = shown->distance};
+    if (!leg->is_mapped && shown == leg->space)
+        return HL_OK;
+    return map_shelves(hl_plans_of(layout), aim, leg, shown->id, maps)
+               ? HL_OK
+               : check_need(aim, leg, shown, err);
 }

@@ -81,20 +81,6 @@ static void nothing_is_said_beside_a_step_that_was_not_measured(void **state)
     assert_true(hl_scale_is_measured(hl_scale_at(steps, .5F)));
 }
 
-static void items_of_two_kinds_count_by_their_share(void **state)
-{
-    static const struct hl_scale none, old = {10, -4}, new = {20, -12};
-
-    (void)state;
-    assert_scale(hl_scale_mix(old, new, .25F), 12.5, -6);
-    assert_scale(hl_scale_mix(old, new, 0), 10, -4);
-    assert_scale(hl_scale_mix(old, new, 1), 20, -12);
-    assert_scale(hl_scale_mix(old, none, .25F), 10, -4);
-    assert_scale(hl_scale_mix(none, new, .25F), 20, -12);
-    assert_scale(hl_scale_mix(none, new, 0), 0, 0);
-    assert_false(hl_scale_is_measured(hl_scale_mix(none, none, .5F)));
-}
-
 static void a_score_and_its_likeness_are_as_likely_the_same(void **state)
 {
     static const struct hl_scale scales[] = {{12, -7}, {30, -14}, {4.5F, .5F}};
@@ -151,7 +137,6 @@ int main(void)
         cmocka_unit_test(between_steps_both_count_by_nearness),
         cmocka_unit_test(beyond_the_dial_is_its_end),
         cmocka_unit_test(nothing_is_said_beside_a_step_that_was_not_measured),
-        cmocka_unit_test(items_of_two_kinds_count_by_their_share),
         cmocka_unit_test(a_score_and_its_likeness_are_as_likely_the_same),
         cmocka_unit_test(equal_scales_leave_scores_as_they_are_to_the_bit),
         cmocka_unit_test(scales_that_were_not_measured_are_not_compared),

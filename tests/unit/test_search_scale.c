@@ -23,7 +23,8 @@ struct fixture {
     struct hl_query query;
     struct hl_aim aim;
     struct hl_aim_leg aim_leg;
-    struct hl_score_map map;
+    const struct hl_space *shelves[2]; /* own rows, or images of the query's model */
+    struct hl_score_map maps[2], map;  /* of the first */
     struct hl_err err;
 };
 
@@ -54,7 +55,16 @@ static int set_up(void **state)
 
 static enum hl_code find_map(struct fixture *f)
 {
-    return hl_score_map_find(&f->layout, &f->aim, &f->aim_leg, &f->map, &f->err);
+    enum hl_code code;
+
+    if (!f->shelves[0] || !f->shelves[0]->image.into)
+        f->shelves[0] = f->aim_leg.space;
+    f->aim_leg.shelves = f->shelves;
+    if (f->aim_leg.n_shelves == 0)
+        f->aim_leg.n_shelves = 1;
+    code = hl_score_maps_find(&f->layout, &f->aim, &f->aim_leg, f->maps, &f->err);
+    f->map = f->maps[0];
+    return code;
 }
 
 static void say_scale(struct fixture *f, const char *name)
@@ -79,18 +89,21 @@ static void what_came_through_a_bridge_is_shown_on_the_querys_own_scale(void **s
     assert_shows(f, 2, (-21.0 - 8 + 5) / 10);  /* of -1 */
 }
 
-static void images_count_by_their_share_of_what_is_searched(void **state)
+static void images_have_a_scale_of_their_own(void **state)
 {
+    const struct hl_space images = {.id = 9, .image = {.into = 2, .from = 1}};
     struct fixture *f = *state;
 
+    f->shelves[1] = &images;
+    f->aim_leg.n_shelves = 2;
+    assert_int_equal(find_map(f),
+                     HL_OK); /* by that of old items, where none was measured */
+    assert_float_equal(hl_score_shown(&f->maps[1], 0, 1), (21.0 - 8 + 5) / 10, 1e-5);
     for (size_t i = 0; i < HL_N_FIDELITIES; i++)
         f->bridges[0].ways[HL_MODALITY_IMAGE].new_items[i] = (struct hl_scale){41, -28};
-    f->aim_leg.image_share = 0.25F;
-    assert_int_equal(find_map(f), HL_OK);
-    assert_shows(f, 0, (0.75 * 21 + 0.25 * 41 - 0.75 * 8 - 0.25 * 28 + 5) / 10);
-    f->aim_leg.image_share = 0;
     assert_int_equal(find_map(f), HL_OK);
     assert_shows(f, 0, (21.0 - 8 + 5) / 10);
+    assert_float_equal(hl_score_shown(&f->maps[1], 0, 1), (41.0 - 28 + 5) / 10, 1e-5);
 }
 
 static void or_on_the_one_that_is_named(void **state)
@@ -184,7 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_came_through_a_bridge_is_shown_on_the_querys_own_scale),
-        TEST(images_count_by_their_share_of_what_is_searched),
+        TEST(images_have_a_scale_of_their_own),
         TEST(or_on_the_one_that_is_named),
         TEST(a_models_own_scores_stay_as_they_are),
         TEST(an_example_that_is_there_itself_has_the_scores_of_that_space),

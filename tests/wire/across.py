@@ -160,7 +160,7 @@ def without(gallery):
     yield "an explanation says that there was no bridge", (
         explained["points"] == seen[:2] and explained["explain"] == {
             "plan": {"number": 0, "model": "v2", "strategy": None, "legs": [
-                {"space": "v2", "through": [], "fidelity": None, "without": [], "shelves": ["v2"], "scale": None}]},
+                {"space": "v2", "through": [], "fidelity": None, "without": [], "shelves": ["v2"], "scales": [None]}]},
             "hits": [{"leg": 0, "raw": p["score"], "shelf": "v2"} for p in seen[:2]]})
     yield "points by id need no plan", (
         gallery.whole({"limit": 2, "params": {"explain": True}})["explain"] == {"plan": None, "hits": []})
@@ -358,12 +358,13 @@ def told(gallery):
     reply = gallery.whole({"query": x, "using": "v2", "limit": 30, "params": {"explain": True}})
     plan, wanted = reply["explain"]["plan"], near(ids_of("v1", "v2"))
     leg = plan["legs"][0]
-    scale = leg.pop("scale")
+    scales = leg.pop("scales")
     yield "an explanation says which plan it was", (
         plan["number"] > 0 and plan["model"] == "v2" and plan["strategy"] == "backward" and len(plan["legs"]) == 1 and
         leg == {"space": "v1", "through": [{"from": "v2", "to": "v1", "revision": 1}], "fidelity": 1.0, "without": [],
                 "shelves": ["v1", "v2"]} and
-        abs(scale["factor"] - 1.6) < 1e-6 and abs(scale["shift"] + 0.3) < 1e-6)
+        len(scales) == 2 and
+        all(abs(scale["factor"] - 1.6) < 1e-6 and abs(scale["shift"] + 0.3) < 1e-6 for scale in scales))
     yield "and of each point the score it was found with, and whose vector", all(
         hit["leg"] == 0 and abs(hit["raw"] - score) < 2e-5 and hit["shelf"] == ("v1" if "v1" in WHO[i] else "v2")
         for hit, (i, score) in zip(reply["explain"]["hits"], wanted))
@@ -420,7 +421,7 @@ def dual(gallery):
     legs = gallery.whole({"query": see(SEES["v2"], ASKED), "using": "v2", "params": {"explain": True}})["explain"]["plan"]["legs"]
     yield "an explanation shows both", (
         [leg["space"] for leg in legs] == ["v2", "v1"] and [leg["without"] for leg in legs] == [[], ["v2"]] and
-        legs[0]["scale"] is None and abs(legs[1]["scale"]["factor"] - 1.6) < 1e-6)
+        legs[0]["scales"] == [None] and abs(legs[1]["scales"][0]["factor"] - 1.6) < 1e-6)
     rest = [i for i in ids_of("v1", "v2") if i != 3]
     yield "for a point that the model never saw everything is looked for where it was seen", same(
         gallery.query("v2", 3), near(rest, PHOTOGRAPHS[3], of_v1_on_v2))
