@@ -73,8 +73,8 @@ enum hl_code hl_collection_open(struct hl_engine *engine, const char *folder,
         return code;
     }
     hl_collection_account(collection, collection->layout);
+    hl_collection_drop_leftovers(collection); /* nobody tends it yet: the layout stands */
     hl_engine_add(engine, collection);
-    hl_collection_drop_leftovers(collection);
     *ret_collection = collection;
     return HL_OK;
 }
