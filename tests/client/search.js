@@ -118,7 +118,7 @@ export default [
         const params = { across: true, explain: true, fidelity: 'auto', score_scale: 'image', modality: 'image',
             task: 'similar', key: 'someone' };
         const told = await client.query('found', { query, ...image, limit: 2, params });
-        const leg = { space: 'image', through: [], fidelity: null, without: [], shelves: ['image'], scale: null };
+        const leg = { space: 'image', through: [], fidelity: null, without: [], shelves: ['image'], scales: [null] };
 
         assert.deepEqual(ids(told.points), [1, 2]);
         assert.deepEqual(told.explain.plan, { number: 0, model: 'image', strategy: null, legs: [leg] });
