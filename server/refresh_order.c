@@ -3,8 +3,8 @@
 
 #include "compat/cover.h"
 #include "compat/worth.h"
+#include "index/normal.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 /* What an order may cost, whatever the gallery: multiplications of seconds, and points that
@@ -40,19 +40,6 @@ static uint64_t find_row(const struct hl_refreshing *refreshing,
     return row;
 }
 
-/* Of length 1; a vector of zeros stays one. */
-static void normalise(const float *values, size_t dim, float *row)
-{
-    double sum = 0;
-    float factor;
-
-    for (size_t i = 0; i < dim; i++)
-        sum += (double)values[i] * (double)values[i];
-    factor = sum > 0 ? (float)(1 / sqrt(sum)) : 0;
-    for (size_t i = 0; i < dim; i++)
-        row[i] = values[i] * factor;
-}
-
 /* The vectors of points as rows. One that is not in the space after all is left out: `*n`
  * and the picks close up. */
 static enum hl_code read_rows(const struct hl_refreshing *refreshing, struct hl_pick *picks,
@@ -82,7 +69,7 @@ static enum hl_code read_rows(const struct hl_refreshing *refreshing, struct hl_
             code = hl_reader_vector(reader, row, &vector, err);
         if (code != HL_OK || row == 0)
             continue;
-        normalise(vector.values, dim, rows + kept * dim);
+        hl_normalise(vector.values, dim, rows + kept * dim);
         picks[kept++] = picks[i];
     }
     *n = kept;

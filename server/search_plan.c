@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "index/normal.h"
 #include "server/search_part.h"
-
-#include <math.h>
 
 /* From a query and its plan to what is looked for: for each leg its shelves, and the
  * examples as they are in the leg's space. Without a plan there is one leg, the space of
@@ -100,18 +99,6 @@ struct draft {
     struct hl_aim *aim;
 };
 
-/* Into room of the vector's size: of length 1, or zeros. */
-static void normalise(const struct hl_vector *vector, float *out)
-{
-    double sum = 0, factor;
-
-    for (size_t i = 0; i < vector->n; i++)
-        sum += (double)vector->values[i] * (double)vector->values[i];
-    factor = sum > 0 ? 1 / sqrt(sum) : 0;
-    for (size_t i = 0; i < vector->n; i++)
-        out[i] = (float)((double)vector->values[i] * factor);
-}
-
 /* What the caller sent for the model of the leg's space as well. */
 static const struct hl_vector *find_old(const struct hl_query *query,
                                         const struct hl_space *space)
@@ -140,10 +127,10 @@ static enum hl_code map_vector(struct draft *draft, struct hl_aim_leg *leg,
 
     if (!in || !room || !out)
         return hl_arena_fail(search->arena, err, "a query through a bridge");
-    normalise(vector, in);
+    hl_normalise(vector->values, vector->n, in);
     hl_applier_query(applier, leg->fidelity, in, room, out);
     if (old) {
-        normalise(old, room);
+        hl_normalise(old->values, old->n, room);
         hl_applier_lean(out, room, dim, way->old_weight);
     }
     *ret_vector = (struct hl_vector){.values = out, .n = dim};
