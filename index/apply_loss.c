@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/apply_part.h"
 
+#include "proto/model_name.h"
+
 /* Whether queries of other models find a point by its vector in this space, or would by
  * that of the point in another. */
 static bool is_shared(const struct hl_layout *layout, uint32_t space)
@@ -65,7 +67,7 @@ static enum hl_code refuse(const struct hl_layout *layout, const struct hl_id *i
                    "point %s would lose its vector \"%.200s\", by which queries of other "
                    "models find it, and the collection's \"on_vector_loss\" is \"refuse\": "
                    "send that vector along, or change vectors alone",
-                   text, name[0] ? name : "@default");
+                   text, hl_model_shown(name));
 }
 
 /* The rows that are kept stay as they are, so nothing that was made of them is made anew

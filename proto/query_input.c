@@ -3,6 +3,7 @@
 
 #include "proto/list.h"
 #include "proto/members.h"
+#include "proto/model_name.h"
 
 static const struct hl_token an_object = {.kind = HL_TOKEN_OBJECT_BEGIN};
 
@@ -106,12 +107,6 @@ static enum hl_code read_recommend(const struct hl_field *field, struct hl_query
 
 /* ---- vectors of several models ---- */
 
-/* A name, and "@default" for the unnamed one: which is empty, and may be written so too. */
-static struct hl_text model_of(const struct hl_text *name)
-{
-    return hl_text_is(name, "@default") ? (struct hl_text){"", 0} : *name;
-}
-
 static enum hl_code read_vectors(const struct hl_field *field, struct hl_query *query,
                                  struct hl_err *err)
 {
@@ -134,7 +129,7 @@ static enum hl_code read_vectors(const struct hl_field *field, struct hl_query *
         return hl_arena_fail(field->tokens->arena, err, "%zu vectors", sent.n);
     for (size_t i = 0; i < sent.n; i++) {
         named[i] = sent.items[i];
-        named[i].name = model_of(&sent.items[i].name);
+        named[i].name = hl_model_meant_by(&sent.items[i].name);
         for (size_t j = 0; j < i; j++)
             if (hl_text_compare(&named[i].name, &named[j].name) == 0)
                 return hl_field_fail_value(field, &an_object, "one vector of each model",

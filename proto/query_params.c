@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/query_params.h"
 #include "proto/members.h"
+#include "proto/model_name.h"
 
 #include <float.h>
 
@@ -119,8 +120,8 @@ static enum hl_code read_score_scale(const struct hl_field *member,
 {
     enum hl_code code = hl_text_read(member, &params->score_scale, err);
 
-    if (code == HL_OK && hl_text_is(&params->score_scale, "@default"))
-        params->score_scale = (struct hl_text){"", 0};
+    if (code == HL_OK)
+        params->score_scale = hl_model_meant_by(&params->score_scale);
     return code;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/cli_evaluate.h"
 
+#include "proto/model_name.h"
 #include "server/cli_learn.h"
 
 #include <math.h>
@@ -129,8 +130,8 @@ static enum hl_code judge(struct evaluation *e, const struct hl_bridge *bridge,
 
 static void print_heading(const struct evaluation *e, bool is_against)
 {
-    const char *from = *e->from ? e->from : "@default";
-    const char *to = *e->to ? e->to : "@default";
+    const char *from = hl_model_shown(e->from);
+    const char *to = hl_model_shown(e->to);
     const char *const *values = e->words->values;
 
     if (is_against)

@@ -2,6 +2,7 @@
 #include "server/cli_fit.h"
 
 #include "compat/bridge_file.h"
+#include "proto/model_name.h"
 #include "proto/number.h"
 #include "server/cli_learn.h"
 
@@ -315,8 +316,8 @@ static void print_learnt(const struct fit *fit, const struct hl_learnt *learnt)
     const struct hl_fit_story *story = &learnt->story;
     const struct hl_bridge *bridge = learnt->bridge;
 
-    printf("%s > %s: %s\n", *fit->from ? fit->from : "@default",
-           *fit->to ? fit->to : "@default", story->what);
+    printf("%s > %s: %s\n", hl_model_shown(fit->from), hl_model_shown(fit->to),
+           story->what);
     if (*story->cannot_say)
         printf("cannot be said: %s\n", story->cannot_say);
     if (story->n_extended > 0)

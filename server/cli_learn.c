@@ -3,6 +3,7 @@
 
 #include "compat/bridge_file.h"
 #include "proto/file.h"
+#include "proto/model_name.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,7 @@ void hl_cli_model(const char *said, const char *path, char model[HL_CLI_MODEL])
     const char *dot = stem ? strrchr(stem, '.') : NULL;
 
     if (said)
-        snprintf(model, HL_CLI_MODEL, "%s", strcmp(said, "@default") == 0 ? "" : said);
+        snprintf(model, HL_CLI_MODEL, "%s", hl_model_meant(said));
     else
         snprintf(model, HL_CLI_MODEL, "%.*s", dot ? (int)(dot - stem) : HL_CLI_MODEL,
                  stem ? stem : "");

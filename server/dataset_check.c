@@ -2,6 +2,7 @@
 #include "server/datasets_part.h"
 
 #include "proto/alloc.h"
+#include "proto/model_name.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -50,7 +51,7 @@ const struct hl_tensor *hl_dataset_model(const struct hl_dataset *dataset,
                                          const char *model)
 {
     const struct hl_tensor *tensor =
-        hl_tensors_find(dataset->tensors, *model ? model : "@default");
+        hl_tensors_find(dataset->tensors, hl_model_shown(model));
 
     return tensor && is_of_model(tensor) ? tensor : NULL;
 }
@@ -78,7 +79,7 @@ struct hl_rows hl_dataset_rows(const struct hl_dataset_view *view)
 static enum hl_code check_model(const struct hl_tensor *tensor,
                                 const struct hl_layout *layout, struct hl_err *err)
 {
-    const char *name = strcmp(tensor->name, "@default") == 0 ? "" : tensor->name;
+    const char *name = hl_model_meant(tensor->name);
     const struct hl_text text = {name, strlen(name)};
     const struct hl_space *space = hl_layout_find(layout, &text);
 

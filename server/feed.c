@@ -6,6 +6,7 @@
 #include "proto/batch.h"
 #include "proto/encode.h"
 #include "proto/field.h"
+#include "proto/model_name.h"
 #include "proto/npy.h"
 #include "proto/tensors.h"
 #include "server/lines.h"
@@ -100,7 +101,7 @@ static enum hl_code take_tensor(struct hl_feed *feed, const struct hl_tensor *te
                                 struct hl_err *err)
 {
     const uint64_t n_rows = hl_tensor_n_rows(tensor);
-    const char *name = strcmp(tensor->name, "@default") == 0 ? "" : tensor->name;
+    const char *name = hl_model_meant(tensor->name);
 
     if (feed->n_columns > 0 || feed->ids_tensor) {
         if (n_rows != feed->n_rows)

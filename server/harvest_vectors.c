@@ -5,6 +5,7 @@
 #include "proto/encode.h"
 #include "proto/file.h"
 #include "proto/ids.h"
+#include "proto/model_name.h"
 #include "proto/npy.h"
 #include "proto/tensors.h"
 #include "proto/vector.h"
@@ -227,7 +228,7 @@ static enum hl_code write_tensors(const char *lines, const char *path, struct si
 {
     const struct hl_tensor tensors[] = {
         {.name = "ids", .type = HL_DTYPE_I64, .n_dims = 1, .shape = {sink->n}},
-        {.name = *sink->vector ? sink->vector : "@default",
+        {.name = hl_model_shown(sink->vector),
          .type = HL_DTYPE_F32,
          .n_dims = 2,
          .shape = {sink->n, sink->dim}}};

@@ -2,6 +2,7 @@
 #include "server/holdings.h"
 
 #include "proto/alloc.h"
+#include "proto/model_name.h"
 #include "server/server.h"
 #include "server/upload.h"
 
@@ -98,7 +99,7 @@ enum hl_code hl_holdings_describe(const struct hl_holdings *holdings,
                              .dim = space->dim,
                              .distance = space->distance,
                              .name = space->name,
-                             .shown = space->name[0] ? space->name : "@default"};
+                             .shown = hl_model_shown(space->name)};
     struct hl_store_record record;
     char key[HL_HOLDING_KEY];
     enum hl_code code;
@@ -118,8 +119,8 @@ enum hl_code hl_holdings_model(const struct hl_holdings *holdings,
                                const struct hl_span *name, struct hl_model *ret_model,
                                struct hl_err *err)
 {
-    const bool is_unnamed = strcmp(name->data, "@default") == 0;
-    const struct hl_text text = {is_unnamed ? "" : name->data, is_unnamed ? 0 : name->len};
+    const struct hl_text written = {name->data, name->len};
+    const struct hl_text text = hl_model_meant_by(&written);
     const struct hl_space *space = hl_layout_find(holdings->layout, &text);
 
     if (!space)

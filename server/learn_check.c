@@ -2,15 +2,11 @@
 #include "server/learn_part.h"
 
 #include "proto/alloc.h"
+#include "proto/model_name.h"
 
 #include <string.h>
 
 enum { ROWS_LOOKED_AT = 64 };
-
-static const char *shown(const char *model)
-{
-    return *model ? model : "@default";
-}
 
 /* One file given twice would make a bridge that is perfect and of no use. */
 static enum hl_code check_not_same(const struct hl_lesson *data, struct hl_err *err)
@@ -42,7 +38,7 @@ static enum hl_code check_models(const char *from, const char *to, struct hl_err
 {
     if (strcmp(from, to) == 0)
         return hl_fail(err, HL_INVALID, "both models are \"%s\": a bridge joins two models",
-                       shown(from));
+                       hl_model_shown(from));
     return HL_OK;
 }
 
@@ -55,9 +51,9 @@ static enum hl_code check_head(const struct hl_head *head, const char *from, con
     return hl_fail(err, HL_DIMENSION_MISMATCH,
                    "the head is for vectors of %zu dimensions, those of \"%s\", where the "
                    "bridge leads, have %zu%s%s%s",
-                   head->dim, shown(to), data->to.dim,
+                   head->dim, hl_model_shown(to), data->to.dim,
                    head->dim == data->from.dim ? " and those of \"" : "",
-                   head->dim == data->from.dim ? shown(from) : "",
+                   head->dim == data->from.dim ? hl_model_shown(from) : "",
                    head->dim == data->from.dim
                        ? "\" have so many: are the two models swapped? The head wanted is "
                          "that of the model a bridge leads to"
@@ -156,7 +152,7 @@ enum hl_code hl_learn_check(const struct hl_learn *learn, struct hl_err *err)
         return hl_fail(err, HL_INVALID,
                        "there are 0 rows to learn from: photographs are wanted that both "
                        "\"%s\" and \"%s\" have seen, 2000 and more are better",
-                       shown(learn->from), shown(learn->to));
+                       hl_model_shown(learn->from), hl_model_shown(learn->to));
     if (code == HL_OK && data->n_rows > UINT32_MAX)
         return hl_fail(err, HL_INVALID, "there are more than 4294967295 rows: send fewer");
     if (code == HL_OK)
@@ -183,8 +179,8 @@ static enum hl_code check_way(const struct hl_judging *judging, size_t dim_from,
     return hl_fail(err, HL_DIMENSION_MISMATCH,
                    "the bridge leads from %zu dimensions to %zu, the rows of \"%s\" have "
                    "%zu and those of \"%s\" %zu%s",
-                   dim_from, dim_to, shown(judging->from), data->from.dim,
-                   shown(judging->to), data->to.dim,
+                   dim_from, dim_to, hl_model_shown(judging->from), data->from.dim,
+                   hl_model_shown(judging->to), data->to.dim,
                    data->from.dim == dim_to && data->to.dim == dim_from
                        ? ": they are swapped, the rows of the model it comes from go first"
                        : "");
@@ -199,7 +195,7 @@ enum hl_code hl_learn_check_judging(const struct hl_judging *judging, struct hl_
         return hl_fail(err, HL_INVALID,
                        "there are 0 rows to judge on: photographs are wanted that both "
                        "\"%s\" and \"%s\" have seen",
-                       shown(judging->from), shown(judging->to));
+                       hl_model_shown(judging->from), hl_model_shown(judging->to));
     if (code == HL_OK)
         code = check_pairs(&judging->data, &judging->data, "judge on", err);
     if (code == HL_OK && bridge && then &&
@@ -207,8 +203,8 @@ enum hl_code hl_learn_check_judging(const struct hl_judging *judging, struct hl_
         return hl_fail(err, HL_CONFLICT,
                        "one bridge leads to \"%s\" (%zu dimensions), the next comes from "
                        "\"%s\" (%zu): they make no chain",
-                       shown(bridge->to), bridge->dim_to, shown(then->from),
-                       then->dim_from);
+                       hl_model_shown(bridge->to), bridge->dim_to,
+                       hl_model_shown(then->from), then->dim_from);
     if (code == HL_OK && bridge)
         code =
             check_way(judging, bridge->dim_from, then ? then->dim_to : bridge->dim_to, err);

@@ -2,6 +2,7 @@
 #include "server/lesson_files.h"
 
 #include "proto/alloc.h"
+#include "proto/model_name.h"
 #include "proto/npy.h"
 #include "proto/tensors.h"
 
@@ -267,7 +268,7 @@ static enum hl_code find_model(struct hl_lesson_files *files, int which, const c
 
     if (!name)
         return HL_OK;
-    tensor = hl_tensors_find(files->tensors, *name ? name : "@default");
+    tensor = hl_tensors_find(files->tensors, hl_model_shown(name));
     if (!tensor) {
         list_names(files->tensors, names, sizeof names);
         return hl_fail(err, HL_INVALID, "\"%s\" has no tensor \"%s\" but %s", path, name,

@@ -4,38 +4,34 @@
 #include "proto/encode.h"
 #include "server/plan.h"
 #include "server/server.h"
+#include "server/show.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 /* ---- what its queries find ---- */
 
-static void print_name(const struct hl_layout *layout, uint32_t id, struct hl_buf *buf)
-{
-    const struct hl_space *space = hl_layout_space(layout, id);
-
-    hl_encode_string(buf, space && space->name[0] ? space->name : "@default");
-}
-
 static void print_leg(const struct hl_layout *layout, const struct hl_leg *leg,
                       struct hl_buf *buf)
 {
     hl_buf_add_text(buf, "{\"space\":");
-    print_name(layout, leg->space, buf);
+    hl_show_model(buf, hl_layout_space(layout, leg->space));
     hl_buf_add_text(buf, ",\"through\":[");
     for (size_t i = 0; i < leg->n_hops; i++) {
         hl_buf_add_text(buf, i > 0 ? ",{\"from\":" : "{\"from\":");
-        print_name(layout, leg->hops[i].from, buf);
+        hl_show_model(buf, hl_layout_space(layout, leg->hops[i].from));
         hl_buf_add_text(buf, ",\"to\":");
-        print_name(layout, leg->hops[i].to, buf);
+        hl_show_model(buf, hl_layout_space(layout, leg->hops[i].to));
         hl_buf_print(buf, ",\"revision\":%" PRIu64 "}", leg->hops[i].revision);
     }
     hl_buf_add_text(buf, "],\"models\":[");
     if (leg->has_own)
-        print_name(layout, leg->space, buf);
+        hl_show_model(buf, hl_layout_space(layout, leg->space));
     for (size_t i = 0; i < leg->n_images; i++) {
         hl_buf_add_text(buf, leg->has_own || i > 0 ? "," : "");
-        print_name(layout, hl_layout_space(layout, leg->images[i])->image.from, buf);
+        hl_show_model(
+            buf,
+            hl_layout_space(layout, hl_layout_space(layout, leg->images[i])->image.from));
     }
     hl_buf_add_text(buf, "]}");
 }

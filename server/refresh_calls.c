@@ -2,6 +2,7 @@
 #include "server/refresh_calls.h"
 
 #include "proto/encode.h"
+#include "proto/model_name.h"
 #include "server/body.h"
 #include "server/holdings.h"
 #include "server/refresh_choice.h"
@@ -28,7 +29,7 @@ static void print_answer(const struct hl_refresh_answer *answer, struct hl_buf *
 {
     hl_buf_print(buf, "{\"order\":\"%s\",\"by\":", hl_refresh_order_name(answer->order));
     if (answer->by)
-        hl_encode_string(buf, answer->by[0] ? answer->by : "@default");
+        hl_encode_string(buf, hl_model_shown(answer->by));
     else
         hl_encode_null(buf);
     hl_buf_print(buf, ",\"considered\":%" PRIu64 ",\"ids\":[", answer->n_considered);

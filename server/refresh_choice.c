@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/refresh_part.h"
 
+#include "proto/model_name.h"
+
 #include <string.h>
 
 /* Points listed at once. */
@@ -64,7 +66,7 @@ static enum hl_code find_model(struct hl_refreshing *refreshing,
                                const struct hl_layout *layout, struct hl_err *err)
 {
     const struct hl_text *to = &refreshing->task->wanted->to;
-    const struct hl_text name = hl_text_is(to, "@default") ? (struct hl_text){"", 0} : *to;
+    const struct hl_text name = hl_model_meant_by(to);
     const struct hl_space *space = hl_layout_find(layout, &name);
 
     if (!space)
@@ -216,7 +218,7 @@ static enum hl_code check_order(struct hl_refreshing *refreshing, struct hl_err 
     return hl_fail(err, HL_INVALID,
                    "no point without a vector of \"%.200s\" has one of another dense "
                    "model, so its \"order\" can only be \"random\"",
-                   refreshing->to[0] ? refreshing->to : "@default");
+                   hl_model_shown(refreshing->to));
 }
 
 /* The points that no order was found for, by chance. */

@@ -2,7 +2,9 @@
 #include "server/refresh_estimate.h"
 
 #include "proto/encode.h"
+#include "proto/model_name.h"
 #include "server/activations.h"
+#include "server/show.h"
 
 #include <float.h>
 #include <inttypes.h>
@@ -226,13 +228,6 @@ static void print_curve(const struct hl_curve *curve,
     hl_buf_add_char(buf, '}');
 }
 
-static void print_name(const struct hl_layout *layout, uint32_t space, struct hl_buf *buf)
-{
-    const struct hl_space *found = hl_layout_space(layout, space);
-
-    hl_encode_string(buf, found && found->name[0] ? found->name : "@default");
-}
-
 static enum hl_code read_curves(const struct hl_holdings *holdings,
                                 const struct hl_active *active, struct hl_arena *arena,
                                 bool *ret_has, struct hl_curve curves[2],
@@ -266,8 +261,7 @@ enum hl_code hl_refresh_estimate_print(const struct hl_holdings *holdings,
                                        struct hl_arena *arena, struct hl_buf *buf,
                                        struct hl_err *err)
 {
-    const struct hl_text name =
-        hl_text_is(estimate->to, "@default") ? (struct hl_text){"", 0} : *estimate->to;
+    const struct hl_text name = hl_model_meant_by(estimate->to);
     const struct hl_space *from = hl_layout_find(holdings->layout, &name);
     struct hl_activations *activations = hl_arena_alloc(arena, sizeof *activations);
     const struct hl_active *active = NULL;
@@ -289,9 +283,9 @@ enum hl_code hl_refresh_estimate_print(const struct hl_holdings *holdings,
         return HL_OK;
     }
     hl_buf_add_text(buf, "{\"bridge\":{\"from\":");
-    print_name(holdings->layout, active->from, buf);
+    hl_show_model(buf, hl_layout_space(holdings->layout, active->from));
     hl_buf_add_text(buf, ",\"to\":");
-    print_name(holdings->layout, active->to, buf);
+    hl_show_model(buf, hl_layout_space(holdings->layout, active->to));
     hl_buf_print(buf,
                  ",\"revision\":%" PRIu64 "},\"strategy\":\"%s\",\"points\":%" PRIu64
                  ",\"top1\":",

@@ -2,6 +2,7 @@
 #include "server/collection_calls.h"
 
 #include "proto/encode.h"
+#include "proto/model_name.h"
 #include "server/body.h"
 #include "server/change.h"
 #include "server/holdings.h"
@@ -246,8 +247,9 @@ static enum hl_code drop_vector(struct hl_pending *pending, struct hl_writing *w
 /* In paths the unnamed vector is written @default. */
 static struct hl_text vector_name(const struct hl_span *param)
 {
-    return strcmp(param->data, "@default") == 0 ? (struct hl_text){"", 0}
-                                                : (struct hl_text){param->data, param->len};
+    const struct hl_text written = {param->data, param->len};
+
+    return hl_model_meant_by(&written);
 }
 
 static enum hl_code park_vector(struct hl_server *server, struct hl_request *request,

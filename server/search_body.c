@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/search_part.h"
 
+#include "proto/model_name.h"
 #include "proto/number.h"
 #include "server/body.h"
 
@@ -144,8 +145,8 @@ static enum hl_code take_params(const struct hl_request *request,
         params->task = task == 0 ? HL_QUERY_TASK_SIMILAR : HL_QUERY_TASK_SAME;
     params->key = take_text(request, "key");
     params->score_scale = take_text(request, "score_scale");
-    if (params->score_scale.text && hl_text_is(&params->score_scale, "@default"))
-        params->score_scale.len = 0;
+    if (params->score_scale.text)
+        params->score_scale = hl_model_meant_by(&params->score_scale);
     return HL_OK;
 }
 

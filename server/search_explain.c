@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/encode.h"
 #include "server/search_part.h"
+#include "server/show.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -15,19 +16,11 @@ static const struct hl_space *find_space(const struct hl_search *search, uint32_
     return hl_layout_space(hl_look_layout(search->look), id);
 }
 
-/* As in paths: the unnamed one has a word too. */
-static void show_model(struct hl_buf *out, const struct hl_space *space)
-{
-    const char *name = space && space->name[0] ? space->name : "@default";
-
-    hl_encode_text(out, name, strlen(name));
-}
-
 /* Whose vectors are on a shelf. */
 static void show_shelf(const struct hl_search *search, const struct hl_space *shelf,
                        struct hl_buf *out)
 {
-    show_model(out, shelf->image.into ? find_space(search, shelf->image.from) : shelf);
+    hl_show_model(out, shelf->image.into ? find_space(search, shelf->image.from) : shelf);
 }
 
 static void show_hops(const struct hl_search *search, const struct hl_aim_leg *leg,
@@ -38,9 +31,9 @@ static void show_hops(const struct hl_search *search, const struct hl_aim_leg *l
     hl_buf_add_text(out, ",\"through\":[");
     for (size_t i = 0; leg->is_mapped && i < plan->n_hops; i++) {
         hl_buf_add_text(out, i > 0 ? ",{\"from\":" : "{\"from\":");
-        show_model(out, find_space(search, plan->hops[i].from));
+        hl_show_model(out, find_space(search, plan->hops[i].from));
         hl_buf_add_text(out, ",\"to\":");
-        show_model(out, find_space(search, plan->hops[i].to));
+        hl_show_model(out, find_space(search, plan->hops[i].to));
         hl_buf_print(out, ",\"revision\":%" PRIu64 "}", plan->hops[i].revision);
     }
     hl_buf_add_char(out, ']');
@@ -73,13 +66,13 @@ static void show_leg(const struct hl_search *search, const struct hl_aim_leg *le
     const struct hl_leg *plan = leg->plan;
 
     hl_buf_add_text(out, "{\"space\":");
-    show_model(out, leg->space);
+    hl_show_model(out, leg->space);
     show_hops(search, leg, out);
     show_float(out, "fidelity", leg->is_mapped, leg->fidelity);
     hl_buf_add_text(out, ",\"without\":[");
     for (size_t i = 0; plan && i < plan->n_without; i++) {
         hl_buf_add_text(out, i > 0 ? "," : "");
-        show_model(out, find_space(search, plan->without[i]));
+        hl_show_model(out, find_space(search, plan->without[i]));
     }
     hl_buf_add_text(out, "],\"shelves\":[");
     for (size_t i = 0; i < leg->n_shelves; i++) {
@@ -100,7 +93,7 @@ static void show_plan(const struct hl_search *search, const struct hl_aim *aim,
     const struct hl_plans *plans = hl_plans_of(hl_look_layout(search->look));
 
     hl_buf_print(out, "{\"number\":%" PRIu64 ",\"model\":", plans ? plans->number : 0);
-    show_model(out, aim->space);
+    hl_show_model(out, aim->space);
     hl_buf_add_text(out, ",\"strategy\":");
     if (aim->plan && aim->plan->strategy != HL_SERVING_AUTO)
         hl_buf_print(out, "\"%s\"", hl_serving_name(aim->plan->strategy));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/search_part.h"
 
+#include "proto/model_name.h"
+
 #include <math.h>
 
 /* What one space measures is not what another one does: a cosine of .6 may be the same
@@ -100,11 +102,6 @@ static const struct hl_space *find_shown(const struct hl_layout *layout,
     return space;
 }
 
-static const char *name_of(const struct hl_space *space)
-{
-    return space->name[0] ? space->name : "@default";
-}
-
 /* Who says that scores must be comparable has to hear when they are not. */
 static enum hl_code check_need(const struct hl_aim *aim, const struct hl_aim_leg *leg,
                                const struct hl_space *shown, struct hl_err *err)
@@ -117,8 +114,9 @@ static enum hl_code check_need(const struct hl_aim *aim, const struct hl_aim_leg
     return hl_fail(err, HL_WRONG_INPUT,
                    "Wrong input: \"%s\" needs scores of \"%s\" in \"%s\" on the scale of "
                    "\"%s\", and that was not measured",
-                   has_scale ? "score_scale" : "score_threshold", name_of(aim->space),
-                   name_of(leg->space), name_of(shown));
+                   has_scale ? "score_scale" : "score_threshold",
+                   hl_model_shown(aim->space->name), hl_model_shown(leg->space->name),
+                   hl_model_shown(shown->name));
 }
 
 /* False: of one of them nothing was measured, and shelves of one leg are shown alike. */

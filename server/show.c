@@ -3,6 +3,7 @@
 
 #include "index/payload_edit.h"
 #include "proto/encode.h"
+#include "proto/model_name.h"
 
 #include <string.h>
 
@@ -15,6 +16,11 @@ void hl_show_id(struct hl_buf *buf, const struct hl_id *id)
         hl_encode_text(buf, text, len);
     else
         hl_buf_add(buf, text, len);
+}
+
+void hl_show_model(struct hl_buf *buf, const struct hl_space *space)
+{
+    hl_encode_string(buf, hl_model_shown(space ? space->name : ""));
 }
 
 bool hl_show_reads(const struct hl_payload_select *with_payload,

@@ -14,6 +14,10 @@
 /* A number, or a UUID between quotes. */
 void hl_show_id(struct hl_buf *buf, const struct hl_id *id);
 
+/* The name of a space, between quotes, as paths write it; of none that of the unnamed one.
+ */
+void hl_show_model(struct hl_buf *buf, const struct hl_space *space);
+
 /* What of a point is wanted, and whose names its vectors have. */
 struct hl_show {
     const struct hl_layout *layout;
