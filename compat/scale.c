@@ -11,6 +11,15 @@ bool hl_scale_is_measured(struct hl_scale scale)
     return scale.slope > 0;
 }
 
+bool hl_scales_are_measured(const struct hl_scale steps[HL_N_FIDELITIES])
+{
+    bool is_measured = true;
+
+    for (size_t i = 0; i < HL_N_FIDELITIES; i++)
+        is_measured = is_measured && hl_scale_is_measured(steps[i]);
+    return is_measured;
+}
+
 static struct hl_scale between(struct hl_scale first, struct hl_scale second, float part)
 {
     return (struct hl_scale){(1 - part) * first.slope + part * second.slope,

@@ -12,6 +12,7 @@
 
 /* Whether it was measured at all; of one that was not, nothing can be said. */
 bool hl_scale_is_measured(struct hl_scale scale);
+bool hl_scales_are_measured(const struct hl_scale steps[HL_N_FIDELITIES]);
 
 /* Between two of the steps of the dial, in proportion to both. Not measured where one of
  * the steps needed was not. A fidelity outside 0 … 1 is the nearer end. */

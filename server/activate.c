@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "compat/scale.h"
 #include "proto/alloc.h"
 #include "proto/encode.h"
 #include "proto/members.h"
@@ -33,15 +34,6 @@ struct activating {
 enum { LARGEST_SHOWN = 1 << 16 };
 
 /* ---- what is wanted ---- */
-
-static bool is_measured(const struct hl_scale scales[HL_N_FIDELITIES])
-{
-    bool is_measured = true;
-
-    for (size_t i = 0; i < HL_N_FIDELITIES; i++)
-        is_measured = is_measured && hl_scale_is_measured(scales[i]);
-    return is_measured;
-}
 
 static enum hl_code choose_strategy(struct activating *job, const struct hl_bridge *bridge,
                                     struct hl_err *err)
@@ -92,9 +84,9 @@ static enum hl_code resolve(struct activating *job, const struct hl_holdings *ho
     if (code == HL_OK)
         code = hl_activations_set(&job->next, from, to, wanted, err);
     if (code == HL_OK && wanted) {
-        job->has_scales = is_measured(bridge->ways[HL_MODALITY_IMAGE].old_items) &&
+        job->has_scales = hl_scales_are_measured(bridge->ways[HL_MODALITY_IMAGE].old_items) &&
                           hl_scale_is_measured(bridge->from_own);
-        job->has_text = is_measured(bridge->ways[HL_MODALITY_TEXT].old_items);
+        job->has_text = hl_scales_are_measured(bridge->ways[HL_MODALITY_TEXT].old_items);
         code = choose_strategy(job, bridge, err);
     }
     if (code == HL_OK && wanted) /* with what it serves now */

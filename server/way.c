@@ -195,19 +195,8 @@ const struct hl_bridge_way *hl_way_scales(const struct hl_way *way,
                                           enum hl_modality modality)
 {
     const struct hl_bridge_way *scales = &way->bridges[0]->ways[modality];
-    bool is_measured = way->n_hops == 1;
 
-    for (size_t i = 0; i < HL_N_FIDELITIES; i++)
-        is_measured = is_measured && hl_scale_is_measured(scales->old_items[i]);
-    return is_measured ? scales : NULL;
-}
-
-bool hl_way_is_calibrated(const struct hl_way *way)
-{
-    const struct hl_bridge *bridge = way->bridges[0];
-
-    return hl_way_scales(way, HL_MODALITY_IMAGE) &&
-           hl_scale_is_measured(bridge->from_own) && hl_scale_is_measured(bridge->to_own);
+    return way->n_hops == 1 && hl_scales_are_measured(scales->old_items) ? scales : NULL;
 }
 
 /* ---- as a text ---- */

@@ -51,7 +51,6 @@ float hl_way_fidelity(const struct hl_way *way, float fidelity);
  * fidelity. NULL: nothing, as of every chain. bridges[0] has from_own and to_own. */
 const struct hl_bridge_way *hl_way_scales(const struct hl_way *way,
                                           enum hl_modality modality);
-bool hl_way_is_calibrated(const struct hl_way *way); /* of images, from_own, to_own too */
 
 /* The text that the images by this way are stored with, and the way of such a text: the
  * engine's find_mapper (index/engine.h). */

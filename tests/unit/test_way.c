@@ -129,7 +129,6 @@ static void a_chain_goes_over_both_bridges_and_was_never_measured(void **state)
     assert_int_equal(load(*state, hops, 2, &way), HL_OK);
     assert_int_equal(turn_item(&way->mapper), 130);
     assert_null(hl_way_scales(way, HL_MODALITY_IMAGE));
-    assert_false(hl_way_is_calibrated(way));
     assert_true(hl_way_is(way, hops, 2));
     assert_false(hl_way_is(way, hops, 1));
     hl_way_unref(way);
@@ -141,10 +140,11 @@ static void a_bridge_says_what_was_measured_of_it(void **state)
 
     assert_int_equal(load(*state, &bridges[0].hop, 1, &way), HL_OK);
     assert_int_equal(load(*state, &bridges[1].hop, 1, &bare), HL_OK);
-    assert_true(hl_way_is_calibrated(way));
+    assert_true(hl_scale_is_measured(way->bridges[0]->from_own));
+    assert_true(hl_scale_is_measured(way->bridges[0]->to_own));
     assert_non_null(hl_way_scales(way, HL_MODALITY_IMAGE));
     assert_null(hl_way_scales(way, HL_MODALITY_TEXT));
-    assert_false(hl_way_is_calibrated(bare));
+    assert_null(hl_way_scales(bare, HL_MODALITY_IMAGE));
     assert_true(hl_way_fidelity(way, -1) < 0.26f && hl_way_fidelity(way, -1) > 0.24f);
     assert_true(hl_way_fidelity(way, 0.75f) > 0.74f);
     assert_false(hl_way_is(way, &bridges[1].hop, 1));
