@@ -29,23 +29,30 @@ static enum hl_code find_all(struct hl_search *search, const struct hl_aim *aim,
 
 /* ---- one leg ---- */
 
+struct hl_find hl_leg_find(const struct hl_leg_search *work, size_t shelf,
+                           const struct hl_vector *vector)
+{
+    const struct hl_leg *plan = work->leg->plan;
+
+    return (struct hl_find){.space = work->leg->shelves[shelf],
+                            .values = vector->values,
+                            .indices = vector->indices,
+                            .n = vector->n,
+                            .k = work->k,
+                            .beam = work->aim->query->params.hnsw_ef,
+                            .is_exact = work->aim->query->params.exact,
+                            .is_indexed_only = work->aim->query->params.indexed_only,
+                            .which = work->aim->which,
+                            .without = plan ? plan->without : NULL,
+                            .n_without = plan ? plan->n_without : 0,
+                            .deadline = work->search->deadline};
+}
+
 static enum hl_code find_on(const struct hl_leg_search *work, size_t shelf,
                             struct hl_hits *ret_hits, struct hl_err *err)
 {
-    const struct hl_query *query = work->aim->query;
     const struct hl_aim_leg *leg = work->leg;
-    const struct hl_find find = {.space = leg->shelves[shelf],
-                                 .values = leg->vector.values,
-                                 .indices = leg->vector.indices,
-                                 .n = leg->vector.n,
-                                 .k = work->k,
-                                 .beam = query->params.hnsw_ef,
-                                 .is_exact = query->params.exact,
-                                 .is_indexed_only = query->params.indexed_only,
-                                 .which = work->aim->which,
-                                 .without = leg->plan ? leg->plan->without : NULL,
-                                 .n_without = leg->plan ? leg->plan->n_without : 0,
-                                 .deadline = work->search->deadline};
+    const struct hl_find find = hl_leg_find(work, shelf, &leg->vector);
     const struct hl_hit *hits = NULL;
     struct hl_pick *picks;
     size_t n = 0;

@@ -220,6 +220,10 @@ enum hl_code hl_rank_find(const struct hl_leg_search *work, struct hl_hits *ret_
 
 /* ---- search_find.c ---- */
 
+/* What is near a vector of the leg on one of its shelves, as the query wants it. */
+struct hl_find hl_leg_find(const struct hl_leg_search *work, size_t shelf,
+                           const struct hl_vector *vector);
+
 /* The k best, best first, without the examples, in `arena`. Fewer: there are no more. */
 enum hl_code hl_aim_find(struct hl_search *search, const struct hl_aim *aim, size_t k,
                          struct hl_arena *arena, struct hl_hits *ret_hits,

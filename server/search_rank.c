@@ -88,25 +88,15 @@ struct found { /* on one shelf */
 };
 
 static enum hl_code find_on(const struct hl_leg_search *work,
-                            const struct hl_vector *example, const struct hl_space *shelf,
+                            const struct hl_vector *example, size_t shelf,
                             struct hl_arena *scratch, struct found *ret_found,
                             struct hl_err *err)
 {
-    const struct hl_aim *aim = work->aim;
-    const struct hl_leg *plan = work->leg->plan;
     struct hl_look *look = work->search->look;
-    const struct hl_find find = {.space = shelf,
-                                 .values = example->values,
-                                 .indices = example->indices,
-                                 .n = example->n,
-                                 .k = (size_t)hl_look_count(look, aim->which),
-                                 .is_exact = true,
-                                 .is_indexed_only = aim->query->params.indexed_only,
-                                 .which = aim->which,
-                                 .without = plan ? plan->without : NULL,
-                                 .n_without = plan ? plan->n_without : 0,
-                                 .deadline = work->search->deadline};
+    struct hl_find find = hl_leg_find(work, shelf, example);
 
+    find.k = (size_t)hl_look_count(look, work->aim->which);
+    find.is_exact = true;
     *ret_found = (struct found){0};
     return find.k > 0 && find.n > 0
                ? hl_look_find(look, &find, scratch, &ret_found->hits, &ret_found->n, err)
@@ -152,7 +142,7 @@ static enum hl_code score_all(const struct hl_leg_search *work,
     if (!found)
         return hl_arena_fail(scratch, err, "%zu shelves", leg->n_shelves);
     for (size_t i = 0; i < leg->n_shelves && code == HL_OK; i++)
-        code = find_on(work, example, leg->shelves[i], scratch, &found[i], err);
+        code = find_on(work, example, i, scratch, &found[i], err);
     return code == HL_OK ? take_scores(leg, found, scratch, ret_scores, err) : code;
 }
 
