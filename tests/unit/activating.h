@@ -2,86 +2,18 @@
 #ifndef HL_TESTS_UNIT_ACTIVATING_H
 #define HL_TESTS_UNIT_ACTIVATING_H
 
-/* A server without a network, of one collection with three models, four points and four
+/* A server (tests/unit/housing.h) of one collection with three models, four points and four
  * bridges, and what is asked of it. Include it behind cmocka.h.
  *
  * Models "v1", "v2" and "v3" of two numbers are spaces 1, 2 and 3; the bridges between them
  * turn. Images are shown as `POINT:INTO<FROM@DEGREES`. */
-#include "proto/dir.h"
 #include "proto/fail.h"
 #include "server/bridge_calls.h"
 #include "server/change.h"
-#include "server/plan.h"
-#include "server/server.h"
-#include "tests/support/still.h"
 #include "tests/unit/bridging.h"
-
-#include <semaphore.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/unit/housing.h"
 
 static const struct hl_span name = {"c", 1};
-
-struct rig {
-    char folder[48];
-    struct hl_config config;
-    struct hl_server server;
-    struct hl_request request;
-    struct hl_reply reply;
-    struct hl_err err;
-    char images[400];
-    /* One job that holds the runner up, so that others wait. */
-    struct hl_work gate;
-    sem_t begun, may_end;
-    bool is_shut;
-};
-
-/* ---- the gate ---- */
-
-static inline struct rig *rig_of(struct hl_work *work)
-{
-    return (struct rig *)(void *)((char *)work - offsetof(struct rig, gate));
-}
-
-static inline enum hl_code wait_at_gate(struct hl_work *work,
-                                        const struct hl_errand *errand,
-                                        struct hl_buf *result, struct hl_err *err)
-{
-    struct rig *rig = rig_of(work);
-
-    (void)errand, (void)err;
-    sem_post(&rig->begun);
-    while (sem_wait(&rig->may_end) != 0)
-        continue;
-    hl_buf_add_text(result, "{}");
-    return HL_OK;
-}
-
-static inline void leave_gate(struct hl_work *work)
-{
-    (void)work;
-}
-
-static inline void shut_gate(struct rig *rig)
-{
-    const struct hl_job_order order = {"gate", "c", "", false};
-    uint64_t id;
-
-    rig->gate = (struct hl_work){wait_at_gate, leave_gate, true};
-    assert_int_equal(hl_jobs_add(rig->server.jobs, &order, &rig->gate, &id, &rig->err),
-                     HL_OK);
-    while (sem_wait(&rig->begun) != 0)
-        continue;
-    rig->is_shut = true;
-}
-
-static inline void open_gate(struct rig *rig)
-{
-    if (rig->is_shut)
-        sem_post(&rig->may_end);
-    rig->is_shut = false;
-}
 
 /* ---- the rig ---- */
 
@@ -188,46 +120,6 @@ static inline enum hl_code add_bridge(void *self, struct hl_writing *writing,
     return code;
 }
 
-static inline void open_server(struct rig *rig)
-{
-    static const struct hl_metrics_build build = {"0", "0", "0", "portable"};
-    const struct hl_engine_options engine = {.clock = &hl_still,
-                                             .n_writers = 1,
-                                             .seal_rows = 64,
-                                             .max_unindexed_bytes = 64 << 20,
-                                             .n_links = 8,
-                                             .ef_construction = 40,
-                                             .beam = 64,
-                                             .find_mapper = hl_way_find_mapper,
-                                             .compile = hl_plans_open};
-    struct hl_collections_options collections = {.folder = rig->folder, .clock = &hl_still};
-    struct hl_jobs_options jobs = {.clock = &hl_still};
-    struct hl_server *server = &rig->server;
-
-    server->config = &rig->config;
-    server->clock = hl_still;
-    assert_int_equal(hl_metrics_new(NULL, 0, &build, &server->metrics, &rig->err), HL_OK);
-    assert_int_equal(hl_engine_new(&engine, &server->engine, &rig->err), HL_OK);
-    collections.engine = server->engine;
-    assert_int_equal(hl_collections_open(&collections, &server->collections, &rig->err),
-                     HL_OK);
-    jobs.collections = server->collections;
-    jobs.metrics = server->metrics;
-    assert_int_equal(hl_jobs_open(&jobs, &server->jobs, &rig->err), HL_OK);
-}
-
-static inline void close_server(struct rig *rig)
-{
-    struct hl_server *server = &rig->server;
-
-    open_gate(rig);
-    hl_jobs_close(server->jobs);
-    hl_engine_stop(server->engine);
-    hl_collections_close(server->collections);
-    hl_engine_free(server->engine);
-    hl_metrics_free(server->metrics);
-}
-
 static inline int set_up(void **state)
 {
     static struct turning turnings[] = {
@@ -237,18 +129,9 @@ static inline int set_up(void **state)
         {"v3", "v1", 10, 0, 0, true, HL_BRIDGE_BACKWARD},
     };
     const struct hl_collections_filler filler = {fill, NULL};
-    struct rig *rig = calloc(1, sizeof *rig);
+    struct rig *rig = new_rig();
 
     *state = rig;
-    snprintf(rig->folder, sizeof rig->folder, "/tmp/heirloom-activate-XXXXXX");
-    assert_non_null(mkdtemp(rig->folder));
-    snprintf(rig->config.storage.path, sizeof rig->config.storage.path, "%s", rig->folder);
-    sem_init(&rig->begun, 0, 0);
-    sem_init(&rig->may_end, 0, 0);
-    rig->request.arena = hl_arena_new(16 << 20);
-    rig->request.deadline = never;
-    hl_buf_init(&rig->reply.body, 1 << 20);
-    open_server(rig);
     assert_int_equal(
         hl_collections_create(rig->server.collections, &name, &filler, &rig->err), HL_OK);
     write_ops(rig, "{\"upsert\":{\"points\":[{\"id\":1,\"vector\":{\"v1\":[1,0]}},"
@@ -257,18 +140,6 @@ static inline int set_up(void **state)
                    "{\"id\":4,\"vector\":{\"v1\":[0,1],\"v2\":[1,0]}}]}}");
     for (size_t i = 0; i < sizeof turnings / sizeof *turnings; i++)
         assert_int_equal(change(rig, add_bridge, &turnings[i]), HL_OK);
-    return 0;
-}
-
-static inline int tear_down(void **state)
-{
-    struct rig *rig = *state;
-
-    close_server(rig);
-    hl_buf_done(&rig->reply.body);
-    hl_arena_free(rig->request.arena);
-    assert_int_equal(hl_dir_remove(rig->folder, &rig->err), HL_OK);
-    free(rig);
     return 0;
 }
 
@@ -362,13 +233,14 @@ static inline void assert_says(const struct seen *seen, const char *words)
 struct looking {
     struct rig *rig;
     struct hl_holdings *holdings;
+    char text[400];
 };
 
 static inline bool show_point(void *self, const struct hl_store_point *point)
 {
     struct looking *looking = self;
     struct hl_holdings *holdings = looking->holdings;
-    char *text = looking->rig->images;
+    char *text = looking->text;
 
     for (size_t i = 0; i < point->n_places; i++) {
         const struct hl_space *space =
@@ -381,7 +253,7 @@ static inline bool show_point(void *self, const struct hl_store_point *point)
         assert_int_equal(hl_reader_vector(holdings->reader, point->places[i].row, &vector,
                                           &looking->rig->err),
                          HL_OK);
-        (void)snprintf(text + len, sizeof looking->rig->images - len, "%s%d:%u<%u@%d%s",
+        (void)snprintf(text + len, sizeof looking->text - len, "%s%d:%u<%u@%d%s",
                        len ? " " : "", (int)hl_id_value(&point->id), space->image.into,
                        space->image.from, degrees_of(vector.values),
                        space->image.is_served ? "" : "(unserved)");
@@ -395,15 +267,15 @@ static const char *images(struct rig *rig)
     const struct hl_reader_scan scan = {.order = HL_READ_BY_NUMBER, .deadline = &never};
     struct hl_collection *collection = collection_of(rig);
     struct hl_holdings holdings;
-    struct looking looking = {rig, &holdings};
+    static struct looking looking;
 
-    rig->images[0] = '\0';
+    looking = (struct looking){rig, &holdings, ""};
     assert_int_equal(hl_holdings_look(collection, &holdings, &rig->err), HL_OK);
     assert_int_equal(
         hl_reader_scan(holdings.reader, &scan, show_point, &looking, &rig->err), HL_OK);
     hl_holdings_close(&holdings);
     hl_collection_unref(collection);
-    return rig->images;
+    return looking.text;
 }
 
 /* How many spaces of images there are, and what is served: the number of the plans, 0 when

@@ -149,13 +149,13 @@ static void what_goes_while_the_job_waits_fails_it_and_leaves_nothing(void **sta
     struct rig *rig = *state;
     struct seen seen;
 
-    shut_gate(rig);
+    shut_gate(rig, true);
     assert_int_equal(ask(rig, true, "v2>v1", "{\"revision\":1}"), HL_OK);
     assert_int_equal(change(rig, drop_revision, NULL), HL_OK);
     open_gate(rig);
     seen = await_newest(rig);
     assert_says(&seen, "there is no revision 1 of the bridge");
-    shut_gate(rig);
+    shut_gate(rig, true);
     assert_int_equal(ask(rig, true, "v2>v1", ""), HL_OK);
     write_ops(rig, "{\"delete\":{\"points\":[2]}}");
     assert_int_equal(change(rig, drop_v2, NULL), HL_OK);
@@ -170,7 +170,7 @@ static void a_collection_that_goes_while_the_job_waits_fails_it(void **state)
     struct rig *rig = *state;
     bool existed = false;
 
-    shut_gate(rig);
+    shut_gate(rig, true);
     assert_int_equal(ask(rig, true, "v2>v1", ""), HL_OK);
     assert_int_equal(
         hl_collections_delete(rig->server.collections, &name, &existed, &rig->err), HL_OK);
@@ -282,7 +282,7 @@ static void wherever_memory_runs_out_no_job_is_begun_by_halves(void **state)
 {
     struct rig *rig = *state;
 
-    shut_gate(rig);
+    shut_gate(rig, true);
     for (size_t i = 0; i < 2; i++) {
         enum hl_code code = HL_NO_MEMORY;
 

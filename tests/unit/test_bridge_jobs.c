@@ -9,73 +9,15 @@
 
 #include <cmocka.h>
 
-#include "proto/alloc.h"
-#include "proto/dir.h"
 #include "proto/fail.h"
 #include "server/bridge_calls.h"
 #include "server/bridges.h"
 #include "server/change.h"
-#include "server/server.h"
-#include "tests/support/still.h"
+#include "tests/unit/housing.h"
 
 #include <math.h>
-#include <semaphore.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { ROWS = 300 };
-
-struct rig {
-    char folder[48], offer[80];
-    struct hl_config config;
-    struct hl_server server;
-    struct hl_request request;
-    struct hl_reply reply;
-    struct hl_err err;
-    /* One job that holds the runner up, so that others wait. */
-    struct hl_work gate;
-    sem_t begun, may_end;
-    bool is_shut;
-};
-
-/* ---- the gate ---- */
-
-static struct rig *rig_of(struct hl_work *work)
-{
-    return (struct rig *)((char *)work - offsetof(struct rig, gate));
-}
-
-static enum hl_code wait_at_gate(struct hl_work *work, const struct hl_errand *errand,
-                                 struct hl_buf *result, struct hl_err *err)
-{
-    struct rig *rig = rig_of(work);
-
-    (void)errand, (void)err;
-    sem_post(&rig->begun);
-    while (sem_wait(&rig->may_end) != 0)
-        continue;
-    hl_buf_add_text(result, "{}");
-    return HL_OK;
-}
-
-static void leave_gate(struct hl_work *work)
-{
-    (void)work;
-}
-
-static void shut_gate(struct rig *rig)
-{
-    const struct hl_job_order order = {"gate", "c", "", false};
-    uint64_t id;
-
-    rig->gate = (struct hl_work){wait_at_gate, leave_gate, false};
-    assert_int_equal(hl_jobs_add(rig->server.jobs, &order, &rig->gate, &id, &rig->err),
-                     HL_OK);
-    while (sem_wait(&rig->begun) != 0)
-        continue;
-    rig->is_shut = true;
-}
 
 /* ---- the rig ---- */
 
@@ -101,7 +43,7 @@ static enum hl_code fill(void *self, struct hl_collection *collection, struct hl
     return hl_pending_run_now(collection, make_spaces, self, err);
 }
 
-static void write_rows(struct rig *rig)
+static void write_rows(struct rig *rig, const char *offer)
 {
     const struct hl_tensor tensors[] = {
         {.name = "@default", .type = HL_DTYPE_F32, .n_dims = 2, .shape = {ROWS, 3}},
@@ -111,7 +53,7 @@ static void write_rows(struct rig *rig)
     struct hl_tensors_writer *writer;
     float row[4];
 
-    assert_int_equal(hl_tensors_writer_open(rig->offer, &plan, &writer, &rig->err), HL_OK);
+    assert_int_equal(hl_tensors_writer_open(offer, &plan, &writer, &rig->err), HL_OK);
     for (int side = 3; side <= 4; side++)
         for (int i = 0; i < ROWS; i++) {
             row[0] = cosf((float)(i % 3) * 2 + (float)(i % 7) / 20);
@@ -134,9 +76,11 @@ static void put_dataset(struct rig *rig)
     static const struct hl_span cats = {"c", 1}, name = {"d", 1};
     struct hl_collection *collection = NULL;
     struct hl_collection_info info;
-    struct hl_dataset_offer offer = {.path = rig->offer, .name = &name, .deadline = &never};
+    char path[80];
+    struct hl_dataset_offer offer = {.path = path, .name = &name, .deadline = &never};
 
-    write_rows(rig);
+    snprintf(path, sizeof path, "%s/offer", rig->folder);
+    write_rows(rig, path);
     assert_int_equal(
         hl_collections_acquire(rig->server.collections, &cats, &collection, &rig->err),
         HL_OK);
@@ -149,72 +93,16 @@ static void put_dataset(struct rig *rig)
     hl_collection_unref(collection);
 }
 
-static void open_server(struct rig *rig)
-{
-    static const struct hl_metrics_build build = {"0", "0", "0", "portable"};
-    const struct hl_engine_options engine = {.clock = &hl_still,
-                                             .n_writers = 1,
-                                             .seal_rows = 64,
-                                             .max_unindexed_bytes = 64 << 20,
-                                             .n_links = 8,
-                                             .ef_construction = 40,
-                                             .beam = 64};
-    struct hl_collections_options collections = {.folder = rig->folder, .clock = &hl_still};
-    struct hl_jobs_options jobs = {.clock = &hl_still};
-    struct hl_server *server = &rig->server;
-
-    server->config = &rig->config;
-    server->clock = hl_still;
-    assert_int_equal(hl_metrics_new(NULL, 0, &build, &server->metrics, &rig->err), HL_OK);
-    assert_int_equal(hl_engine_new(&engine, &server->engine, &rig->err), HL_OK);
-    collections.engine = server->engine;
-    assert_int_equal(hl_collections_open(&collections, &server->collections, &rig->err),
-                     HL_OK);
-    jobs.collections = server->collections;
-    jobs.metrics = server->metrics;
-    assert_int_equal(hl_jobs_open(&jobs, &server->jobs, &rig->err), HL_OK);
-    hl_datasets_init(&server->datasets);
-}
-
 static int set_up(void **state)
 {
     static const struct hl_span cats = {"c", 1};
     const struct hl_collections_filler filler = {fill, NULL};
-    struct rig *rig = calloc(1, sizeof *rig);
+    struct rig *rig = new_rig();
 
     *state = rig;
-    snprintf(rig->folder, sizeof rig->folder, "/tmp/heirloom-bridge-jobs-XXXXXX");
-    assert_non_null(mkdtemp(rig->folder));
-    snprintf(rig->offer, sizeof rig->offer, "%s/offer", rig->folder);
-    snprintf(rig->config.storage.path, sizeof rig->config.storage.path, "%s", rig->folder);
-    sem_init(&rig->begun, 0, 0);
-    sem_init(&rig->may_end, 0, 0);
-    rig->request.arena = hl_arena_new(16 << 20);
-    rig->request.deadline = never;
-    hl_buf_init(&rig->reply.body, 1 << 20);
-    open_server(rig);
     assert_int_equal(
         hl_collections_create(rig->server.collections, &cats, &filler, &rig->err), HL_OK);
     put_dataset(rig);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-
-    if (rig->is_shut)
-        sem_post(&rig->may_end);
-    hl_jobs_close(rig->server.jobs);
-    hl_buf_done(&rig->reply.body);
-    hl_arena_free(rig->request.arena);
-    hl_engine_stop(rig->server.engine);
-    hl_collections_close(rig->server.collections);
-    hl_engine_free(rig->server.engine);
-    hl_metrics_free(rig->server.metrics);
-    hl_datasets_done(&rig->server.datasets);
-    assert_int_equal(hl_dir_remove(rig->folder, &rig->err), HL_OK);
-    free(rig);
     return 0;
 }
 
@@ -330,15 +218,14 @@ static void a_model_that_goes_while_its_job_waits_fails_it(void **state)
     struct rig *rig = *state;
     struct hl_collection *collection = NULL;
 
-    shut_gate(rig);
+    shut_gate(rig, false);
     assert_int_equal(ask(rig, hl_bridge_call_learn, "v2", "@default", ridge), HL_OK);
     assert_int_equal(
         hl_collections_acquire(rig->server.collections, &cats, &collection, &rig->err),
         HL_OK);
     assert_int_equal(hl_pending_run_now(collection, drop_v2, NULL, &rig->err), HL_OK);
     hl_collection_unref(collection);
-    sem_post(&rig->may_end);
-    rig->is_shut = false;
+    open_gate(rig);
     assert_string_equal(await_newest(rig).outcome,
                         "{\"error\":\"the vector \\\"v2\\\" was deleted meanwhile\","
                         "\"code\":\"conflict\"}");
@@ -350,12 +237,11 @@ static void a_collection_that_goes_while_its_job_waits_fails_it(void **state)
     struct rig *rig = *state;
     bool existed = false;
 
-    shut_gate(rig);
+    shut_gate(rig, false);
     assert_int_equal(ask(rig, hl_bridge_call_learn, "v2", "@default", ridge), HL_OK);
     assert_int_equal(
         hl_collections_delete(rig->server.collections, &cats, &existed, &rig->err), HL_OK);
-    sem_post(&rig->may_end);
-    rig->is_shut = false;
+    open_gate(rig);
     assert_int_equal(await_newest(rig).state, HL_JOB_FAILED);
 }
 
@@ -368,7 +254,7 @@ static void wherever_memory_runs_out_no_job_is_begun_by_halves(void **state)
                  {hl_bridge_call_evaluate, "{\"dataset\":\"d\",\"bare\":true}"}};
     struct rig *rig = *state;
 
-    shut_gate(rig);
+    shut_gate(rig, false);
     for (size_t i = 0; i < 2; i++) {
         enum hl_code code = HL_NO_MEMORY;
 
