@@ -8,62 +8,19 @@
 
 #include "compat/mixes.h"
 #include "proto/fail.h"
+#include "tests/unit/circle.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-/* Four queries and their four items at 0, 90, 180 and 270 degrees in the old space, each of
- * a class of its own.
- *
- * In the new space a photograph has a 1 in a place of its own, so that a map is a list of
- * where each goes. Queries go straight to their old places. Items may go 100 degrees
- * astray: one that is new is then lost to its own query in the old space, and to no other.
- */
-enum { N = 8, HALF = 4, DIM = 2 };
-
-struct fixture {
-    float from[N * N], to[N * DIM];
-    int32_t labels[N];
-    uint8_t modalities[N];
-    struct hl_exam exam;
-    struct hl_bridge *bridge;
-    struct hl_report_task task;
-    struct hl_mixes mixes;
-    struct hl_err err;
-};
-
-static double place_of(size_t row)
-{
-    return 90.0 * (double)(row % HALF);
-}
-
-static struct hl_map *send_all(double astray)
-{
-    struct hl_map *map = NULL;
-    struct hl_err err;
-
-    if (hl_map_new(N, DIM, 0, &map, &err) != HL_OK)
-        abort();
-    for (size_t row = 0; row < N; row++) {
-        map->p[row] = (float)cos((place_of(row) + astray) * M_PI / 180);
-        map->p[N + row] = (float)sin((place_of(row) + astray) * M_PI / 180);
-    }
-    return map;
-}
+/* The circle of tests/unit/circle.h. Queries go straight to their old places. Items may go
+ * 100 degrees astray: one that is new is then lost to its own query in the old space, and
+ * to no other. */
+static struct hl_mixes mixes;
 
 /* Scores mean the same everywhere, and items go straight. */
 static struct hl_bridge *make_bridge(void)
 {
-    struct hl_bridge *bridge = NULL;
-    struct hl_bridge_way *way;
-    struct hl_err err;
+    struct hl_bridge *bridge = new_bridge();
+    struct hl_bridge_way *way = &bridge->ways[HL_MODALITY_IMAGE];
 
-    if (hl_bridge_new("v2", "v1", &bridge, &err) != HL_OK)
-        abort();
-    bridge->dim_from = N;
-    bridge->dim_to = DIM;
-    way = &bridge->ways[HL_MODALITY_IMAGE];
     way->judged = send_all(0);
     way->faithful = send_all(0);
     bridge->from_own = (struct hl_scale){10, -5};
@@ -73,37 +30,8 @@ static struct hl_bridge *make_bridge(void)
 
 static int set_up(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-
-    if (!f)
-        return -1;
-    for (size_t row = 0; row < N; row++) {
-        f->from[N * row + row] = 1;
-        f->to[DIM * row] = (float)cos(place_of(row) * M_PI / 180);
-        f->to[DIM * row + 1] = (float)sin(place_of(row) * M_PI / 180);
-        f->labels[row] = (int32_t)(row % HALF);
-    }
-    f->exam = (struct hl_exam){.n_rows = N,
-                               .n_queries = HALF,
-                               .n_ranked = HALF,
-                               .dim_from = N,
-                               .dim_to = DIM,
-                               .from = f->from,
-                               .to = f->to,
-                               .labels = f->labels,
-                               .modalities = f->modalities};
-    f->bridge = make_bridge();
-    f->task = (struct hl_report_task){.exam = &f->exam};
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    hl_bridge_free(f->bridge);
-    free(f);
+    mixes = (struct hl_mixes){.chosen = HL_BRIDGE_BACKWARD};
+    *state = new_fixture(make_bridge());
     return 0;
 }
 
@@ -126,8 +54,8 @@ static void let_the_new_model_find(struct fixture *f)
 
 static void choose(struct fixture *f)
 {
-    assert_int_equal(hl_mixes_choose(&f->task, f->bridge, &f->mixes, &f->err), HL_OK);
-    assert_int_equal(f->mixes.chosen, f->bridge->strategy);
+    assert_int_equal(hl_mixes_choose(&f->task, f->bridge, &mixes, &f->err), HL_OK);
+    assert_int_equal(mixes.chosen, f->bridge->strategy);
 }
 
 static void assert_figure(struct hl_figure figure, double value, uint64_t of)
@@ -138,13 +66,12 @@ static void assert_figure(struct hl_figure figure, double value, uint64_t of)
 }
 
 /* Of the first thing found, at each mix. */
-static void assert_first(const struct fixture *f, bool is_dual, double a, double b,
-                         double c)
+static void assert_first(bool is_dual, double a, double b, double c)
 {
     const double wanted[HL_N_MIXES] = {a, b, c};
 
     for (size_t i = 0; i < HL_N_MIXES; i++) {
-        const struct hl_mix *mix = &f->mixes.mixes[i];
+        const struct hl_mix *mix = &mixes.mixes[i];
 
         assert_figure((is_dual ? mix->dual : mix->backward).top1, wanted[i], HALF);
     }
@@ -156,7 +83,7 @@ static void mixes_are_a_quarter_a_half_and_three(void **state)
 
     choose(f);
     for (size_t i = 0; i < HL_N_MIXES; i++)
-        assert_true(fabs(f->mixes.mixes[i].share - .25 * (double)(i + 1)) < 1e-9);
+        assert_true(fabs(mixes.mixes[i].share - .25 * (double)(i + 1)) < 1e-9);
 }
 
 /* Each item that is new is lost to its query in the old space, and found in the new one. */
@@ -168,11 +95,10 @@ static void where_items_go_astray_each_space_is_better_for_its_own(void **state)
     let_the_new_model_find(f);
     choose(f);
     assert_int_equal(f->bridge->strategy, HL_BRIDGE_DUAL);
-    assert_first(f, false, .75, .5, .25);
-    assert_first(f, true, 1, 1, 1);
-    assert_figure(f->mixes.mixes[2].dual.map, 1, HALF);
-    assert_true(f->mixes.mixes[0].backward.map.value >
-                f->mixes.mixes[2].backward.map.value);
+    assert_first(false, .75, .5, .25);
+    assert_first(true, 1, 1, 1);
+    assert_figure(mixes.mixes[2].dual.map, 1, HALF);
+    assert_true(mixes.mixes[0].backward.map.value > mixes.mixes[2].backward.map.value);
 }
 
 /* To the new model all items are equally strange. */
@@ -183,8 +109,8 @@ static void where_the_new_model_finds_nothing_all_go_back(void **state)
     f->bridge->strategy = HL_BRIDGE_DUAL;
     choose(f);
     assert_int_equal(f->bridge->strategy, HL_BRIDGE_BACKWARD);
-    assert_first(f, false, 1, 1, 1);
-    assert_true(f->mixes.mixes[0].dual.top1.value < 1);
+    assert_first(false, 1, 1, 1);
+    assert_true(mixes.mixes[0].dual.top1.value < 1);
 }
 
 static void of_equal_strategies_it_is_backward(void **state)
@@ -194,8 +120,8 @@ static void of_equal_strategies_it_is_backward(void **state)
     let_the_new_model_find(f);
     choose(f);
     assert_int_equal(f->bridge->strategy, HL_BRIDGE_BACKWARD);
-    assert_first(f, false, 1, 1, 1);
-    assert_first(f, true, 1, 1, 1);
+    assert_first(false, 1, 1, 1);
+    assert_first(true, 1, 1, 1);
 }
 
 /* Shifted by -2 an old item at its place, at -1, is lost to any new stranger, at 0. */
@@ -207,7 +133,7 @@ static void old_items_are_brought_to_the_own_scale(void **state)
     let_the_new_model_find(f);
     f->bridge->ways[0].old_items[0].offset = -5 - 20;
     choose(f);
-    assert_first(f, true, .25, .5, .75);
+    assert_first(true, .25, .5, .75);
 }
 
 static void queries_go_at_the_fidelity_that_is_served(void **state)
@@ -219,7 +145,7 @@ static void queries_go_at_the_fidelity_that_is_served(void **state)
     f->bridge->fidelity = 1;
     f->bridge->ways[0].old_items[10] = f->bridge->from_own;
     choose(f);
-    assert_first(f, false, .25, .5, .75);
+    assert_first(false, .25, .5, .75);
 }
 
 static void without_a_scale_nothing_is_said_of_dual(void **state)
@@ -231,8 +157,8 @@ static void without_a_scale_nothing_is_said_of_dual(void **state)
     f->bridge->from_own = (struct hl_scale){0};
     choose(f);
     assert_int_equal(f->bridge->strategy, HL_BRIDGE_BACKWARD);
-    assert_first(f, false, .75, .5, .25);
-    assert_int_equal(f->mixes.mixes[1].dual.map.of, 0);
+    assert_first(false, .75, .5, .25);
+    assert_int_equal(mixes.mixes[1].dual.map.of, 0);
 }
 
 /* Items ask for themselves; to the new model nothing is like them but they. */
@@ -244,13 +170,13 @@ static void without_labels_the_photograph_is_what_is_looked_for(void **state)
     f->exam.labels = NULL;
     choose(f);
     assert_int_equal(f->bridge->strategy, HL_BRIDGE_DUAL);
-    assert_first(f, false, .75, .5, .25);
-    assert_first(f, true, 1, 1, 1);
+    assert_first(false, .75, .5, .25);
+    assert_first(true, 1, 1, 1);
     f->exam.labels = f->labels;
     f->labels[HALF] = f->labels[HALF + 1] = -1;
     f->bridge->task = HL_TASK_SAME;
     choose(f);
-    assert_first(f, true, 1, 1, 1);
+    assert_first(true, 1, 1, 1);
 }
 
 static void a_query_of_no_known_label_asks_nothing(void **state)
@@ -260,7 +186,7 @@ static void a_query_of_no_known_label_asks_nothing(void **state)
     f->labels[0] = -1;
     f->labels[HALF + 3] = -1;
     choose(f);
-    assert_figure(f->mixes.mixes[0].backward.top1, 1, 2);
+    assert_figure(mixes.mixes[0].backward.top1, 1, 2);
 }
 
 static void a_report_measures_what_the_bridge_says_and_of_a_chain_nothing(void **state)
@@ -274,10 +200,10 @@ static void a_report_measures_what_the_bridge_says_and_of_a_chain_nothing(void *
     f->bridge->strategy = HL_BRIDGE_DUAL;
     f->task.bridge = f->bridge;
     assert_int_equal(hl_report_make(&f->task, &report, &f->err), HL_OK);
-    f->mixes = report->mixes;
+    mixes = report->mixes;
     hl_report_free(report);
-    assert_int_equal(f->mixes.chosen, HL_BRIDGE_DUAL);
-    assert_first(f, false, .75, .5, .25);
+    assert_int_equal(mixes.chosen, HL_BRIDGE_DUAL);
+    assert_first(false, .75, .5, .25);
     assert_int_equal(hl_bridge_new("v1", "v0", &then, &f->err), HL_OK);
     then->dim_from = then->dim_to = DIM;
     assert_int_equal(hl_map_new(DIM, DIM, 0, &then->ways[0].faithful, &f->err), HL_OK);
@@ -303,7 +229,7 @@ static void choosing_survives_the_lack_of_memory(void **state)
         assert_int_equal(f->bridge->strategy, HL_BRIDGE_BACKWARD);
         snprintf(rule, sizeof rule, "alloc=%d:fail", ++nth);
         assert_int_equal(hl_failpoint_arm(rule, &f->err), HL_OK);
-        code = hl_mixes_choose(&f->task, f->bridge, &f->mixes, &f->err);
+        code = hl_mixes_choose(&f->task, f->bridge, &mixes, &f->err);
         hl_failpoint_disarm();
         assert_true(code == HL_OK || code == HL_NO_MEMORY);
     }

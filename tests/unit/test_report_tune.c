@@ -6,71 +6,24 @@
 
 #include <cmocka.h>
 
-#include "compat/report.h"
 #include "proto/fail.h"
+#include "tests/unit/circle.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* Four queries and their four items at 0, 90, 180 and 270 degrees, each of a class of its
- * own.
- *
- * A new vector has a 1 in a place of its own, so that a map is a list of where each
- * photograph goes. One that goes `off` degrees astray at one end of the dial crosses to the
- * next item, 45 degrees on, somewhere on the way: of 100 degrees where the astray map
- * weighs .463, of 58.6 where it weighs .75. */
-enum { N = 8, HALF = 4, DIM = 2 };
-
-struct fixture {
-    float from[N * N], to[N * DIM];
-    int32_t labels[N];
-    uint8_t modalities[N];
-    struct hl_exam exam;
-    struct hl_bridge *bridge;
-    struct hl_report_task task;
-    struct hl_err err;
-};
-
-static void send_to(struct hl_map *map, size_t row, double degrees)
-{
-    map->p[row] = (float)cos(degrees * M_PI / 180);
-    map->p[N + row] = (float)sin(degrees * M_PI / 180);
-}
-
-static double place_of(size_t row)
-{
-    return 90.0 * (double)(row % HALF);
-}
-
-static struct hl_map *straight(void)
-{
-    struct hl_map *map = NULL;
-    struct hl_err err;
-
-    if (hl_map_new(N, DIM, 0, &map, &err) != HL_OK)
-        abort();
-    for (size_t row = 0; row < N; row++)
-        send_to(map, row, place_of(row));
-    return map;
-}
+/* The circle of tests/unit/circle.h. A photograph that goes `off` degrees astray at one end
+ * of the dial crosses to the next item, 45 degrees on, somewhere on the way: of 100 degrees
+ * where the astray map weighs .463, of 58.6 where it weighs .75. */
 
 /* On the judged side two items of four are astray below .6, on the faithful side one query
  * from .5 and another from .8 on. */
 static struct hl_bridge *make_bridge(void)
 {
-    struct hl_bridge *bridge = NULL;
-    struct hl_bridge_way *way;
-    struct hl_err err;
+    struct hl_bridge *bridge = new_bridge();
+    struct hl_bridge_way *way = &bridge->ways[HL_MODALITY_IMAGE];
 
-    if (hl_bridge_new("v2", "v1", &bridge, &err) != HL_OK)
-        abort();
-    bridge->dim_from = N;
-    bridge->dim_to = DIM;
-    way = &bridge->ways[HL_MODALITY_IMAGE];
-    way->judged = straight();
-    way->faithful = straight();
+    way->judged = send_all(0);
+    way->faithful = send_all(0);
     send_to(way->judged, HALF + 0, place_of(0) + 100);
     send_to(way->judged, HALF + 1, place_of(1) + 100);
     send_to(way->faithful, 0, place_of(0) + 100);
@@ -80,37 +33,7 @@ static struct hl_bridge *make_bridge(void)
 
 static int set_up(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-
-    if (!f)
-        return -1;
-    for (size_t row = 0; row < N; row++) {
-        f->from[N * row + row] = 1;
-        f->to[DIM * row] = (float)cos(place_of(row) * M_PI / 180);
-        f->to[DIM * row + 1] = (float)sin(place_of(row) * M_PI / 180);
-        f->labels[row] = (int32_t)(row % HALF);
-    }
-    f->exam = (struct hl_exam){.n_rows = N,
-                               .n_queries = HALF,
-                               .n_ranked = HALF,
-                               .dim_from = N,
-                               .dim_to = DIM,
-                               .from = f->from,
-                               .to = f->to,
-                               .labels = f->labels,
-                               .modalities = f->modalities};
-    f->bridge = make_bridge();
-    f->task = (struct hl_report_task){.exam = &f->exam};
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    hl_bridge_free(f->bridge);
-    free(f);
+    *state = new_fixture(make_bridge());
     return 0;
 }
 
@@ -181,7 +104,7 @@ static void a_weight_that_finds_less_is_not_taken(void **state)
     hl_map_free(way->judged);
     hl_map_free(way->faithful);
     way->judged = NULL;
-    way->faithful = straight();
+    way->faithful = send_all(0);
     send_to(way->faithful, 0, place_of(0) + 100);
     for (size_t row = 2; row < HALF; row++) {
         f->to[DIM * row] = (float)cos((place_of(row) + 85) * M_PI / 180);
