@@ -16,15 +16,9 @@ static void print_leg(const struct hl_layout *layout, const struct hl_leg *leg,
 {
     hl_buf_add_text(buf, "{\"space\":");
     hl_show_model(buf, hl_layout_space(layout, leg->space));
-    hl_buf_add_text(buf, ",\"through\":[");
-    for (size_t i = 0; i < leg->n_hops; i++) {
-        hl_buf_add_text(buf, i > 0 ? ",{\"from\":" : "{\"from\":");
-        hl_show_model(buf, hl_layout_space(layout, leg->hops[i].from));
-        hl_buf_add_text(buf, ",\"to\":");
-        hl_show_model(buf, hl_layout_space(layout, leg->hops[i].to));
-        hl_buf_print(buf, ",\"revision\":%" PRIu64 "}", leg->hops[i].revision);
-    }
-    hl_buf_add_text(buf, "],\"models\":[");
+    hl_buf_add_text(buf, ",\"through\":");
+    hl_show_hops(buf, layout, leg->hops, leg->n_hops);
+    hl_buf_add_text(buf, ",\"models\":[");
     if (leg->has_own)
         hl_show_model(buf, hl_layout_space(layout, leg->space));
     for (size_t i = 0; i < leg->n_images; i++) {

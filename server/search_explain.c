@@ -23,22 +23,6 @@ static void show_shelf(const struct hl_search *search, const struct hl_space *sh
     hl_show_model(out, shelf->image.into ? find_space(search, shelf->image.from) : shelf);
 }
 
-static void show_hops(const struct hl_search *search, const struct hl_aim_leg *leg,
-                      struct hl_buf *out)
-{
-    const struct hl_leg *plan = leg->plan;
-
-    hl_buf_add_text(out, ",\"through\":[");
-    for (size_t i = 0; leg->is_mapped && i < plan->n_hops; i++) {
-        hl_buf_add_text(out, i > 0 ? ",{\"from\":" : "{\"from\":");
-        hl_show_model(out, find_space(search, plan->hops[i].from));
-        hl_buf_add_text(out, ",\"to\":");
-        hl_show_model(out, find_space(search, plan->hops[i].to));
-        hl_buf_print(out, ",\"revision\":%" PRIu64 "}", plan->hops[i].revision);
-    }
-    hl_buf_add_char(out, ']');
-}
-
 static void show_float(struct hl_buf *out, const char *name, bool is_there, float value)
 {
     hl_buf_print(out, ",\"%s\":", name);
@@ -67,7 +51,9 @@ static void show_leg(const struct hl_search *search, const struct hl_aim_leg *le
 
     hl_buf_add_text(out, "{\"space\":");
     hl_show_model(out, leg->space);
-    show_hops(search, leg, out);
+    hl_buf_add_text(out, ",\"through\":");
+    hl_show_hops(out, hl_look_layout(search->look), plan ? plan->hops : NULL,
+                 leg->is_mapped ? plan->n_hops : 0);
     show_float(out, "fidelity", leg->is_mapped, leg->fidelity);
     hl_buf_add_text(out, ",\"without\":[");
     for (size_t i = 0; plan && i < plan->n_without; i++) {

@@ -5,6 +5,7 @@
 #include "proto/encode.h"
 #include "proto/model_name.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 void hl_show_id(struct hl_buf *buf, const struct hl_id *id)
@@ -21,6 +22,20 @@ void hl_show_id(struct hl_buf *buf, const struct hl_id *id)
 void hl_show_model(struct hl_buf *buf, const struct hl_space *space)
 {
     hl_encode_string(buf, hl_model_shown(space ? space->name : ""));
+}
+
+void hl_show_hops(struct hl_buf *buf, const struct hl_layout *layout,
+                  const struct hl_hop *hops, size_t n)
+{
+    hl_buf_add_char(buf, '[');
+    for (size_t i = 0; i < n; i++) {
+        hl_buf_add_text(buf, i > 0 ? ",{\"from\":" : "{\"from\":");
+        hl_show_model(buf, hl_layout_space(layout, hops[i].from));
+        hl_buf_add_text(buf, ",\"to\":");
+        hl_show_model(buf, hl_layout_space(layout, hops[i].to));
+        hl_buf_print(buf, ",\"revision\":%" PRIu64 "}", hops[i].revision);
+    }
+    hl_buf_add_char(buf, ']');
 }
 
 bool hl_show_reads(const struct hl_payload_select *with_payload,

@@ -7,6 +7,7 @@
 #include "proto/arena.h"
 #include "proto/buf.h"
 #include "proto/select.h"
+#include "server/way.h"
 
 /* How points look in replies. Prints into a buffer, which remembers what it could not take.
  * One thread. */
@@ -17,6 +18,10 @@ void hl_show_id(struct hl_buf *buf, const struct hl_id *id);
 /* The name of a space, between quotes, as paths write it; of none that of the unnamed one.
  */
 void hl_show_model(struct hl_buf *buf, const struct hl_space *space);
+
+/* The bridges of a way, a list. */
+void hl_show_hops(struct hl_buf *buf, const struct hl_layout *layout,
+                  const struct hl_hop *hops, size_t n);
 
 /* What of a point is wanted, and whose names its vectors have. */
 struct hl_show {
