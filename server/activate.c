@@ -84,8 +84,9 @@ static enum hl_code resolve(struct activating *job, const struct hl_holdings *ho
     if (code == HL_OK)
         code = hl_activations_set(&job->next, from, to, wanted, err);
     if (code == HL_OK && wanted) {
-        job->has_scales = hl_scales_are_measured(bridge->ways[HL_MODALITY_IMAGE].old_items) &&
-                          hl_scale_is_measured(bridge->from_own);
+        job->has_scales =
+            hl_scales_are_measured(bridge->ways[HL_MODALITY_IMAGE].old_items) &&
+            hl_scale_is_measured(bridge->from_own);
         job->has_text = hl_scales_are_measured(bridge->ways[HL_MODALITY_TEXT].old_items);
         code = choose_strategy(job, bridge, err);
     }
