@@ -262,7 +262,7 @@ static inline bool show_point(void *self, const struct hl_store_point *point)
 }
 
 /* Good until the next one. */
-static const char *images(struct rig *rig)
+static inline const char *images(struct rig *rig)
 {
     const struct hl_reader_scan scan = {.order = HL_READ_BY_NUMBER, .deadline = &never};
     struct hl_collection *collection = collection_of(rig);
