@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "server/activate.h"
+
 #include "compat/scale.h"
 #include "proto/alloc.h"
 #include "proto/encode.h"
 #include "proto/members.h"
 #include "server/activations.h"
 #include "server/bridge_calls.h"
-#include "server/bridge_work.h"
 #include "server/change.h"
 #include "server/express.h"
 #include "server/job_calls.h"
@@ -296,17 +297,16 @@ static enum hl_code read_nothing(const struct hl_field *body, struct hl_err *err
     return hl_members_read(body, &none, NULL, err);
 }
 
-static enum hl_code read_request(struct activating *job, const struct hl_request *request,
-                                 struct hl_err *err)
+static enum hl_code read_ask(struct activating *job, const struct hl_bridge_ask *ask,
+                             struct hl_err *err)
 {
     enum hl_code code;
 
     job->wanted = (struct hl_activation){.is_auto = true};
-    job->name =
-        hl_arena_copy(job->base.arena, request->params[0].data, request->params[0].len);
+    job->name = hl_arena_copy(job->base.arena, ask->collection.data, ask->collection.len);
     if (!job->name)
         return hl_arena_fail(job->base.arena, err, "the name of a collection");
-    if (request->body.len == 0)
+    if (ask->body.len == 0)
         return HL_OK;
     code = job->is_activation ? hl_activation_read(&job->base.body, &job->wanted, err)
                               : read_nothing(&job->base.body, err);
@@ -314,18 +314,18 @@ static enum hl_code read_request(struct activating *job, const struct hl_request
 }
 
 /* What can be refused at once is. */
-static enum hl_code begin(struct activating *job, struct hl_server *server,
-                          const struct hl_request *request, struct hl_err *err)
+static enum hl_code begin(struct activating *job, const struct hl_bridge_ask *ask,
+                          struct hl_err *err)
 {
     struct hl_activation asked;
     struct hl_holdings holdings;
-    enum hl_code code = hl_holdings_open(server, &request->params[0], &holdings, err);
+    enum hl_code code = hl_holdings_open(ask->server, &ask->collection, &holdings, err);
 
     if (code != HL_OK)
         return code;
-    code = hl_bridge_work_init(&job->base, server, request, &holdings, err);
+    code = hl_bridge_work_init(&job->base, ask, &holdings, err);
     if (code == HL_OK)
-        code = read_request(job, request, err);
+        code = read_ask(job, ask, err);
     asked = job->wanted;
     if (code == HL_OK)
         code = resolve(job, &holdings, err);
@@ -336,9 +336,8 @@ static enum hl_code begin(struct activating *job, struct hl_server *server,
     return code;
 }
 
-static enum hl_code begin_job(struct hl_server *server, struct hl_request *request,
-                              struct hl_reply *reply, bool is_activation,
-                              struct hl_err *err)
+enum hl_code hl_activating_new(const struct hl_bridge_ask *ask, bool is_activation,
+                               struct hl_work **ret_work, struct hl_err *err)
 {
     struct activating *job = hl_alloc_zeroed(1, sizeof *job);
     enum hl_code code;
@@ -348,13 +347,26 @@ static enum hl_code begin_job(struct hl_server *server, struct hl_request *reque
     job->base.work = (struct hl_work){run, free_activating, true};
     job->is_activation = is_activation;
     hl_buf_init(&job->shown, LARGEST_SHOWN);
-    code = begin(job, server, request, err);
-    if (code != HL_OK) {
+    code = begin(job, ask, err);
+    if (code == HL_OK)
+        *ret_work = &job->base.work;
+    else
         free_activating(&job->base.work);
-        return code;
-    }
-    return hl_job_begin(server, request, reply, is_activation ? "activate" : "deactivate",
-                        &job->base.work, err);
+    return code;
+}
+
+static enum hl_code begin_job(struct hl_server *server, struct hl_request *request,
+                              struct hl_reply *reply, bool is_activation,
+                              struct hl_err *err)
+{
+    const struct hl_bridge_ask ask = hl_bridge_ask_of(server, request);
+    struct hl_work *work = NULL;
+    enum hl_code code = hl_activating_new(&ask, is_activation, &work, err);
+
+    return code == HL_OK
+               ? hl_job_begin(server, request, reply,
+                              is_activation ? "activate" : "deactivate", work, err)
+               : code;
 }
 
 enum hl_code hl_bridge_call_activate(struct hl_server *server, struct hl_request *request,

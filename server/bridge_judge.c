@@ -189,6 +189,7 @@ static enum hl_code prepare(struct judging *judging, const struct hl_holdings *h
 enum hl_code hl_bridge_call_evaluate(struct hl_server *server, struct hl_request *request,
                                      struct hl_reply *reply, struct hl_err *err)
 {
+    const struct hl_bridge_ask ask = hl_bridge_ask_of(server, request);
     struct judging *judging = hl_alloc_zeroed(1, sizeof *judging);
     struct hl_holdings holdings;
     enum hl_code code;
@@ -198,7 +199,7 @@ enum hl_code hl_bridge_call_evaluate(struct hl_server *server, struct hl_request
     judging->base.work = (struct hl_work){run, free_judging, false};
     code = hl_holdings_open(server, &request->params[0], &holdings, err);
     if (code == HL_OK) {
-        code = hl_bridge_work_init(&judging->base, server, request, &holdings, err);
+        code = hl_bridge_work_init(&judging->base, &ask, &holdings, err);
         if (code == HL_OK)
             code = prepare(judging, &holdings, request, err);
         hl_holdings_close(&holdings);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/bridge_calls.h"
+#include "server/bridge_learn.h"
 
 #include "proto/alloc.h"
 #include "proto/dir.h"
-#include "server/bridge_work.h"
+#include "server/bridge_calls.h"
 #include "server/change.h"
 #include "server/job_calls.h"
 #include "server/lessons.h"
@@ -25,6 +25,9 @@ struct learning {
     struct hl_dataset *data, *choose, *report; /* opened when it was asked for */
     struct hl_lesson_rows rows, items, choosing, reporting;
     uint64_t revision;
+    enum hl_code (*added)(void *self, struct hl_writing *writing, uint64_t revision,
+                          struct hl_err *err);
+    void *self; /* of `added` */
     struct hl_learnt learnt;
     struct hl_buf file;
     struct hl_buf shown;
@@ -146,6 +149,8 @@ static enum hl_code add_bridge(void *self, struct hl_writing *writing, struct hl
         .data_sha256 = data && data->sha256[0] ? data->sha256 : NULL};
     enum hl_code code = hl_bridges_add(writing, &entry, &learning->revision, err);
 
+    if (code == HL_OK && learning->added)
+        code = learning->added(learning->self, writing, learning->revision, err);
     hl_buf_clear(&learning->shown, 0);
     if (code == HL_OK)
         code = hl_bridges_print(&inside, &learning->base.pair, learning->revision, true,
@@ -272,21 +277,21 @@ static enum hl_code open_all(struct learning *learning, struct hl_err *err)
     return code == HL_OK ? check_pairs(learning, learning->report, err) : code;
 }
 
-static enum hl_code prepare(struct learning *learning, struct hl_server *server,
-                            const struct hl_request *request, struct hl_err *err)
+static enum hl_code prepare(struct learning *learning, const struct hl_bridge_ask *ask,
+                            struct hl_err *err)
 {
     struct hl_holdings holdings;
-    enum hl_code code = hl_holdings_open(server, &request->params[0], &holdings, err);
+    enum hl_code code = hl_holdings_open(ask->server, &ask->collection, &holdings, err);
 
     if (code != HL_OK)
         return code;
-    code = hl_bridge_work_init(&learning->base, server, request, &holdings, err);
+    code = hl_bridge_work_init(&learning->base, ask, &holdings, err);
     if (code == HL_OK)
-        code = hl_bridges_check_norms(&holdings, &learning->base.pair.from,
-                                      &request->deadline, err);
+        code = hl_bridges_check_norms(&holdings, &learning->base.pair.from, ask->deadline,
+                                      err);
     if (code == HL_OK)
-        code = hl_bridges_check_norms(&holdings, &learning->base.pair.to,
-                                      &request->deadline, err);
+        code =
+            hl_bridges_check_norms(&holdings, &learning->base.pair.to, ask->deadline, err);
     hl_holdings_close(&holdings);
     if (code == HL_OK)
         code = hl_bridge_order_read(&learning->base.body, &learning->order, err);
@@ -295,8 +300,8 @@ static enum hl_code prepare(struct learning *learning, struct hl_server *server,
     return code == HL_OK ? open_all(learning, err) : code;
 }
 
-enum hl_code hl_bridge_call_learn(struct hl_server *server, struct hl_request *request,
-                                  struct hl_reply *reply, struct hl_err *err)
+enum hl_code hl_learning_new(const struct hl_learning_order *order,
+                             struct hl_work **ret_work, struct hl_err *err)
 {
     struct learning *learning = hl_alloc_zeroed(1, sizeof *learning);
     enum hl_code code;
@@ -304,12 +309,24 @@ enum hl_code hl_bridge_call_learn(struct hl_server *server, struct hl_request *r
     if (!learning)
         return hl_fail(err, HL_NO_MEMORY, "no memory for a job");
     learning->base.work = (struct hl_work){run, free_learning, false};
+    learning->added = order->added;
+    learning->self = order->self;
     hl_buf_init(&learning->file, LARGEST_FILE);
     hl_buf_init(&learning->shown, (size_t)64 << 20);
-    code = prepare(learning, server, request, err);
-    if (code != HL_OK) {
+    code = prepare(learning, &order->ask, err);
+    if (code == HL_OK)
+        *ret_work = &learning->base.work;
+    else
         free_learning(&learning->base.work);
-        return code;
-    }
-    return hl_job_begin(server, request, reply, "fit", &learning->base.work, err);
+    return code;
+}
+
+enum hl_code hl_bridge_call_learn(struct hl_server *server, struct hl_request *request,
+                                  struct hl_reply *reply, struct hl_err *err)
+{
+    const struct hl_learning_order order = {.ask = hl_bridge_ask_of(server, request)};
+    struct hl_work *work = NULL;
+    enum hl_code code = hl_learning_new(&order, &work, err);
+
+    return code == HL_OK ? hl_job_begin(server, request, reply, "fit", work, err) : code;
 }

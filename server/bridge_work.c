@@ -17,14 +17,26 @@ static enum hl_code keep_model(struct hl_arena *arena, struct hl_model *model,
     return HL_OK;
 }
 
-enum hl_code hl_bridge_work_init(struct hl_bridge_work *work, struct hl_server *server,
-                                 const struct hl_request *request,
+struct hl_bridge_ask hl_bridge_ask_of(struct hl_server *server,
+                                      const struct hl_request *request)
+{
+    return (struct hl_bridge_ask){.server = server,
+                                  .collection = request->params[0],
+                                  .from = request->params[1],
+                                  .to = request->params[2],
+                                  .body = request->body,
+                                  .deadline = &request->deadline};
+}
+
+enum hl_code hl_bridge_work_init(struct hl_bridge_work *work,
+                                 const struct hl_bridge_ask *ask,
                                  const struct hl_holdings *holdings, struct hl_err *err)
 {
     const char *body;
-    enum hl_code code = hl_bridges_pair(holdings, request, &work->pair, err);
+    enum hl_code code =
+        hl_bridges_pair_of(holdings, &ask->from, &ask->to, &work->pair, err);
 
-    work->server = server;
+    work->server = ask->server;
     work->collection = hl_collection_ref(holdings->collection);
     work->arena = hl_arena_new(WORK_MEMORY);
     if (code == HL_OK && !work->arena)
@@ -35,10 +47,10 @@ enum hl_code hl_bridge_work_init(struct hl_bridge_work *work, struct hl_server *
         code = keep_model(work->arena, &work->pair.to, err);
     if (code != HL_OK)
         return code;
-    body = hl_arena_copy(work->arena, request->body.data, request->body.len);
+    body = hl_arena_copy(work->arena, ask->body.data, ask->body.len);
     if (!body)
         return hl_arena_fail(work->arena, err, "the body");
-    hl_tokens_init(&work->tokens, body, request->body.len, work->arena);
+    hl_tokens_init(&work->tokens, body, ask->body.len, work->arena);
     work->body = hl_field_root(&work->tokens);
     return HL_OK;
 }

@@ -9,7 +9,7 @@
 
 /* What the jobs about bridges share: the models they are about, the body they were asked
  * with, and at the job's beginning the heads and the numbers of classes. For
- * bridge_learn.c, bridge_judge.c and activate.c alone. */
+ * bridge_learn.h, bridge_judge.c and activate.h alone. */
 struct hl_bridge_work {
     struct hl_work work; /* first */
     struct hl_server *server;
@@ -25,10 +25,21 @@ struct hl_bridge_work {
     struct hl_learn_source source;
 };
 
-/* On the request's thread: `holdings` is of the request's collection. What it keeps is
- * copied. The caller has zeroed the work. */
-enum hl_code hl_bridge_work_init(struct hl_bridge_work *work, struct hl_server *server,
-                                 const struct hl_request *request,
+/* What is asked of such a job, by a call or on the way of a longer job. Borrowed. */
+struct hl_bridge_ask {
+    struct hl_server *server;
+    struct hl_span collection;          /* as it is called by who asks */
+    struct hl_span from, to;            /* names of models, as paths write them */
+    struct hl_span body;                /* empty: none */
+    const struct hl_deadline *deadline; /* of what is looked at before the job begins */
+};
+struct hl_bridge_ask hl_bridge_ask_of(struct hl_server *server,
+                                      const struct hl_request *request);
+
+/* On the thread of who asks: `holdings` is of the collection. What it keeps is copied. The
+ * caller has zeroed the work. */
+enum hl_code hl_bridge_work_init(struct hl_bridge_work *work,
+                                 const struct hl_bridge_ask *ask,
                                  const struct hl_holdings *holdings, struct hl_err *err);
 void hl_bridge_work_done(struct hl_bridge_work *work);
 

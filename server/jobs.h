@@ -80,6 +80,14 @@ struct hl_job_waiter {
 /* Once, for a job that was added as awaited. May tell before it returns. */
 void hl_jobs_await(struct hl_jobs *jobs, uint64_t id, struct hl_job_waiter *waiter);
 
+/* A job's step that is a job of the other thread: adds it and waits here until it is over,
+ * whose error is returned. When the deadline says no the job is cancelled and not waited
+ * for any more. For the runner's thread, and never for work of its own kind, which would
+ * wait for itself. The work belongs to the jobs from now on. */
+enum hl_code hl_jobs_do(struct hl_jobs *jobs, const struct hl_job_order *order,
+                        struct hl_work *work, const struct hl_deadline *deadline,
+                        struct hl_err *err);
+
 bool hl_job_is_over(const struct hl_job *job);
 
 #endif

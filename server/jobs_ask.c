@@ -245,3 +245,73 @@ void hl_jobs_await(struct hl_jobs *jobs, uint64_t id, struct hl_job_waiter *wait
     hl_jobs_forget(jobs);
     pthread_mutex_unlock(&jobs->lock);
 }
+
+/* ---- a job's step that is a job ---- */
+
+struct step {
+    struct hl_job_waiter waiter; /* first */
+
+    /* Guards what follows. */
+    pthread_mutex_t lock;
+    pthread_cond_t told;
+    bool is_told, is_over;
+    enum hl_code code;
+    struct hl_err err;
+};
+
+/* The last thing that is done to the step. */
+static void end_step(struct hl_job_waiter *waiter, const struct hl_job *job,
+                     const struct hl_err *failed)
+{
+    struct step *step = (struct step *)waiter;
+
+    pthread_mutex_lock(&step->lock);
+    step->is_told = true;
+    step->is_over = hl_job_is_over(job);
+    if (failed) {
+        step->code = failed->code;
+        step->err = *failed;
+    }
+    pthread_cond_signal(&step->told);
+    pthread_mutex_unlock(&step->lock);
+}
+
+static enum hl_code wait_for_step(struct hl_jobs *jobs, uint64_t id, struct step *step,
+                                  struct hl_err *err)
+{
+    struct hl_err ignored; /* it is over, or goes on to its end: nobody waits */
+
+    hl_jobs_await(jobs, id, &step->waiter);
+    pthread_mutex_lock(&step->lock);
+    while (!step->is_told)
+        pthread_cond_wait(&step->told, &step->lock);
+    pthread_mutex_unlock(&step->lock);
+    if (!step->is_over) {
+        (void)hl_jobs_cancel(jobs, id, &ignored);
+        return hl_deadline_check(&step->waiter.deadline, "waiting for a job", err);
+    }
+    if (step->code != HL_OK)
+        *err = step->err;
+    return step->code;
+}
+
+enum hl_code hl_jobs_do(struct hl_jobs *jobs, const struct hl_job_order *order,
+                        struct hl_work *work, const struct hl_deadline *deadline,
+                        struct hl_err *err)
+{
+    struct hl_job_order awaited = *order;
+    struct step step = {.waiter = {.deadline = *deadline, .tell = end_step}};
+    uint64_t id = 0;
+    enum hl_code code;
+
+    awaited.is_awaited = true;
+    code = hl_jobs_add(jobs, &awaited, work, &id, err);
+    if (code != HL_OK)
+        return code;
+    pthread_mutex_init(&step.lock, NULL);
+    pthread_cond_init(&step.told, NULL);
+    code = wait_for_step(jobs, id, &step, err);
+    pthread_cond_destroy(&step.told);
+    pthread_mutex_destroy(&step.lock);
+    return code;
+}

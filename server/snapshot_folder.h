@@ -21,6 +21,12 @@ enum hl_code hl_snapshot_folder_make(const struct hl_server *server,
                                      const struct hl_span *collection,
                                      char folder[PATH_MAX], struct hl_err *err);
 
+/* Where one is. */
+struct hl_snapshot_place {
+    char folder[PATH_MAX];
+    char name[HL_SNAPSHOT_NAME];
+};
+
 /* FOLDER/NAME */
 enum hl_code hl_snapshot_folder_join(const char *folder, const char *name,
                                      char path[PATH_MAX], struct hl_err *err);

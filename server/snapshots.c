@@ -10,7 +10,6 @@
 #include "server/collections.h"
 #include "server/fetch.h"
 #include "server/server.h"
-#include "server/snapshot_folder.h"
 #include "server/upload.h"
 #include "server/version.h"
 
@@ -47,26 +46,27 @@ enum hl_code hl_snapshots_list(struct hl_server *server, struct hl_request *requ
     return code == HL_OK ? hl_snapshot_folder_list(folder, request, reply, err) : code;
 }
 
-static enum hl_code save(struct hl_server *server, struct hl_request *request,
-                         struct hl_collection *collection, struct hl_reply *reply,
-                         struct hl_err *err)
+enum hl_code hl_snapshots_take(struct hl_server *server, struct hl_collection *collection,
+                               const struct hl_span *name,
+                               const struct hl_deadline *deadline,
+                               struct hl_snapshot_place *ret_place, struct hl_err *err)
 {
-    const struct hl_deadline deadline = hl_snapshot_patience(request);
-    char folder[PATH_MAX], path[PATH_MAX], name[HL_SNAPSHOT_NAME];
+    struct hl_snapshot_place place;
+    char path[PATH_MAX];
     struct hl_archive_sum sum;
     struct hl_buf config;
     struct timespec now;
-    enum hl_code code = hl_snapshot_folder_make(server, &request->params[0], folder, err);
+    enum hl_code code = hl_snapshot_folder_make(server, name, place.folder, err);
 
     clock_gettime(CLOCK_REALTIME, &now);
-    hl_snapshot_folder_name(&request->params[0], &now, name);
+    hl_snapshot_folder_name(name, &now, place.name);
     if (code == HL_OK)
-        code = hl_snapshot_folder_join(folder, name, path, err);
+        code = hl_snapshot_folder_join(place.folder, place.name, path, err);
     if (code != HL_OK)
         return code;
     hl_buf_init(&config, PATH_MAX);
     hl_buf_add_text(&config, "{\"collection\":");
-    hl_encode_text(&config, request->params[0].data, request->params[0].len);
+    hl_encode_text(&config, name->data, name->len);
     hl_buf_add_char(&config, '}');
     code = hl_buf_check(&config, "the name of a snapshot", err);
     if (code == HL_OK)
@@ -76,13 +76,27 @@ static enum hl_code save(struct hl_server *server, struct hl_request *request,
                                           .version = hl_version(),
                                           .created_s = now.tv_sec,
                                           .config = {config.data, config.len},
-                                          .deadline = &deadline},
+                                          .deadline = deadline},
             &sum, err);
     hl_buf_done(&config);
+    if (code == HL_OK)
+        *ret_place = place;
+    return code;
+}
+
+static enum hl_code save(struct hl_server *server, struct hl_request *request,
+                         struct hl_collection *collection, struct hl_reply *reply,
+                         struct hl_err *err)
+{
+    const struct hl_deadline deadline = hl_snapshot_patience(request);
+    struct hl_snapshot_place place;
+    enum hl_code code =
+        hl_snapshots_take(server, collection, &request->params[0], &deadline, &place, err);
+
     if (code != HL_OK)
         return code;
     hl_reply_begin(reply);
-    code = hl_snapshot_folder_show(folder, name, &reply->body, err);
+    code = hl_snapshot_folder_show(place.folder, place.name, &reply->body, err);
     return code == HL_OK ? hl_reply_end(reply, request, err) : code;
 }
 

@@ -2,7 +2,8 @@
 #ifndef HL_SERVER_SNAPSHOTS_H
 #define HL_SERVER_SNAPSHOTS_H
 
-#include "server/request.h"
+#include "index/collection.h"
+#include "server/snapshot_folder.h"
 
 /* Collections as files: DATA/snapshots/COLLECTION/NAME.snapshot, and NAME.snapshot.checksum
  * beside it. Handlers for readers' threads: they wait for the disk, however long. */
@@ -12,6 +13,13 @@ enum hl_code hl_snapshots_list(struct hl_server *server, struct hl_request *requ
                                struct hl_reply *reply, struct hl_err *err);
 enum hl_code hl_snapshots_create(struct hl_server *server, struct hl_request *request,
                                  struct hl_reply *reply, struct hl_err *err);
+
+/* The same for who is no request; the folder and the name it got. `name` is what the
+ * collection is called by who asks. */
+enum hl_code hl_snapshots_take(struct hl_server *server, struct hl_collection *collection,
+                               const struct hl_span *name,
+                               const struct hl_deadline *deadline,
+                               struct hl_snapshot_place *ret_place, struct hl_err *err);
 
 /* GET and DELETE /collections/{c}/snapshots/{snapshot} */
 enum hl_code hl_snapshots_download(struct hl_server *server, struct hl_request *request,
