@@ -67,11 +67,11 @@ enum hl_code hl_field_skip(const struct hl_field *field, struct hl_err *err);
 struct hl_object {
     struct hl_field member;
     size_t which;
-    bool keeps_nulls;
     const char *const *names;
     size_t n_names;
     uint64_t seen;
     unsigned depth;
+    bool keeps_nulls;
 };
 
 enum hl_code hl_object_begin(const struct hl_field *field, const char *const *names,

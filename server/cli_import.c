@@ -2,21 +2,16 @@
 #include "server/cli_import.h"
 
 #include "proto/dir.h"
-#include "proto/encode.h"
 #include "proto/file.h"
 #include "proto/number.h"
-#include "server/cli_progress.h"
-#include "server/cli_remote.h"
-#include "server/feed.h"
+#include "server/cli_send.h"
 
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Bodies end at whichever comes first. */
-enum { STANDARD_BATCH = 500, BODY_BYTES = 8 << 20, LARGEST_BODY = 512 << 20 };
-enum { NOTE_SIZE = 64 << 10 };
+enum { STANDARD_BATCH = 500, NOTE_SIZE = 64 << 10 };
 
 enum flag {
     COLLECTION,
@@ -62,11 +57,8 @@ struct import {
     const char *path;
     struct hl_remote remote;
     struct hl_feed *feed;
-    struct hl_progress progress;
-    struct hl_buf body;
+    struct hl_send send;
     char note[PATH_MAX]; /* where it is written how far this came */
-    uint64_t batch;
-    uint64_t done;
 };
 
 /* ---- how far an earlier run came ---- */
@@ -96,15 +88,16 @@ static enum hl_code print_note(const struct import *import, struct hl_buf *buf,
     return hl_buf_check(buf, "the note of the import", err);
 }
 
-static enum hl_code save_note(struct import *import, struct hl_err *err)
+static enum hl_code save_note(void *self, uint64_t done, struct hl_err *err)
 {
+    struct import *import = self;
     struct hl_replacement *replacement = NULL;
     struct hl_buf text;
     enum hl_code code;
 
     hl_buf_init(&text, NOTE_SIZE);
     code = print_note(import, &text, err);
-    hl_buf_print(&text, "%" PRIu64 "\n", import->done);
+    hl_buf_print(&text, "%" PRIu64 "\n", done);
     if (code == HL_OK)
         code = hl_replacement_open(import->note, &replacement, err);
     if (code == HL_OK) {
@@ -126,10 +119,10 @@ static enum hl_code compare_note(struct import *import, const struct hl_buf *old
 
     hl_buf_init(&wanted, NOTE_SIZE);
     code = print_note(import, &wanted, err);
-    if (code == HL_OK &&
-        (old->len <= wanted.len + 1 || old->data[old->len - 1] != '\n' ||
-         memcmp(old->data, wanted.data, wanted.len) != 0 ||
-         !hl_number_u64(old->data + wanted.len, old->len - wanted.len - 1, &import->done)))
+    if (code == HL_OK && (old->len <= wanted.len + 1 || old->data[old->len - 1] != '\n' ||
+                          memcmp(old->data, wanted.data, wanted.len) != 0 ||
+                          !hl_number_u64(old->data + wanted.len, old->len - wanted.len - 1,
+                                         &import->send.done)))
         code =
             hl_fail(err, HL_CONFLICT,
                     "\"%s\" is the note of another import of this file: --restart begins "
@@ -156,112 +149,37 @@ static enum hl_code load_note(struct import *import, struct hl_err *err)
     else if (code == HL_NOT_FOUND)
         code = HL_OK;
     hl_buf_done(&old);
-    if (code == HL_OK && import->done > 0)
-        fprintf(stderr, "%" PRIu64 " points of %s are there already\n", import->done,
+    if (code == HL_OK && import->send.done > 0)
+        fprintf(stderr, "%" PRIu64 " points of %s are there already\n", import->send.done,
                 import->path);
     return code;
 }
 
 /* ---- the collection ---- */
 
-static void print_creation(const struct import *import, struct hl_buf *buf)
-{
-    const char *distance = import->words->values[CREATE];
-    size_t n = hl_feed_n_vectors(import->feed), dim = 0;
-    const char *name = hl_feed_vector(import->feed, 0, &dim);
-    bool is_bare = n == 1 && *name == '\0';
-
-    hl_buf_add_text(buf, is_bare ? "{\"vectors\":" : "{\"vectors\":{");
-    for (size_t i = 0; i < n; i++) {
-        name = hl_feed_vector(import->feed, i, &dim);
-        hl_buf_add_text(buf, i > 0 ? "," : "");
-        if (!is_bare)
-            hl_encode_key(buf, name);
-        hl_buf_print(buf, "{\"size\":%zu,\"distance\":", dim);
-        hl_encode_string(buf, distance);
-        hl_buf_add_char(buf, '}');
-    }
-    hl_buf_add_text(buf, is_bare ? "}" : "}}");
-}
-
 static enum hl_code create_if_wanted(struct import *import, struct hl_err *err)
 {
-    struct hl_span reply;
+    const char *distance = import->words->values[CREATE];
     bool exists = false;
     enum hl_code code;
 
-    if (!import->words->values[CREATE])
+    if (!distance)
         return HL_OK;
     code = hl_remote_exists(&import->remote, &exists, err);
-    if (code != HL_OK || exists)
-        return code;
-    if (hl_feed_n_vectors(import->feed) == 0)
-        return hl_fail(err, HL_INVALID,
-                       "--create needs a file that says its sizes: .npy or .safetensors");
-    hl_buf_clear(&import->body, BODY_BYTES);
-    print_creation(import, &import->body);
-    code = hl_buf_check(&import->body, "the request", err);
-    return code == HL_OK
-               ? hl_remote_ask(&import->remote, "PUT", "", &import->body, &reply, err)
-               : code;
+    return code == HL_OK && !exists ? hl_send_create(&import->send, distance, NULL, err)
+                                    : code;
 }
 
 /* ---- the points ---- */
 
-static enum hl_code fill_body(struct import *import, uint64_t *ret_n, struct hl_err *err)
-{
-    struct hl_buf *body = &import->body;
-    enum hl_code code = HL_OK;
-    bool has = true;
-    uint64_t n = 0;
-
-    hl_buf_clear(body, (size_t)BODY_BYTES * 2);
-    hl_buf_add_text(body, "{\"points\":[");
-    while (code == HL_OK && n < import->batch && body->len < BODY_BYTES) {
-        const size_t before = body->len;
-
-        hl_buf_add_text(body, n > 0 ? "," : "");
-        code = hl_feed_next(import->feed, body, &has, err);
-        if (code == HL_OK && !has) {
-            body->len = before;
-            body->data[before] = '\0';
-            break;
-        }
-        n++;
-    }
-    hl_buf_add_text(body, "]}");
-    if (code == HL_OK)
-        code = hl_buf_check(body, "a request of points", err);
-    if (code == HL_OK)
-        *ret_n = n;
-    return code;
-}
-
 static enum hl_code send_all(struct import *import, struct hl_err *err)
 {
-    struct hl_span reply;
-    uint64_t n = 1;
-    enum hl_code code = hl_feed_skip(import->feed, import->done, err);
+    enum hl_code code = hl_send_points(&import->send, err);
 
-    hl_progress_init(&import->progress, import->path, hl_feed_count(import->feed),
-                     import->done);
-    while (code == HL_OK) {
-        code = fill_body(import, &n, err);
-        if (code != HL_OK || n == 0)
-            break;
-        code = hl_remote_ask(&import->remote, "PUT", "/points?wait=true", &import->body,
-                             &reply, err);
-        if (code != HL_OK)
-            break;
-        import->done += n;
-        code = save_note(import, err);
-        hl_progress_show(&import->progress, import->done);
-    }
-    hl_progress_end(&import->progress, import->done);
     if (code == HL_OK)
         return hl_file_remove(import->note, err);
     return hl_fail_in(err, "%s: behind point %" PRIu64 " (the same command goes on there)",
-                      import->path, import->done);
+                      import->path, import->send.done);
 }
 
 static enum hl_code prepare(struct import *import, struct hl_err *err)
@@ -276,15 +194,16 @@ static enum hl_code prepare(struct import *import, struct hl_err *err)
         hl_tool_number(&hl_cli_import, words, FIRST_ID, 0, &options.first_id, err);
 
     if (code == HL_OK)
-        code = hl_tool_number(&hl_cli_import, words, BATCH, STANDARD_BATCH, &import->batch,
-                              err);
-    if (code == HL_OK && import->batch == 0)
+        code = hl_tool_number(&hl_cli_import, words, BATCH, STANDARD_BATCH,
+                              &import->send.batch, err);
+    if (code == HL_OK && import->send.batch == 0)
         return hl_fail(err, HL_INVALID, "\"--batch\" wants 1 or more");
     if (code == HL_OK)
         code = hl_remote_init(&import->remote, words->values[URL], words->values[API_KEY],
                               words->values[COLLECTION], err);
     if (code == HL_OK)
         code = hl_feed_open(&options, &import->feed, err);
+    import->send.feed = import->feed;
     if (code == HL_OK)
         code = load_note(import, err);
     return code == HL_OK ? create_if_wanted(import, err) : code;
@@ -295,13 +214,13 @@ static enum hl_code run_import(const struct hl_tool_words *words, struct hl_err 
     struct import import = {.words = words, .path = words->files[0]};
     enum hl_code code;
 
-    hl_buf_init(&import.body, LARGEST_BODY);
+    import.send = (struct hl_send){
+        .remote = &import.remote, .what = import.path, .note = save_note, .self = &import};
     code = prepare(&import, err);
     if (code == HL_OK)
         code = send_all(&import, err);
     hl_feed_close(import.feed);
     hl_remote_done(&import.remote);
-    hl_buf_done(&import.body);
     return code;
 }
 

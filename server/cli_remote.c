@@ -2,7 +2,9 @@
 #include "server/cli_remote.h"
 
 #include "proto/field.h"
+#include "proto/number.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -103,32 +105,47 @@ enum hl_code hl_remote_exists(struct hl_remote *remote, bool *ret_exists,
     return code;
 }
 
-/* `{"result":{"count":N},…}` */
+enum { DEEPEST_REPLY = 8 };
+
+enum hl_code hl_reply_find(const struct hl_span *body, const char *const *path, size_t n,
+                           struct hl_arena *arena, struct hl_span *ret_text,
+                           struct hl_err *err)
+{
+    struct hl_object objects[DEEPEST_REPLY];
+    struct hl_tokens tokens;
+    struct hl_span text = {0};
+    struct hl_field root;
+    const struct hl_field *field = &root;
+    enum hl_code code = HL_OK;
+
+    assert(n <= DEEPEST_REPLY);
+    hl_tokens_init(&tokens, body->data, body->len, arena);
+    tokens.what = "the reply";
+    tokens.code = HL_BAD_FILE;
+    root = hl_field_root(&tokens);
+    for (size_t i = 0; code == HL_OK && field && i < n; i++) {
+        code = hl_object_begin(field, &path[i], 1, &objects[i], err);
+        do
+            code = code == HL_OK ? hl_object_next(&objects[i], &field, err) : code;
+        while (code == HL_OK && field && objects[i].which != 0);
+    }
+    if (code == HL_OK && field)
+        code = hl_field_span(field, &text.data, &text.len, err);
+    if (code == HL_OK)
+        *ret_text = text;
+    return code;
+}
+
 static enum hl_code read_count(const struct hl_span *body, struct hl_arena *arena,
                                uint64_t *ret_count, struct hl_err *err)
 {
-    static const char *const outer[] = {"result"}, *const inner[] = {"count"};
-    struct hl_tokens tokens;
-    struct hl_object reply, result;
-    const struct hl_field *member = NULL;
-    struct hl_field root;
-    enum hl_code code;
+    static const char *const path[] = {"result", "count"};
+    struct hl_span text = {0};
+    enum hl_code code = hl_reply_find(body, path, 2, arena, &text, err);
 
-    hl_tokens_init(&tokens, body->data, body->len, arena);
-    tokens.what = "the reply";
-    root = hl_field_root(&tokens);
-    code = hl_object_begin(&root, outer, 1, &reply, err);
-    if (code == HL_OK)
-        code = hl_object_next(&reply, &member, err);
-    if (code == HL_OK && member && reply.which == 0)
-        code = hl_object_begin(member, inner, 1, &result, err);
-    else if (code == HL_OK)
-        return hl_fail(err, HL_BAD_FILE, "the reply does not begin with a result");
-    if (code == HL_OK)
-        code = hl_object_next(&result, &member, err);
-    if (code == HL_OK && (!member || result.which != 0))
+    if (code == HL_OK && (!text.data || !hl_number_u64(text.data, text.len, ret_count)))
         return hl_fail(err, HL_BAD_FILE, "the reply has no count");
-    return code == HL_OK ? hl_field_u64(member, 0, UINT64_MAX, ret_count, err) : code;
+    return code;
 }
 
 enum hl_code hl_remote_count(struct hl_remote *remote, const char *filter,

@@ -2,6 +2,7 @@
 #ifndef HL_SERVER_CLI_REMOTE_H
 #define HL_SERVER_CLI_REMOTE_H
 
+#include "proto/arena.h"
 #include "server/caller.h"
 
 #include <stdint.h>
@@ -31,6 +32,13 @@ enum hl_code hl_remote_exists(struct hl_remote *remote, bool *ret_exists,
                               struct hl_err *err);
 enum hl_code hl_remote_count(struct hl_remote *remote, const char *filter,
                              uint64_t *ret_count, struct hl_err *err);
+
+/* The source text of a member of a reply: of "result", "config", … each in the one before,
+ * at most eight. `ret_text->data` is NULL when one of them is not there or null. It is good
+ * as long as the reply. HL_BAD_FILE when the reply is no such JSON. */
+enum hl_code hl_reply_find(const struct hl_span *body, const char *const *path, size_t n,
+                           struct hl_arena *arena, struct hl_span *ret_text,
+                           struct hl_err *err);
 
 #define HL_REMOTE_URL "http://127.0.0.1:6333"
 

@@ -3,6 +3,7 @@
 
 #include "proto/number.h"
 #include "server/cli_check.h"
+#include "server/cli_demo.h"
 #include "server/cli_evaluate.h"
 #include "server/cli_export.h"
 #include "server/cli_fit.h"
@@ -16,8 +17,8 @@
 
 enum { SUGGESTION_SIZE = 128 };
 
-const struct hl_tool *const hl_tools[] = {&hl_cli_import, &hl_cli_export, &hl_cli_fit,
-                                          &hl_cli_evaluate, &hl_cli_check};
+const struct hl_tool *const hl_tools[] = {&hl_cli_import,   &hl_cli_export, &hl_cli_fit,
+                                          &hl_cli_evaluate, &hl_cli_check,  &hl_cli_demo};
 const size_t hl_n_tools = sizeof hl_tools / sizeof hl_tools[0];
 
 const struct hl_tool *hl_tool_find(const char *name)

@@ -11,10 +11,9 @@ import math
 import random
 import struct
 import sys
-import tempfile
 import urllib.request
 
-from bridges import Server
+from bridges import tell
 
 DIM = 8
 RANDOM = random.Random(7)
@@ -589,19 +588,5 @@ def play(server):
         yield from part(server)
 
 
-def main():
-    with tempfile.TemporaryDirectory(prefix="heirloom-across-") as directory:
-        server = Server(sys.argv[1], directory)
-        try:
-            results = list(play(server))
-        finally:
-            ended = server.end()
-    results.append(("the server stops with status 0", ended == 0))
-    print(f"TAP version 13\n1..{len(results)}")
-    for i, (what, is_so) in enumerate(results, 1):
-        print(f"{'ok' if is_so else 'not ok'} {i} - {what}")
-    return not all(is_so for _, is_so in results)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell("across", play))
