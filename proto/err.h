@@ -31,6 +31,8 @@
     X(HL_TIMEOUT, 408, "timeout")                                                          \
     X(HL_EXISTS, 409, "already_exists")                                                    \
     X(HL_CONFLICT, 409, "conflict")                                                        \
+    X(HL_ILLEGAL_STEP, 409, "illegal_step")                                                \
+    X(HL_GATE_UNMET, 409, "gate_unmet")                                                    \
     X(HL_LENGTH_REQUIRED, 411, "length_required")                                          \
     X(HL_TOO_LARGE, 413, "too_large")                                                      \
     X(HL_MEDIA_TYPE, 415, "unsupported_media_type")                                        \

@@ -154,23 +154,6 @@ static enum hl_code check_unchanged(const struct activating *job,
                : code;
 }
 
-static enum hl_code publish(struct activating *job, struct hl_writing *writing,
-                            struct hl_err *err)
-{
-    struct hl_activations now;
-    struct hl_plans *plans = NULL;
-    enum hl_code code =
-        hl_activations_load(hl_store_inside(hl_writing_store(writing)), &now, err);
-
-    if (code == HL_OK)
-        code = hl_plans_compile(hl_writing_layout(writing), &now, &plans, err);
-    if (code == HL_OK)
-        code = hl_writing_set_companion(writing, plans ? &plans->companion : NULL, err);
-    hl_plans_unref(plans);
-    job->number = now.number;
-    return code;
-}
-
 static enum hl_code change_over(void *self, struct hl_writing *writing, struct hl_err *err)
 {
     struct activating *job = self;
@@ -184,7 +167,7 @@ static enum hl_code change_over(void *self, struct hl_writing *writing, struct h
     if (code == HL_OK)
         code = hl_express_serve(&job->express, writing, err);
     if (code == HL_OK)
-        code = publish(job, writing, err);
+        code = hl_plans_publish(writing, &job->number, err);
     inside = hl_holdings_inside(writing);
     return code == HL_OK ? print_shown(job, &inside, err) : code;
 }

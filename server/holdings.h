@@ -23,6 +23,8 @@
 #define HL_HOLDING_BRIDGE        "bridge"         /* the safetensors file */
 #define HL_HOLDING_BRIDGE_INFO   "bridge_info"    /* JSON */
 #define HL_HOLDING_BRIDGE_REPORT "bridge_report"  /* JSON */
+#define HL_HOLDING_ROLLOUT       "rollout"        /* JSON; of the collection */
+#define HL_HOLDING_EVENT         "rollout_event"  /* JSON; likewise */
 
 enum { HL_HOLDING_KEY = 40, HL_MODEL_REVISION = HL_VECTOR_REVISION_MAX };
 

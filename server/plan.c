@@ -336,7 +336,7 @@ static enum hl_code make_plan(const struct compiling *all, uint32_t model,
 static enum hl_code make_plans(struct compiling *all, struct hl_err *err)
 {
     struct hl_plan_cases *models =
-        hl_arena_array(all->plans->arena, all->touched.n, sizeof *models);
+        hl_arena_array(all->plans->arena, all->touched.n + 1, sizeof *models);
     enum hl_code code = HL_OK;
 
     if (!models)
@@ -403,18 +403,20 @@ static struct hl_plans *new_plans(const struct hl_activations *activations)
 
 enum hl_code hl_plans_compile(const struct hl_layout *layout,
                               const struct hl_activations *activations,
-                              struct hl_plans **ret_plans, struct hl_err *err)
+                              const struct hl_rollout *rollout, struct hl_plans **ret_plans,
+                              struct hl_err *err)
 {
     struct compiling all = {.layout = layout, .activations = activations};
     enum hl_code code;
 
-    if (activations->n == 0) {
+    if (activations->n == 0 && rollout->number == 0) {
         *ret_plans = NULL;
         return HL_OK;
     }
     all.plans = new_plans(activations);
     if (!all.plans)
         return hl_fail(err, HL_NO_MEMORY, "no memory for the plans of a collection");
+    all.plans->rollout = *rollout;
     hl_reach_touched(activations, &all.touched);
     code = hold_ways(&all, err);
     if (code == HL_OK)
@@ -426,19 +428,47 @@ enum hl_code hl_plans_compile(const struct hl_layout *layout,
     return code;
 }
 
+static enum hl_code compile_records(struct hl_reader *reader,
+                                    const struct hl_layout *layout, uint64_t *ret_number,
+                                    struct hl_plans **ret_plans, struct hl_err *err)
+{
+    struct hl_activations activations;
+    struct hl_rollout rollout;
+    enum hl_code code = hl_activations_load(reader, &activations, err);
+
+    if (code == HL_OK)
+        code = hl_rollout_load(reader, &rollout, err);
+    if (code != HL_OK)
+        return code;
+    *ret_number = activations.number;
+    return hl_plans_compile(layout, &activations, &rollout, ret_plans, err);
+}
+
 enum hl_code hl_plans_open(void *self, struct hl_reader *reader,
                            const struct hl_layout *layout,
                            struct hl_companion **ret_companion, struct hl_err *err)
 {
-    struct hl_activations activations;
     struct hl_plans *plans = NULL;
-    enum hl_code code = hl_activations_load(reader, &activations, err);
+    uint64_t number;
+    enum hl_code code = compile_records(reader, layout, &number, &plans, err);
 
     (void)self;
     if (code == HL_OK)
-        code = hl_plans_compile(layout, &activations, &plans, err);
-    if (code == HL_OK)
         *ret_companion = plans ? &plans->companion : NULL;
+    return code;
+}
+
+enum hl_code hl_plans_publish(struct hl_writing *writing, uint64_t *ret_number,
+                              struct hl_err *err)
+{
+    struct hl_plans *plans = NULL;
+    enum hl_code code =
+        compile_records(hl_store_inside(hl_writing_store(writing)),
+                        hl_writing_layout(writing), ret_number, &plans, err);
+
+    if (code == HL_OK)
+        code = hl_writing_set_companion(writing, plans ? &plans->companion : NULL, err);
+    hl_plans_unref(plans);
     return code;
 }
 

@@ -4,6 +4,7 @@
 
 #include "index/layout.h"
 #include "server/reach.h"
+#include "server/rollout.h"
 #include "server/way.h"
 
 /* How the queries of each model find the points of a collection, whichever models have seen
@@ -54,6 +55,7 @@ struct hl_plans {
     struct hl_companion companion; /* first */
     uint64_t number;               /* counts up with every activation, kept */
     struct hl_activations activations;
+    struct hl_rollout rollout;          /* number 0: there never was one */
     const struct hl_plan_cases *models; /* those that an active way touches */
     size_t n_models;
     struct hl_way **ways; /* references, n_ways of them */
@@ -61,12 +63,13 @@ struct hl_plans {
     struct hl_arena *arena; /* holds it all but these */
 };
 
-/* What is active over the images that the layout serves, which have the ways; one
- * reference, NULL when nothing is active. HL_DAMAGED when images are missing, HL_NO_MEMORY.
- */
+/* What is active over the images that the layout serves, which have the ways, with the
+ * rollout there is; one reference, NULL when there is neither. HL_DAMAGED when images are
+ * missing, HL_NO_MEMORY. */
 enum hl_code hl_plans_compile(const struct hl_layout *layout,
                               const struct hl_activations *activations,
-                              struct hl_plans **ret_plans, struct hl_err *err);
+                              const struct hl_rollout *rollout, struct hl_plans **ret_plans,
+                              struct hl_err *err);
 void hl_plans_unref(struct hl_plans *plans); /* NULL is accepted */
 
 /* Where what is active takes the queries of a model: the end of a chain, or of a bridge, or
@@ -78,6 +81,10 @@ uint32_t hl_plan_goal(const struct hl_activations *activations, uint32_t model);
 enum hl_code hl_plans_open(void *self, struct hl_reader *reader,
                            const struct hl_layout *layout,
                            struct hl_companion **ret_companion, struct hl_err *err);
+
+/* In a change: what its records say is published with its layout. */
+enum hl_code hl_plans_publish(struct hl_writing *writing, uint64_t *ret_number,
+                              struct hl_err *err);
 
 /* What a layout was published with, or NULL. */
 const struct hl_plans *hl_plans_of(const struct hl_layout *layout);

@@ -127,6 +127,8 @@ struct row {
     const char *plan;
 };
 
+static const struct hl_rollout no_rollout = {.number = 0};
+
 /* `n_carriers` of ten points. */
 static void assert_plans(const struct row *rows, size_t n_rows, uint64_t n_carriers)
 {
@@ -139,7 +141,8 @@ static void assert_plans(const struct row *rows, size_t n_rows, uint64_t n_carri
 
         read_active(rows[i].active, &activations);
         layout = make_layout(&activations);
-        assert_int_equal(hl_plans_compile(layout, &activations, &plans, &err), HL_OK);
+        assert_int_equal(hl_plans_compile(layout, &activations, &no_rollout, &plans, &err),
+                         HL_OK);
         print_plan(hl_plan_of(plans, rows[i].model, n_carriers, 10), text);
         if (strcmp(text, rows[i].plan) != 0)
             fail_msg("of %s queries of %u are served \"%s\", not \"%s\"", rows[i].active,
@@ -284,7 +287,8 @@ static void legs_have_the_fidelity_and_the_revisions_that_were_activated(void **
     (void)state;
     read_active("3>2 d, 2>1 b", &activations);
     layout = make_layout(&activations);
-    assert_int_equal(hl_plans_compile(layout, &activations, &plans, &err), HL_OK);
+    assert_int_equal(hl_plans_compile(layout, &activations, &no_rollout, &plans, &err),
+                     HL_OK);
     assert_int_equal(plans->number, 7);
     plan = hl_plan_in(plans, 3, HL_PLAN_SOME);
     assert_true(plan->legs[0].fidelity > 0.49f && plan->legs[0].fidelity < 0.51f);
@@ -307,7 +311,8 @@ static void images_that_are_missing_are_damage(void **state)
     read_active("3>1 b", &activations);
     layout = make_layout(&activations);
     hl_layout_drop_space(layout, 113);
-    assert_int_equal(hl_plans_compile(layout, &activations, &plans, &err), HL_DAMAGED);
+    assert_int_equal(hl_plans_compile(layout, &activations, &no_rollout, &plans, &err),
+                     HL_DAMAGED);
     assert_null(plans);
     hl_layout_unref(layout);
 }
@@ -329,7 +334,7 @@ static void without_memory_there_are_no_plans(void **state)
         assert_true(n < 100);
         snprintf(rule, sizeof rule, "alloc=%d:fail", n);
         assert_int_equal(hl_failpoint_arm(rule, &err), HL_OK);
-        code = hl_plans_compile(layout, &activations, &plans, &err);
+        code = hl_plans_compile(layout, &activations, &no_rollout, &plans, &err);
         hl_failpoint_disarm();
         assert_true(code == HL_OK || code == HL_NO_MEMORY);
         assert_true((plans != NULL) == (code == HL_OK));
