@@ -23,7 +23,7 @@ static const char *name_of(const struct hl_layout *layout, uint32_t id)
 void hl_rollout_describe(const struct hl_rollout *rollout, const struct hl_layout *layout,
                          char words[HL_ROLLOUT_WORDS])
 {
-    char share[16] = "", by[HL_KEY_ID_SIZE + 8] = "";
+    char share[24] = "", by[HL_KEY_ID_SIZE + 8] = "";
 
     if (rollout->number == 0) {
         (void)snprintf(words, HL_ROLLOUT_WORDS, "there was no rollout yet");
