@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compat/figure.h"
 
+#include "proto/encode.h"
+
 #include <math.h>
 
 static const double Z = 1.96;
@@ -80,4 +82,21 @@ struct hl_figure hl_figure_ratio_of_product(const struct hl_tally *t)
      * without a: the share of a in it is 1/(b·c). */
     squares = square_of(t, 1 / (b * c), -value / b, -value / c) - n * value * value;
     return figure_around(value, squares, t->n);
+}
+
+void hl_figure_print(const struct hl_figure *figure, struct hl_buf *json)
+{
+    if (figure->of == 0) {
+        hl_encode_null(json);
+        return;
+    }
+    hl_buf_add_text(json, "{\"value\":");
+    hl_encode_double(json, figure->value);
+    hl_buf_add_text(json, ",\"low\":");
+    hl_encode_double(json, figure->low);
+    hl_buf_add_text(json, ",\"high\":");
+    hl_encode_double(json, figure->high);
+    hl_buf_add_text(json, ",\"of\":");
+    hl_encode_u64(json, figure->of);
+    hl_buf_add_char(json, '}');
 }

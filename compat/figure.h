@@ -3,6 +3,7 @@
 #define HL_COMPAT_FIGURE_H
 
 #include "compat/report.h"
+#include "proto/buf.h"
 
 /* Numbers with what they are a share of and a 95 % interval. Pure, any thread. */
 
@@ -23,5 +24,8 @@ struct hl_figure hl_figure_mean(const struct hl_tally *tally);
  * method, case by case. `of` is n; cannot be said where what divides is not above 0. */
 struct hl_figure hl_figure_ratio(const struct hl_tally *tally);
 struct hl_figure hl_figure_ratio_of_product(const struct hl_tally *tally);
+
+/* `{"value":v,"low":l,"high":h,"of":n}`; null where it cannot be said. */
+void hl_figure_print(const struct hl_figure *figure, struct hl_buf *json);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compat/report.h"
 
+#include "compat/figure.h"
 #include "proto/encode.h"
 
 #include <math.h>
@@ -95,30 +96,13 @@ static const void *part_at(const void *whole, const struct member *member)
 
 /* ---- JSON ---- */
 
-static void print_figure(const struct hl_figure *figure, struct hl_buf *json)
-{
-    if (figure->of == 0) {
-        hl_encode_null(json);
-        return;
-    }
-    hl_buf_add_text(json, "{\"value\":");
-    hl_encode_double(json, figure->value);
-    hl_buf_add_text(json, ",\"low\":");
-    hl_encode_double(json, figure->low);
-    hl_buf_add_text(json, ",\"high\":");
-    hl_encode_double(json, figure->high);
-    hl_buf_add_text(json, ",\"of\":");
-    hl_encode_u64(json, figure->of);
-    hl_buf_add_char(json, '}');
-}
-
 /* `"key":figure` for each, commas between them. */
 static void print_members(const void *whole, const struct member *members, size_t n,
                           struct hl_buf *json)
 {
     for (size_t i = 0; i < n; i++) {
         hl_encode_key(json, members[i].key);
-        print_figure(part_at(whole, &members[i]), json);
+        hl_figure_print(part_at(whole, &members[i]), json);
         if (i + 1 < n)
             hl_buf_add_char(json, ',');
     }

@@ -76,27 +76,6 @@ enum hl_code hl_bridge_call_list(struct hl_server *server, struct hl_request *re
     return code == HL_OK ? hl_reply_end(reply, request, err) : code;
 }
 
-/* ?revision=N; 0 when it is not said. */
-static enum hl_code read_revision(const struct hl_request *request, uint64_t *ret_revision,
-                                  struct hl_err *err)
-{
-    const char *text = hl_request_query(request, "revision");
-    uint64_t revision = 0;
-
-    *ret_revision = 0;
-    if (!text)
-        return HL_OK;
-    for (size_t i = 0; text[i] >= '0' && text[i] <= '9' && i < 10; i++)
-        revision = revision * 10 + (uint64_t)(text[i] - '0');
-    if (strspn(text, "0123456789") != strlen(text) || strlen(text) > 10 || revision == 0)
-        return hl_fail(err, HL_MALFORMED,
-                       "Format error in query parameters: revision is \"%.40s\", a whole "
-                       "number from 1 on was wanted",
-                       text);
-    *ret_revision = revision;
-    return HL_OK;
-}
-
 static enum hl_code send_file(struct hl_server *server, const struct hl_request *request,
                               const struct hl_holdings *holdings, const char *key,
                               struct hl_reply *reply, struct hl_err *err)
@@ -115,24 +94,21 @@ static enum hl_code show(struct hl_server *server, struct hl_request *request,
                          const struct hl_holdings *holdings, struct hl_reply *reply,
                          struct hl_err *err)
 {
-    const char *format = hl_request_query(request, "format");
     struct hl_bridge_pair pair;
     char key[HL_HOLDING_KEY];
     uint64_t revision = 0;
-    enum hl_code code = read_revision(request, &revision, err);
+    bool is_file = false;
+    enum hl_code code = hl_request_number(request, "revision", &revision, err);
 
-    if (code == HL_OK && format && strcmp(format, "safetensors") != 0)
-        code = hl_fail(err, HL_MALFORMED,
-                       "Format error in query parameters: format is \"%.100s\", "
-                       "safetensors was wanted",
-                       format);
+    if (code == HL_OK)
+        code = hl_request_format(request, "safetensors", &is_file, err);
     if (code == HL_OK)
         code = hl_bridges_pair(holdings, request, &pair, err);
     if (code == HL_OK)
         code = hl_bridges_find(holdings, &pair, &revision, err);
     if (code != HL_OK)
         return code;
-    if (format) {
+    if (is_file) {
         hl_holding_bridge_key(pair.from.space, pair.to.space, revision, key);
         return send_file(server, request, holdings, key, reply, err);
     }
@@ -240,7 +216,7 @@ enum hl_code hl_bridge_call_delete(struct hl_server *server, struct hl_request *
     (void)reply;
     if (!self)
         return err->code;
-    code = read_revision(request, &self->revision, err);
+    code = hl_request_number(request, "revision", &self->revision, err);
     if (code != HL_OK)
         return code;
     self->pending.run = delete_bridge;

@@ -103,19 +103,15 @@ enum hl_code hl_dataset_call_list(struct hl_server *server, struct hl_request *r
 static enum hl_code show(const struct hl_collection *collection, struct hl_request *request,
                          struct hl_reply *reply, struct hl_err *err)
 {
-    const char *format = hl_request_query(request, "format");
     struct hl_dataset *dataset = NULL;
-    enum hl_code code;
+    bool is_file = false;
+    enum hl_code code = hl_request_format(request, "safetensors", &is_file, err);
 
-    if (format && strcmp(format, "safetensors") != 0)
-        return hl_fail(err, HL_MALFORMED,
-                       "Format error in query parameters: format is \"%.100s\", "
-                       "safetensors was wanted",
-                       format);
-    code = hl_dataset_open(collection, &request->params[1], &dataset, err);
+    if (code == HL_OK)
+        code = hl_dataset_open(collection, &request->params[1], &dataset, err);
     if (code != HL_OK)
         return code;
-    if (format) {
+    if (is_file) {
         code = hl_reply_file(reply, "application/octet-stream", dataset->path, err);
     } else {
         hl_reply_begin(reply);

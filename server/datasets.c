@@ -25,16 +25,7 @@ void hl_datasets_done(struct hl_datasets *datasets)
 
 enum hl_code hl_dataset_check_name(const struct hl_span *name, struct hl_err *err)
 {
-    static const char fit[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                              "0123456789._-";
-
-    if (name->len > 0 && name->len <= HL_DATASET_NAME && name->data[0] != '.' &&
-        strspn(name->data, fit) == name->len)
-        return HL_OK;
-    return hl_fail(err, HL_INVALID,
-                   "a dataset cannot be named \"%.120s\": 1 to %d letters, digits, '.', "
-                   "'_' and '-', no dot in front",
-                   name->data, (int)HL_DATASET_NAME);
+    return hl_target_check_name(name, "a dataset", HL_DATASET_NAME, err);
 }
 
 /* ---- the folder ---- */

@@ -2,8 +2,10 @@
 #include "server/request.h"
 
 #include "proto/encode.h"
+#include "proto/number.h"
 
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 const char *hl_request_query(const struct hl_request *request, const char *name)
@@ -15,6 +17,44 @@ const char *hl_request_query(const struct hl_request *request, const char *name)
             return query->value.data;
     }
     return NULL;
+}
+
+enum hl_code hl_request_number(const struct hl_request *request, const char *name,
+                               uint64_t *ret_number, struct hl_err *err)
+{
+    const char *text = hl_request_query(request, name);
+    uint64_t number = 0;
+
+    if (text && (strspn(text, "0123456789") != strlen(text) ||
+                 !hl_number_u64(text, strlen(text), &number) || number == 0))
+        return hl_fail(err, HL_MALFORMED,
+                       "Format error in query parameters: %s is \"%.40s\", a whole number "
+                       "from 1 on was wanted",
+                       name, text);
+    *ret_number = number;
+    return HL_OK;
+}
+
+enum hl_code hl_request_format(const struct hl_request *request, const char *only,
+                               bool *ret_is_wanted, struct hl_err *err)
+{
+    const char *format = hl_request_query(request, "format");
+
+    if (format && strcmp(format, only) != 0)
+        return hl_fail(err, HL_MALFORMED,
+                       "Format error in query parameters: format is \"%.100s\", %s was "
+                       "wanted",
+                       format, only);
+    *ret_is_wanted = format != NULL;
+    return HL_OK;
+}
+
+bool hl_request_is_of_type(const struct hl_request *request, const char *type)
+{
+    const size_t len = strlen(type);
+
+    return strncasecmp(request->content_type, type, len) == 0 &&
+           strchr("; \t", request->content_type[len]) != NULL;
 }
 
 double hl_request_seconds(const struct hl_request *request)

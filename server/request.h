@@ -87,6 +87,16 @@ struct hl_reply *hl_request_reply(struct hl_request *request);
 /* The value of a query parameter, or NULL. The last one wins when it stands there twice. */
 const char *hl_request_query(const struct hl_request *request, const char *name);
 
+/* The same as a whole number from 1 on, 0 when it is not there; and `?format=ONLY`, whether
+ * it was asked for. HL_MALFORMED. */
+enum hl_code hl_request_number(const struct hl_request *request, const char *name,
+                               uint64_t *ret_number, struct hl_err *err);
+enum hl_code hl_request_format(const struct hl_request *request, const char *only,
+                               bool *ret_is_wanted, struct hl_err *err);
+
+/* Whether the body was announced as that, with or without parameters. */
+bool hl_request_is_of_type(const struct hl_request *request, const char *type);
+
 /* Seconds since the request began, for the "time" of a reply. */
 double hl_request_seconds(const struct hl_request *request);
 

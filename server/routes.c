@@ -9,6 +9,7 @@
 #include "server/job_calls.h"
 #include "server/points_read.h"
 #include "server/points_write.h"
+#include "server/probe_calls.h"
 #include "server/refresh_calls.h"
 #include "server/search.h"
 #include "server/service.h"
@@ -81,6 +82,16 @@ const struct hl_route hl_routes[] = {
      "/collections/{collection_name}/datasets/{dataset_name}", hl_dataset_call_put},
     {HL_METHOD_DELETE, HL_PLACE_READER, HL_DOOR_WRITE,
      "/collections/{collection_name}/datasets/{dataset_name}", hl_dataset_call_delete},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ, "/collections/{collection_name}/probes",
+     hl_probe_call_list},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
+     "/collections/{collection_name}/probes/{probe_set}", hl_probe_call_get},
+    {HL_METHOD_PUT, HL_PLACE_UPLOAD, HL_DOOR_WRITE,
+     "/collections/{collection_name}/probes/{probe_set}", hl_probe_call_put},
+    {HL_METHOD_DELETE, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/probes/{probe_set}", hl_probe_call_delete},
+    {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/probes/{probe_set}/run", hl_probe_call_run},
     {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ, "/collections/{collection_name}/bridges",
      hl_bridge_call_list},
     {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,

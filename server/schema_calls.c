@@ -6,6 +6,7 @@
 #include "server/body.h"
 #include "server/change.h"
 #include "server/holdings.h"
+#include "server/probes.h"
 #include "server/server.h"
 
 #include <string.h>
@@ -239,6 +240,8 @@ static enum hl_code drop_vector(struct hl_pending *pending, struct hl_writing *w
     const struct hl_holdings inside = hl_holdings_inside(writing);
     enum hl_code code = space ? hl_holdings_check_idle(&inside, space->id, err) : HL_OK;
 
+    if (code == HL_OK && space)
+        code = hl_probes_check_idle(&inside, space->name, err);
     if (code == HL_OK && space)
         code = hl_holdings_drop_model(writing, space->id, err);
     return code == HL_OK ? hl_writing_drop_space(writing, name, err) : code;

@@ -8,7 +8,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 /* What is more than this goes to a reader: an HTTP thread serves many connections. */
 enum { MOMENT_QUERIES = 8, MOMENT_POINTS = 1024 };
@@ -220,15 +219,6 @@ static enum hl_code decode_json(struct hl_request *request,
     return code;
 }
 
-static bool is_raw(const struct hl_request *request)
-{
-    static const char raw[] = "application/octet-stream";
-    size_t len = sizeof raw - 1;
-
-    return strncasecmp(request->content_type, raw, len) == 0 &&
-           strchr("; \t", request->content_type[len]) != NULL;
-}
-
 enum hl_code hl_search_decode(struct hl_request *request, const struct hl_search_call *call,
                               struct hl_queries *ret_queries, struct hl_err *err)
 {
@@ -238,7 +228,7 @@ enum hl_code hl_search_decode(struct hl_request *request, const struct hl_search
 
     if (code != HL_OK)
         return code;
-    if (!call->takes_raw || !is_raw(request))
+    if (!call->takes_raw || !hl_request_is_of_type(request, "application/octet-stream"))
         return decode_json(request, call, ret_queries, err);
     query = hl_arena_alloc(request->arena, sizeof *query);
     if (!query)

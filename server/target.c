@@ -175,3 +175,18 @@ enum hl_code hl_target_decode(char *text, size_t len, struct hl_arena *arena,
         *ret_target = target;
     return code;
 }
+
+enum hl_code hl_target_check_name(const struct hl_span *name, const char *what, size_t most,
+                                  struct hl_err *err)
+{
+    static const char fit[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "0123456789._-";
+
+    if (name->len > 0 && name->len <= most && name->data[0] != '.' &&
+        strspn(name->data, fit) == name->len)
+        return HL_OK;
+    return hl_fail(err, HL_INVALID,
+                   "%s cannot be named \"%.120s\": 1 to %zu letters, digits, '.', '_' and "
+                   "'-', no dot in front",
+                   what, name->data, most);
+}

@@ -40,4 +40,9 @@ struct hl_target {
 enum hl_code hl_target_decode(char *text, size_t len, struct hl_arena *arena,
                               struct hl_target *ret_target, struct hl_err *err);
 
+/* What the caller names himself, `what`, such as "a dataset": 1 to `most` letters, digits,
+ * `.`, `_` and `-`, no dot in front, so that it may be a file's name. HL_INVALID. */
+enum hl_code hl_target_check_name(const struct hl_span *name, const char *what, size_t most,
+                                  struct hl_err *err);
+
 #endif

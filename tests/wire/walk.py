@@ -42,6 +42,7 @@ SEEN = [(math.cos(i % 3 * 2 + i % 7 / 20), math.sin(i % 3 * 2 + i % 7 / 20), i %
 DATASET = safetensors(("@default", "F32", [N_ROWS, 4], floats(*(v for a, b, c in SEEN for v in (b, a, c, a + b)))),
                       ("v4", "F32", [N_ROWS, 3], floats(*(v for row in SEEN for v in row))),
                       ("labels", "I64", [N_ROWS], struct.pack(f"<{N_ROWS}q", *(i % 3 for i in range(N_ROWS)))))
+PROBES = {"probe_set": "golden"}
 BRIDGE = {"from": "@default", "to": "v4"}
 HEAD = safetensors(("weight", "F32", [2, 2], floats(1, 0, 0, 1)), metadata={"classes": '["cat", 7]'})
 V = [1.0, 0.0, 0.0, 0.0]
@@ -104,6 +105,14 @@ SAMPLES = [
     ("cancelJob", {"job_id": "1"}, "", None),
     ("deleteHead", {"vector_name": "v2"}, "", None),
     ("deleteDataset", {"dataset_name": "d"}, "", None),
+    ("putProbes", PROBES, "", {"k": 3, "queries": [
+        {"vectors": {"@default": V, "v4": [1.0, 0.0, 0.0]}, "relevant": [1, 99]},
+        {"id": "of 8", "vectors": {"@default": V, "v4": [0, 1, 0]}, "relevant_if": {"must": [
+            {"key": "user", "match": {"value": 7}}]}, "filter": {"must_not": [{"has_id": [4]}]}}]}),
+    ("listProbes", {}, "", None),
+    ("runProbes", PROBES, "wait=true&timeout=100", {"from": "@default", "to": "v4"}),
+    ("getProbes", PROBES, "version=1", None),
+    ("deleteProbes", PROBES, "", None),
     ("createSnapshot", {}, "", None),
     ("createFullSnapshot", {}, "", None),
     ("clearPayload", {}, "", ONE),
