@@ -11,6 +11,7 @@
 #include "server/express.h"
 #include "server/job_calls.h"
 #include "server/plan.h"
+#include "server/rollout.h"
 #include "server/server.h"
 
 #include <inttypes.h>
@@ -97,6 +98,14 @@ static enum hl_code resolve(struct activating *job, const struct hl_holdings *ho
     return code;
 }
 
+static bool is_so(const struct activating *job)
+{
+    const struct hl_bridge_pair *pair = &job->base.pair;
+
+    return hl_active_is(hl_activations_find(&job->now, pair->from.space, pair->to.space),
+                        job->is_activation ? &job->wanted : NULL);
+}
+
 /* ---- the job ---- */
 
 static void print_warnings(struct activating *job)
@@ -149,6 +158,8 @@ static enum hl_code check_unchanged(const struct activating *job,
         code = hl_activations_load(inside->reader, &now, err);
     if (code == HL_OK && now.number != job->now.number)
         code = hl_fail(err, HL_CONFLICT, "what is active was changed meanwhile");
+    if (code == HL_OK)
+        code = hl_rollout_check_pair(inside, pair->from.space, pair->to.space, err);
     return code == HL_OK && job->is_activation
                ? hl_bridges_find(inside, pair, &revision, err)
                : code;
@@ -233,9 +244,7 @@ static enum hl_code prepare(struct activating *job, bool *ret_is_so, struct hl_e
         code = resolve(job, &holdings, err);
     if (code == HL_OK) {
         job->number = job->now.number;
-        *ret_is_so =
-            hl_active_is(hl_activations_find(&job->now, pair->from.space, pair->to.space),
-                         job->is_activation ? &job->wanted : NULL);
+        *ret_is_so = is_so(job);
         code = *ret_is_so ? print_shown(job, &holdings, err)
                           : hl_express_init(&job->express, &holdings, &job->next, err);
     }
@@ -312,6 +321,9 @@ static enum hl_code begin(struct activating *job, const struct hl_bridge_ask *as
     asked = job->wanted;
     if (code == HL_OK)
         code = resolve(job, &holdings, err);
+    if (code == HL_OK && !is_so(job))
+        code = hl_rollout_check_pair(&holdings, job->base.pair.from.space,
+                                     job->base.pair.to.space, err);
     /* The latest is the latest when it was asked for; what auto comes to can change. */
     asked.revision = job->wanted.revision;
     job->wanted = asked;

@@ -5,6 +5,7 @@
 #include "proto/encode.h"
 #include "server/bridges.h"
 #include "server/change.h"
+#include "server/rollout.h"
 #include "server/server.h"
 #include "server/upload.h"
 
@@ -201,6 +202,8 @@ static enum hl_code delete_bridge(struct hl_pending *pending, struct hl_writing 
     struct hl_bridge_pair pair;
     enum hl_code code = hl_bridges_pair(&inside, pending->request, &pair, err);
 
+    if (code == HL_OK)
+        code = hl_rollout_check_pair(&inside, pair.from.space, pair.to.space, err);
     return code == HL_OK
                ? hl_bridges_remove(writing, &pair,
                                    ((struct bridge_change *)pending)->revision, err)
@@ -234,7 +237,11 @@ static enum hl_code add_bridge(struct hl_pending *pending, struct hl_writing *wr
     const struct hl_bridge_entry entry = {
         .pair = &self->pair, .bridge = self->bridge, .file = {self->bytes, self->size}};
     uint64_t revision = 0;
-    enum hl_code code = hl_bridges_add(writing, &entry, &revision, err);
+    enum hl_code code =
+        hl_rollout_check_pair(&inside, self->pair.from.space, self->pair.to.space, err);
+
+    if (code == HL_OK)
+        code = hl_bridges_add(writing, &entry, &revision, err);
 
     hl_buf_clear(&self->shown, 0);
     if (code == HL_OK)

@@ -306,6 +306,7 @@ enum hl_step hl_exchange_head(struct hl_exchange *exchange, const struct hl_head
     choose_id(exchange, head->request_id);
     request->method = hl_method_of(head->method);
     request->content_type = head->content_type ? head->content_type : "";
+    request->if_none_match = head->if_none_match;
     request->key = "";
     remember(exchange, check_head(exchange, head, &len));
     is_known = len != SIZE_MAX;

@@ -12,10 +12,11 @@
 /* What it points to is good until the request is done. */
 struct hl_head {
     const char *method;
-    const char *request_id; /* NULL, like the next three, when it is not there */
+    const char *request_id; /* NULL, like the next four, when it is not there */
     const char *api_key;
     const char *authorization;
     const char *content_type;
+    const char *if_none_match;
     const char *content_length;
     size_t n_lengths; /* how many Content-Length fields came */
     bool is_chunked;

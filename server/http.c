@@ -101,6 +101,8 @@ static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *
         head->request_id = value;
     else if (name_len == 13 && is_field(name, 13, "Authorization"))
         head->authorization = value;
+    else if (name_len == 13 && is_field(name, 13, "If-None-Match"))
+        head->if_none_match = value;
     else if (name_len == 14 && is_field(name, 14, "Content-Length")) {
         head->content_length = value;
         head->n_lengths++;
@@ -123,31 +125,27 @@ static enum hl_step read_head(struct hl_exchange *exchange,
     return hl_exchange_head(exchange, &head);
 }
 
+static bool add_field(struct MHD_Response *response, const char *name, const char *value)
+{
+    return !value || MHD_add_response_header(response, name, value) == MHD_YES;
+}
+
 static bool add_fields(struct MHD_Response *response, const struct hl_exchange *exchange)
 {
     const struct hl_reply *reply = &exchange->reply;
-    char seconds[12];
-    bool is_ok =
-        MHD_add_response_header(response, "X-Request-Id", exchange->request.id) == MHD_YES;
+    char seconds[12] = "";
 
-    if (reply->content_type)
-        is_ok = is_ok && MHD_add_response_header(response, "Content-Type",
-                                                 reply->content_type) == MHD_YES;
-    if (reply->allow)
-        is_ok =
-            is_ok && MHD_add_response_header(response, "Allow", reply->allow) == MHD_YES;
-    if (reply->must_close)
-        is_ok =
-            is_ok && MHD_add_response_header(response, "Connection", "close") == MHD_YES;
-    if (reply->status == MHD_HTTP_UNAUTHORIZED)
-        is_ok = is_ok &&
-                MHD_add_response_header(response, "WWW-Authenticate", "Bearer") == MHD_YES;
-    if (reply->retry_after_s > 0) {
+    if (reply->retry_after_s > 0)
         snprintf(seconds, sizeof seconds, "%d", reply->retry_after_s);
-        is_ok =
-            is_ok && MHD_add_response_header(response, "Retry-After", seconds) == MHD_YES;
-    }
-    return is_ok;
+    return add_field(response, "X-Request-Id", exchange->request.id) &&
+           add_field(response, "Content-Type", reply->content_type) &&
+           add_field(response, "ETag", reply->etag) &&
+           add_field(response, "Cache-Control", reply->cache_control) &&
+           add_field(response, "Allow", reply->allow) &&
+           add_field(response, "Connection", reply->must_close ? "close" : NULL) &&
+           add_field(response, "WWW-Authenticate",
+                     reply->status == MHD_HTTP_UNAUTHORIZED ? "Bearer" : NULL) &&
+           add_field(response, "Retry-After", seconds[0] ? seconds : NULL);
 }
 
 enum { FILE_BLOCK = 256 << 10 };

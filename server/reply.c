@@ -97,6 +97,27 @@ uint64_t hl_reply_size(const struct hl_reply *reply)
     return reply->body.len > 0 ? reply->body.len : reply->text.len;
 }
 
+/* Of a list of tags, each between quotes. */
+static bool has_tag(const char *list, const char *tag)
+{
+    const char *at = list + strspn(list, " \t");
+
+    if (*at == '*')
+        return true;
+    return strstr(at, tag) != NULL;
+}
+
+void hl_reply_tag(struct hl_reply *reply, const struct hl_request *request)
+{
+    const char *tag = strchr(reply->etag, '"'); /* behind what says that it is weak */
+
+    if (!request->if_none_match || !has_tag(request->if_none_match, tag))
+        return;
+    hl_buf_clear(&reply->body, reply->body.size);
+    reply->content_type = NULL;
+    reply->status = 304;
+}
+
 void hl_reply_begin(struct hl_reply *reply)
 {
     reply->status = 200;
@@ -119,6 +140,7 @@ void hl_reply_error(struct hl_reply *reply, const struct hl_err *err, double sec
     hl_buf_clear(&reply->body, reply->body.size);
     hl_file_close(reply->file);
     reply->file = NULL;
+    reply->etag = reply->cache_control = NULL;
     reply->status = hl_code_status(err->code);
     reply->content_type = "application/json";
     hl_encode_error(&reply->body, err, seconds);

@@ -50,10 +50,11 @@ struct hl_request {
     struct hl_span params[HL_MAX_PARAMS]; /* what the template's braces matched, in order */
 
     struct hl_span body;
-    struct hl_upload *upload; /* the body of an HL_PLACE_UPLOAD route, else NULL */
-    const char *content_type; /* "" when there is none */
-    const char *id;           /* what X-Request-Id answers */
-    const char *key;          /* the id of the key that opened the door, "" without keys */
+    struct hl_upload *upload;  /* the body of an HL_PLACE_UPLOAD route, else NULL */
+    const char *content_type;  /* "" when there is none */
+    const char *if_none_match; /* NULL when there is none */
+    const char *id;            /* what X-Request-Id answers */
+    const char *key;           /* the id of the key that opened the door, "" without keys */
 
     struct hl_arena *arena;
     struct hl_deadline deadline;
@@ -111,9 +112,10 @@ struct hl_reply {
     struct hl_file *file;
     uint64_t file_size;
 
-    const char *allow; /* for 405 and OPTIONS, else NULL */
-    int retry_after_s; /* 0: no such header */
-    bool must_close;   /* the connection ends with this reply */
+    const char *etag, *cache_control; /* of a reply that is no error; NULL: none */
+    const char *allow;                /* for 405 and OPTIONS, else NULL */
+    int retry_after_s;                /* 0: no such header */
+    bool must_close;                  /* the connection ends with this reply */
 };
 
 /* Bytes that are not held in memory, however many. HL_NOT_FOUND and so on as hl_file_open
@@ -123,6 +125,10 @@ enum hl_code hl_reply_file(struct hl_reply *reply, const char *content_type,
 
 /* How many bytes of body it has. */
 uint64_t hl_reply_size(const struct hl_reply *reply);
+
+/* When the caller has this very reply already, 304 without a body takes its place: the tag
+ * in If-None-Match is the reply's. */
+void hl_reply_tag(struct hl_reply *reply, const struct hl_request *request);
 
 /* Fills `reply` with bytes that outlive it. */
 void hl_reply_text(struct hl_reply *reply, const char *content_type, struct hl_span text);

@@ -11,6 +11,7 @@
 #include "server/points_write.h"
 #include "server/probe_calls.h"
 #include "server/refresh_calls.h"
+#include "server/rollout_calls.h"
 #include "server/search.h"
 #include "server/service.h"
 #include "server/snapshots.h"
@@ -111,6 +112,24 @@ const struct hl_route hl_routes[] = {
     {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE,
      "/collections/{collection_name}/bridges/{from}/{to}/evaluate",
      hl_bridge_call_evaluate},
+    {HL_METHOD_GET, HL_PLACE_WORKER, HL_DOOR_READ, "/collections/{collection_name}/route",
+     hl_route_call},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ, "/collections/{collection_name}/rollout",
+     hl_rollout_call_get},
+    {HL_METHOD_PUT, HL_PLACE_WORKER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/rollout", hl_rollout_call_put},
+    {HL_METHOD_DELETE, HL_PLACE_WORKER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/rollout", hl_rollout_call_delete},
+    {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/rollout/advance", hl_rollout_call_advance},
+    {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/rollout/promote", hl_rollout_call_promote},
+    {HL_METHOD_POST, HL_PLACE_WORKER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/rollout/rollback", hl_rollout_call_rollback},
+    {HL_METHOD_POST, HL_PLACE_WORKER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/rollout/abort", hl_rollout_call_abort},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
+     "/collections/{collection_name}/rollout/events", hl_rollout_call_events},
     {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
      "/collections/{collection_name}/snapshots", hl_snapshots_list},
     {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE,

@@ -7,6 +7,7 @@
 #include "server/change.h"
 #include "server/holdings.h"
 #include "server/probes.h"
+#include "server/rollout.h"
 #include "server/server.h"
 
 #include <string.h>
@@ -242,6 +243,8 @@ static enum hl_code drop_vector(struct hl_pending *pending, struct hl_writing *w
 
     if (code == HL_OK && space)
         code = hl_probes_check_idle(&inside, space->name, err);
+    if (code == HL_OK && space)
+        code = hl_rollout_check_model(&inside, space->id, err);
     if (code == HL_OK && space)
         code = hl_holdings_drop_model(writing, space->id, err);
     return code == HL_OK ? hl_writing_drop_space(writing, name, err) : code;

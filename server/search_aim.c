@@ -43,14 +43,16 @@ static const struct hl_vector *find_sent(const struct hl_query *query, const cha
     return NULL;
 }
 
-/* Of what was sent for several models; those in a layout stand in the order they were made.
- */
+/* Of what was sent for several models: what callers are routed to, where a rollout says so
+ * and it was sent, else the newest. Those in a layout stand in the order they were made. */
 static enum hl_code choose_sent(const struct hl_layout *layout,
                                 const struct hl_query *query,
                                 const struct hl_space **ret_space, struct hl_err *err)
 {
     const struct hl_plans *plans = hl_plans_of(layout);
-    const struct hl_space *newest = NULL, *served = NULL;
+    const struct hl_rollout *rollout = hl_rollout_of(layout);
+    const uint32_t routed = hl_rollout_model(rollout, layout, &query->params.key);
+    const struct hl_space *newest = NULL, *served = NULL, *said = NULL;
 
     for (size_t i = 0; i < query->vectors.n; i++) {
         const struct hl_space *space =
@@ -58,13 +60,15 @@ static enum hl_code choose_sent(const struct hl_layout *layout,
 
         if (!space)
             return hl_err_code(err);
+        if (space->id == routed)
+            said = space;
         if (!newest || space > newest)
             newest = space;
         if (plans && hl_plan_in(plans, space->id, HL_PLAN_SOME) &&
             (!served || space > served))
             served = space;
     }
-    *ret_space = served ? served : newest;
+    *ret_space = said ? said : served ? served : newest;
     return HL_OK;
 }
 

@@ -14,32 +14,6 @@ enum { MOMENT_QUERIES = 8, MOMENT_POINTS = 1024 };
 
 /* ---- a raw vector ---- */
 
-static enum hl_code fail_param(const char *name, const char *text, const char *must_be,
-                               struct hl_err *err)
-{
-    return hl_fail(err, HL_MALFORMED,
-                   "Format error in query parameters: %s: expected %s, got \"%.64s\"", name,
-                   must_be, text);
-}
-
-static enum hl_code take_count(const struct hl_request *request, const char *name,
-                               uint32_t min, uint32_t *ret_count, struct hl_err *err)
-{
-    const char *text = hl_request_query(request, name);
-    size_t len = text ? strlen(text) : 0;
-    uint64_t value;
-
-    if (!text)
-        return HL_OK;
-    /* hl_number_u64 wants what the tokenizer passed. */
-    if (len == 0 || strspn(text, "0123456789") != len ||
-        !hl_number_u64(text, len, &value) || value < min)
-        return fail_param(name, text, min > 0 ? "a positive number" : "a whole number",
-                          err);
-    *ret_count = value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
-    return HL_OK;
-}
-
 static enum hl_code take_bool(const struct hl_request *request, const char *name,
                               bool *ret_is, struct hl_err *err)
 {
@@ -48,7 +22,7 @@ static enum hl_code take_bool(const struct hl_request *request, const char *name
     if (!text)
         return HL_OK;
     if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
-        return fail_param(name, text, "true or false", err);
+        return hl_param_fail(name, text, "true or false", err);
     *ret_is = text[0] == 't';
     return HL_OK;
 }
@@ -83,7 +57,7 @@ static enum hl_code take_fidelity(const struct hl_request *request,
         return HL_OK;
     }
     if (!read_number(request, text, &value) || value < 0 || value > 1)
-        return fail_param("fidelity", text, "a number from 0 to 1, or auto", err);
+        return hl_param_fail("fidelity", text, "a number from 0 to 1, or auto", err);
     params->dial = HL_DIAL_SET;
     params->fidelity = (float)value;
     return HL_OK;
@@ -101,7 +75,7 @@ static enum hl_code take_word(const struct hl_request *request, const char *name
         return HL_OK;
     if (strcmp(text, words[0]) != 0 && strcmp(text, words[1]) != 0) {
         snprintf(must_be, sizeof must_be, "%s or %s", words[0], words[1]);
-        return fail_param(name, text, must_be, err);
+        return hl_param_fail(name, text, must_be, err);
     }
     *ret_which = strcmp(text, words[0]) == 0 ? 0 : 1;
     return HL_OK;
@@ -122,7 +96,7 @@ static enum hl_code take_params(const struct hl_request *request,
     static const char *const tasks[] = {"similar", "same"};
     bool is_across = true;
     size_t modality = 0, task = SIZE_MAX;
-    enum hl_code code = take_count(request, "hnsw_ef", 1, &params->hnsw_ef, err);
+    enum hl_code code = hl_param_count(request, "hnsw_ef", 1, &params->hnsw_ef, err);
 
     if (code == HL_OK)
         code = take_bool(request, "exact", &params->exact, err);
@@ -177,10 +151,10 @@ static enum hl_code decode_raw(const struct hl_request *request, struct hl_query
                                struct hl_err *err)
 {
     struct hl_query query = {.kind = HL_QUERY_NEAREST, .limit = 10};
-    enum hl_code code = take_count(request, "limit", 1, &query.limit, err);
+    enum hl_code code = hl_param_count(request, "limit", 1, &query.limit, err);
 
     if (code == HL_OK)
-        code = take_count(request, "offset", 0, &query.offset, err);
+        code = hl_param_count(request, "offset", 0, &query.offset, err);
     if (code == HL_OK)
         code = take_params(request, &query.params, err);
     if (code == HL_OK)

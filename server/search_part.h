@@ -113,8 +113,8 @@ struct hl_aim {
 };
 
 /* The space of the query's model, in which no vector was checked yet. Of several vectors
- * that were sent without `using`, the newest model's that bridges serve, else the newest.
- */
+ * that were sent without `using`, that of the model its caller is routed to
+ * (server/rollout.h), else the newest model's that bridges serve, else the newest. */
 enum hl_code hl_aim_model(const struct hl_layout *layout, const struct hl_query *query,
                           const struct hl_space **ret_space, struct hl_err *err);
 

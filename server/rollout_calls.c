@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/rollout_calls.h"
+
+#include "server/body.h"
+#include "server/change.h"
+#include "server/rollout_body.h"
+#include "server/rollout_events.h"
+#include "server/server.h"
+
+#include <stdio.h>
+
+/* ---- looking ---- */
+
+enum hl_code hl_rollout_call_get(struct hl_server *server, struct hl_request *request,
+                                 struct hl_reply *reply, struct hl_err *err)
+{
+    struct hl_rollout rollout;
+    struct hl_holdings holdings;
+    enum hl_code code = hl_holdings_open(server, &request->params[0], &holdings, err);
+
+    if (code != HL_OK)
+        return code;
+    code = hl_rollout_load(holdings.reader, &rollout, err);
+    if (code == HL_OK) {
+        hl_reply_begin(reply);
+        hl_buf_add_char(&reply->body, '{');
+        hl_rollout_show(&rollout, holdings.layout, request->params[0].data, &reply->body);
+        hl_buf_add_char(&reply->body, '}');
+        code = hl_reply_end(reply, request, err);
+    }
+    hl_holdings_close(&holdings);
+    return code;
+}
+
+enum hl_code hl_rollout_call_events(struct hl_server *server, struct hl_request *request,
+                                    struct hl_reply *reply, struct hl_err *err)
+{
+    struct hl_holdings holdings;
+    uint32_t since = 0, limit = 100;
+    enum hl_code code = hl_param_count(request, "since", 0, &since, err);
+
+    if (code == HL_OK)
+        code = hl_param_count(request, "limit", 1, &limit, err);
+    if (code == HL_OK)
+        code = hl_holdings_open(server, &request->params[0], &holdings, err);
+    if (code != HL_OK)
+        return code;
+    hl_reply_begin(reply);
+    code = hl_rollout_events_print(holdings.reader, since, limit, &reply->body, err);
+    hl_holdings_close(&holdings);
+    return code == HL_OK ? hl_reply_end(reply, request, err) : code;
+}
+
+/* ---- steps ---- */
+
+enum { LARGEST_SHOWN = 64 << 10 };
+
+struct step_call {
+    struct hl_pending pending; /* first */
+    struct hl_server *server;
+    struct hl_rollout_body body;
+    struct hl_rollout_order order;
+    struct hl_rollout wanted, got;
+    bool is_step; /* else it stood so already */
+    struct hl_buf shown;
+};
+
+static void let_go(struct hl_pending *pending)
+{
+    hl_buf_done(&((struct step_call *)pending)->shown);
+}
+
+static void print_shown(const struct hl_pending *pending, struct hl_buf *buf)
+{
+    const struct step_call *self = (const struct step_call *)pending;
+
+    hl_buf_add(buf, self->shown.data, self->shown.len);
+}
+
+static void log_step(struct hl_pending *pending)
+{
+    const struct step_call *self = (const struct step_call *)pending;
+    const struct hl_request *request = pending->request;
+    char percent[16];
+
+    if (!self->is_step)
+        return;
+    (void)snprintf(percent, sizeof percent, "%g", self->got.percent);
+    hl_log(self->server->log, HL_LOG_INFO, hl_log_event("rollout"),
+           hl_log_text("collection", request->params[0].data),
+           hl_log_u64("rollout", self->got.number), hl_log_u64("step", self->got.step),
+           hl_log_word("stage", hl_stage_name(self->got.stage)),
+           hl_log_word("percent", percent), hl_log_text("by", request->key),
+           hl_log_text("why", self->order.why ? self->order.why : ""));
+}
+
+/* In the change, so that a model cannot become another one between. */
+static enum hl_code find_models(struct step_call *self, const struct hl_holdings *inside,
+                                struct hl_err *err)
+{
+    const struct hl_rollout_body *body = &self->body;
+    const struct hl_span from = {body->from.text, body->from.len};
+    const struct hl_span to = {body->to.text, body->to.len};
+    struct hl_model old, new;
+    enum hl_code code;
+
+    if (self->order.action != HL_ROLLOUT_START)
+        return HL_OK;
+    code = hl_holdings_model(inside, &from, &old, err);
+    if (code == HL_OK)
+        code = hl_holdings_model(inside, &to, &new, err);
+    if (code != HL_OK)
+        return code;
+    self->wanted = body->settings;
+    self->wanted.from = old.space;
+    self->wanted.to = new.space;
+    self->order.wanted = &self->wanted;
+    return HL_OK;
+}
+
+/* It may be run again, after a change before it failed. */
+static enum hl_code run_step(struct hl_pending *pending, struct hl_writing *writing,
+                             struct hl_err *err)
+{
+    struct step_call *self = (struct step_call *)pending;
+    const struct hl_holdings before = hl_holdings_inside(writing);
+    struct hl_rollout was;
+    enum hl_code code = find_models(self, &before, err);
+
+    if (code == HL_OK)
+        code = hl_rollout_load(before.reader, &was, err);
+    if (code == HL_OK)
+        code = hl_rollout_change(writing, &self->order, &self->got, err);
+    if (code != HL_OK)
+        return code;
+    self->is_step = was.step != self->got.step;
+    hl_buf_clear(&self->shown, 0);
+    hl_buf_add_char(&self->shown, '{');
+    hl_rollout_show(&self->got, hl_writing_layout(writing),
+                    pending->request->params[0].data, &self->shown);
+    hl_buf_add_char(&self->shown, '}');
+    return hl_buf_check(&self->shown, "the reply", err);
+}
+
+static enum hl_code read_body(struct step_call *self, struct hl_request *request,
+                              struct hl_err *err)
+{
+    const enum hl_rollout_action action = self->order.action;
+    struct hl_body body;
+    enum hl_code code = HL_OK;
+
+    hl_body_begin(request, &body);
+    if (action == HL_ROLLOUT_START)
+        code = hl_rollout_body_read(&body.root, &self->body, err);
+    else if (request->body.len > 0 || action == HL_ROLLOUT_ADVANCE)
+        code = hl_rollout_step_read(&body.root, action, &self->body, err);
+    else
+        return HL_OK;
+    code = hl_body_end(&body, code, err);
+    if (code != HL_OK || !self->body.why.text)
+        return code;
+    self->order.why =
+        hl_arena_copy(request->arena, self->body.why.text, self->body.why.len);
+    return self->order.why ? HL_OK : hl_arena_fail(request->arena, err, "a reason");
+}
+
+/* The names of models are looked up as texts that end. */
+static enum hl_code keep_names(struct step_call *self, struct hl_request *request,
+                               struct hl_err *err)
+{
+    struct hl_text *names[] = {&self->body.from, &self->body.to};
+
+    for (size_t i = 0; i < 2; i++) {
+        if (!names[i]->text)
+            continue;
+        names[i]->text = hl_arena_copy(request->arena, names[i]->text, names[i]->len);
+        if (!names[i]->text)
+            return hl_arena_fail(request->arena, err, "the name of a model");
+    }
+    return HL_OK;
+}
+
+static enum hl_code begin_step(struct hl_server *server, struct hl_request *request,
+                               enum hl_rollout_action action, struct hl_err *err)
+{
+    struct step_call *self = hl_arena_alloc(request->arena, sizeof *self);
+    enum hl_code code;
+
+    if (!self)
+        return hl_arena_fail(request->arena, err, "a step of a rollout");
+    *self = (struct step_call){.pending = {.run = run_step,
+                                           .print = print_shown,
+                                           .committed = log_step,
+                                           .let_go = let_go},
+                               .server = server,
+                               .order = {.action = action, .by = request->key}};
+    hl_buf_init(&self->shown, LARGEST_SHOWN);
+    code = read_body(self, request, err);
+    if (code == HL_OK)
+        code = keep_names(self, request, err);
+    if (code != HL_OK)
+        return code;
+    self->order.expect = self->body.expect;
+    self->order.percent = self->body.percent;
+    return hl_pending_park(server, request, &self->pending, err);
+}
+
+enum hl_code hl_rollout_call_put(struct hl_server *server, struct hl_request *request,
+                                 struct hl_reply *reply, struct hl_err *err)
+{
+    (void)reply;
+    return begin_step(server, request, HL_ROLLOUT_START, err);
+}
+
+enum hl_code hl_rollout_call_advance(struct hl_server *server, struct hl_request *request,
+                                     struct hl_reply *reply, struct hl_err *err)
+{
+    (void)reply;
+    return begin_step(server, request, HL_ROLLOUT_ADVANCE, err);
+}
+
+enum hl_code hl_rollout_call_promote(struct hl_server *server, struct hl_request *request,
+                                     struct hl_reply *reply, struct hl_err *err)
+{
+    (void)reply;
+    return begin_step(server, request, HL_ROLLOUT_PROMOTE, err);
+}
+
+enum hl_code hl_rollout_call_rollback(struct hl_server *server, struct hl_request *request,
+                                      struct hl_reply *reply, struct hl_err *err)
+{
+    (void)reply;
+    return begin_step(server, request, HL_ROLLOUT_ROLLBACK, err);
+}
+
+enum hl_code hl_rollout_call_abort(struct hl_server *server, struct hl_request *request,
+                                   struct hl_reply *reply, struct hl_err *err)
+{
+    (void)reply;
+    return begin_step(server, request, HL_ROLLOUT_ABORT, err);
+}
+
+enum hl_code hl_rollout_call_delete(struct hl_server *server, struct hl_request *request,
+                                    struct hl_reply *reply, struct hl_err *err)
+{
+    (void)reply;
+    return begin_step(server, request, HL_ROLLOUT_END, err);
+}
