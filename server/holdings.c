@@ -279,10 +279,11 @@ enum hl_code hl_holdings_drop_keys(struct hl_writing *writing, const char *kind,
 enum hl_code hl_holdings_drop_model(struct hl_writing *writing, uint32_t space,
                                     struct hl_err *err)
 {
-    static const char *const kinds[] = {HL_HOLDING_REVISION,    HL_HOLDING_HEAD,
-                                        HL_HOLDING_HEAD_INFO,   HL_HOLDING_PAIR,
-                                        HL_HOLDING_ACTIVATION,  HL_HOLDING_BRIDGE,
-                                        HL_HOLDING_BRIDGE_INFO, HL_HOLDING_BRIDGE_REPORT};
+    static const char *const kinds[] = {
+        HL_HOLDING_REVISION,    HL_HOLDING_HEAD,          HL_HOLDING_HEAD_INFO,
+        HL_HOLDING_PAIR,        HL_HOLDING_ACTIVATION,    HL_HOLDING_BRIDGE,
+        HL_HOLDING_BRIDGE_INFO, HL_HOLDING_BRIDGE_REPORT, HL_HOLDING_CANARY,
+        HL_HOLDING_CANARY_INFO, HL_HOLDING_CANARY_FOUND};
     enum hl_code code = HL_OK;
 
     for (size_t i = 0; code == HL_OK && i < sizeof kinds / sizeof *kinds; i++) {

@@ -23,6 +23,9 @@
 #define HL_HOLDING_BRIDGE        "bridge"         /* the safetensors file */
 #define HL_HOLDING_BRIDGE_INFO   "bridge_info"    /* JSON */
 #define HL_HOLDING_BRIDGE_REPORT "bridge_report"  /* JSON */
+#define HL_HOLDING_CANARY        "canary"         /* the reference, as its body */
+#define HL_HOLDING_CANARY_INFO   "canary_info"    /* JSON, of the reference */
+#define HL_HOLDING_CANARY_FOUND  "canary_found"   /* JSON, the last comparison */
 #define HL_HOLDING_ROLLOUT       "rollout"        /* JSON; of the collection */
 #define HL_HOLDING_EVENT         "rollout_event"  /* JSON; likewise */
 

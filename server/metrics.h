@@ -64,6 +64,10 @@ void hl_metrics_free(struct hl_metrics *metrics);
     X(HL_METRIC_VECTORS_LOST, "heirloom_vectors_lost_total", "counter", NULL, NULL,        \
       "Vectors that went because an upsert did not bring them again, though a bridge "     \
       "of their model was active.")                                                        \
+    X(HL_METRIC_CANARY_SAME, "heirloom_canary_comparisons_total", "counter", "result",     \
+      "same", "Comparisons of a model's reference photographs, by what they found.")       \
+    X(HL_METRIC_CANARY_DRIFTED, "heirloom_canary_comparisons_total", "counter", "result",  \
+      "drifted", NULL)                                                                     \
     X(HL_METRIC_REJECTED_UNAUTHORIZED, "heirloom_http_rejected_total", "counter",          \
       "reason", "unauthorized", "Requests turned away before any work, by reason.")        \
     X(HL_METRIC_REJECTED_FORBIDDEN, "heirloom_http_rejected_total", "counter", "reason",   \

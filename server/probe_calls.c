@@ -7,6 +7,7 @@
 #include "server/job_calls.h"
 #include "server/probe_run.h"
 #include "server/probes.h"
+#include "server/rollout.h"
 #include "server/server.h"
 
 #include <string.h>
@@ -83,7 +84,11 @@ enum hl_code hl_probe_call_get(struct hl_server *server, struct hl_request *requ
 static enum hl_code delete_set(struct hl_pending *pending, struct hl_writing *writing,
                                struct hl_err *err)
 {
-    return hl_probes_remove(writing, pending->request->params[1].data, err);
+    const struct hl_holdings inside = hl_holdings_inside(writing);
+    const char *name = pending->request->params[1].data;
+    enum hl_code code = hl_rollout_check_probes(&inside, name, err);
+
+    return code == HL_OK ? hl_probes_remove(writing, name, err) : code;
 }
 
 enum hl_code hl_probe_call_delete(struct hl_server *server, struct hl_request *request,
@@ -165,6 +170,24 @@ static enum hl_code find_space(struct hl_request *request,
     return code;
 }
 
+/* The models of the rollout, though it be over. */
+static enum hl_code take_rollout(struct hl_probe_task *task,
+                                 const struct hl_holdings *holdings, struct hl_err *err)
+{
+    struct hl_rollout rollout;
+    enum hl_code code = hl_rollout_load(holdings->reader, &rollout, err);
+
+    if (code != HL_OK)
+        return code;
+    if (!hl_layout_space(holdings->layout, rollout.from) ||
+        !hl_layout_space(holdings->layout, rollout.to))
+        return hl_fail(err, HL_INVALID,
+                       "no rollout says between which models: say \"from\" and \"to\"");
+    task->from = rollout.from;
+    task->to = rollout.to;
+    return HL_OK;
+}
+
 static enum hl_code choose_models(struct hl_probe_task *task, struct hl_request *request,
                                   const struct hl_holdings *holdings,
                                   const struct hl_probe_order *order, struct hl_err *err)
@@ -172,9 +195,7 @@ static enum hl_code choose_models(struct hl_probe_task *task, struct hl_request 
     enum hl_code code;
 
     if (!order->from.text)
-        return hl_fail(err, HL_INVALID,
-                       "no rollout runs that says between which models: say \"from\" and "
-                       "\"to\"");
+        return take_rollout(task, holdings, err);
     code = find_space(request, holdings, &order->from, &task->from, err);
     if (code == HL_OK)
         code = find_space(request, holdings, &order->to, &task->to, err);

@@ -5,6 +5,7 @@
 #include "server/bridge_calls.h"
 #include "server/collection_calls.h"
 #include "server/dataset_calls.h"
+#include "server/drift_calls.h"
 #include "server/head_calls.h"
 #include "server/job_calls.h"
 #include "server/points_read.h"
@@ -75,6 +76,12 @@ const struct hl_route hl_routes[] = {
      "/collections/{collection_name}/vectors/{vector_name}/head", hl_head_call_put},
     {HL_METHOD_DELETE, HL_PLACE_READER, HL_DOOR_WRITE,
      "/collections/{collection_name}/vectors/{vector_name}/head", hl_head_call_delete},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
+     "/collections/{collection_name}/vectors/{vector_name}/canary", hl_drift_call_get},
+    {HL_METHOD_PUT, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/vectors/{vector_name}/canary", hl_drift_call_put},
+    {HL_METHOD_DELETE, HL_PLACE_READER, HL_DOOR_WRITE,
+     "/collections/{collection_name}/vectors/{vector_name}/canary", hl_drift_call_delete},
     {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
      "/collections/{collection_name}/datasets", hl_dataset_call_list},
     {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ,
