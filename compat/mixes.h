@@ -10,7 +10,9 @@
  * `backward` looks for everything in the old space, new items by their faithful images.
  * `dual` finds new items by the query as it is, old ones by the mapped query, and brings
  * both to one scale. Queries go through the maps at the bridge's own fidelity. What is
- * found is relevant as it is when a bridge is tuned: by label, or the very photograph. */
+ * found is relevant as it is when a bridge is tuned: by label, or the very photograph.
+ * Scores of old items, of images and of new items are merged as they are when they are
+ * served: on the scale of the query's own model, where that was measured. */
 
 struct hl_sitting;
 
@@ -19,9 +21,13 @@ struct hl_sitting;
 enum hl_code hl_mixes_take(const struct hl_sitting *sitting, struct hl_mixes *ret_mixes,
                            struct hl_err *err);
 
+/* The strategy of the higher mean of mAP over the mixes by chance: `backward` where they
+ * are equal or one cannot be said, and where `dual` finds less at once than chance
+ * explains, in the mixes by chance or in those by class. */
+enum hl_bridge_strategy hl_mixes_better(const struct hl_mixes *mixes);
+
 /* On the holdout, once fidelity and scales of the bridge are what they will be: sets its
- * strategy to the one of the higher mean of mAP over the mixes, `backward` where they are
- * equal or one cannot be said. */
+ * strategy to the better one. */
 enum hl_code hl_mixes_choose(const struct hl_report_task *task, struct hl_bridge *bridge,
                              struct hl_mixes *ret_mixes, struct hl_err *err);
 

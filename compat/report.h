@@ -51,10 +51,10 @@ struct hl_report_step { /* of the fidelity sweep */
     struct hl_figure top1, recall10, map, negative_flips, self1, self10, overlap10;
 };
 
-/* What each strategy finds when a share of the gallery, chosen by chance, has the new
- * vector alone and the rest the old one alone (compat/mixes.h). */
+/* What each strategy finds when a share of the gallery has the new vector alone and the
+ * rest the old one alone (compat/mixes.h): chosen by chance, or class after class. */
 struct hl_mix_figures {
-    struct hl_figure top1, map;
+    struct hl_figure top1, map, top1_by_class;
 };
 struct hl_mix {
     double share;
@@ -63,7 +63,8 @@ struct hl_mix {
 enum { HL_N_MIXES = 3 };
 struct hl_mixes {
     struct hl_mix mixes[HL_N_MIXES];
-    enum hl_bridge_strategy chosen; /* what the bridge says is the better one */
+    struct hl_figure lead, lead_by_class; /* top1 of dual over backward, query by query */
+    enum hl_bridge_strategy chosen;       /* what the bridge says is the better one */
 };
 
 enum { HL_REPORT_GROUPS = 5, HL_REPORT_THRESHOLDS = 41, HL_REPORT_FARS = 3 };

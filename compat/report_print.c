@@ -80,6 +80,12 @@ static const struct member far_members[] = {
 static const struct member mix_members[] = {
     {AT(hl_mix_figures, top1), "top1"},
     {AT(hl_mix_figures, map), "mAP"},
+    {AT(hl_mix_figures, top1_by_class), "by class"},
+};
+
+static const struct member mix_leads[] = {
+    {AT(hl_mixes, lead), NULL},
+    {AT(hl_mixes, lead_by_class), NULL},
 };
 
 static const struct member mix_strategies[] = {
@@ -234,6 +240,8 @@ void hl_report_print_mixes(const struct hl_mixes *mixes, struct hl_buf *json)
     }
     hl_buf_add_text(json, "{\"auto\":");
     hl_encode_string(json, hl_bridge_strategy_name(mixes->chosen));
+    hl_buf_add_char(json, ',');
+    print_members(mixes, mix_leads, N_MEMBERS(mix_leads), json);
     hl_buf_add_text(json, ",\"mixes\":[");
     for (size_t i = 0; i < HL_N_MIXES; i++) {
         hl_buf_add_text(json, i == 0 ? "{\"share\":" : ",{\"share\":");
@@ -418,6 +426,9 @@ static void add_thresholds(const struct hl_report *report, struct hl_buf *text)
 /* By the share of items that are new. */
 static void add_mixes(const struct hl_mixes *mixes, struct hl_buf *text)
 {
+    const struct hl_mix_figures leads = {.top1 = mixes->lead,
+                                         .top1_by_class = mixes->lead_by_class};
+
     if (!has_mixes(mixes))
         return;
     add_heads("new served by     ", mix_members, N_MEMBERS(mix_members), text);
@@ -432,6 +443,8 @@ static void add_mixes(const struct hl_mixes *mixes, struct hl_buf *text)
                        N_MEMBERS(mix_members), text);
         }
     }
+    hl_buf_print(text, "%-18s", "dual over backward");
+    add_values(&leads, mix_members, N_MEMBERS(mix_members), text);
 }
 
 void hl_report_print_table(const struct hl_report *report, struct hl_buf *text)

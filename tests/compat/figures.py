@@ -520,8 +520,10 @@ def shuffled(n, state):
 
 
 class Mixes:
-    """scales: of mapped queries and old items at that fidelity, and of the new model's own; (0, 0) where they
-    were not measured."""
+    """scales: of mapped queries and old items at that fidelity, of them and images, and of the new model's own;
+    (0, 0) where they were not measured."""
+
+    SHARES = (.25, .5, .75)
 
     def __init__(self, report, fidelity, scales, seed=0, is_same=False):
         exam, by_label = report.exam, not is_same and report.exam.labels is not None
@@ -529,31 +531,64 @@ class Mixes:
         mapped = map_all(report.bridges, exam, fidelity)[ask]
         self.old, self.images = mapped @ report.old_gallery.T, mapped @ report.images.T
         self.new = exam.new[ask] @ report.new_gallery.T
-        self.affine, n = None, len(report.old_gallery)
-        if scales[0][0] > 0 and scales[1][0] > 0:
-            self.affine = scales[0][0] / scales[1][0], (scales[0][1] - scales[1][1]) / scales[1][0]
-        self.order = shuffled(n, random_mix(seed))
+        n, (old, images, own) = len(report.old_gallery), scales
         self.labels = (exam.labels[ask], exam.split(exam.labels)[1]) if by_label else (ask - exam.n_queries, np.arange(n))
+        self.has_dual = old[0] > 0 and own[0] > 0
+        if self.has_dual:
+            images = images if images[0] > 0 else old
+            self.old, self.images = ((of[0] * scores + of[1] - own[1]) / own[0]
+                                     for of, scores in ((old, self.old), (images, self.images)))
+        order, first = shuffled(n, random_mix(seed)), {}
+        for place, item in enumerate(order):
+            first.setdefault(self.labels[1][item], place)
+        by_class = np.array(sorted(order, key=lambda item: first[self.labels[1][item]]))
+        self.chance = [self.found(order, is_dual) for is_dual in (False, True)]
+        self.classes = [[self.found(way, is_dual) for way in (by_class, by_class[::-1])] if by_label else []
+                        for is_dual in (False, True)]
 
-    def found(self, share, is_dual):
-        is_new = np.zeros(len(self.order), bool)
-        is_new[self.order[:int(share * len(self.order) + .5)]] = True
-        if is_dual and not self.affine:
+    def found(self, order, is_dual):
+        """At each share."""
+        answers = []
+        for share_ in self.SHARES if self.has_dual or not is_dual else ():
+            is_new = np.zeros(len(order), bool)
+            is_new[order[:int(share_ * len(order) + .5)]] = True
+            scores = np.where(is_new[None, :], self.new if is_dual else self.images, self.old)
+            answers.append(Answers(scores, *self.labels, len(scores)))
+        return answers
+
+    def figures(self, i, is_dual):
+        if is_dual and not self.has_dual:
             return {}
-        old = self.affine[0] * self.old + self.affine[1] if is_dual else self.old
-        scores = np.where(is_new[None, :], self.new if is_dual else self.images, old)
-        found = Answers(scores, *self.labels, len(scores)).retrieval(np.ones(len(scores), bool))
-        return {"top1": found["top1"], "map": found["map"]}
+        chance, classes = self.chance[is_dual][i], [deal[i] for deal in self.classes[is_dual]]
+        worth = chance.retrieval(chance.asked)
+        return {"top1": worth["top1"], "map": worth["map"], "top1_by_class": share(
+            sum(a.top1.sum() for a in classes), sum(a.asked.sum() for a in classes),
+            sum(a.top1_close[a.asked].sum() for a in classes))}
 
     def mixes(self):
-        return [{"share": share, "backward": self.found(share, False), "dual": self.found(share, True)}
-                for share in (.25, .5, .75)]
+        return [{"share": share_, "backward": self.figures(i, False), "dual": self.figures(i, True)}
+                for i, share_ in enumerate(self.SHARES)]
 
-    @staticmethod
-    def better(mixes):
+    def lead(self, backward, dual):
+        """Lists of answers, of the same mixes."""
+        if not backward or not dual:
+            return None
+        asked = backward[0].asked
+        leads = np.mean([(d.top1.astype(float) - b.top1)[asked] for b, d in zip(backward, dual)], 0)
+        close = sum((b.top1_close | d.top1_close)[asked].sum() for b, d in zip(backward, dual)) / len(backward)
+        return mean(leads, close)
+
+    def leads(self):
+        backward, dual = (sum(deals, []) for deals in self.classes)
+        return {"lead": self.lead(*self.chance), "lead_by_class": self.lead(backward, dual)}
+
+    def better(self):
         """All that may be chosen."""
-        if not mixes[0]["dual"].get("map"):
+        if not self.has_dual or not self.mixes()[0]["dual"]["map"]:
             return ["backward"]
-        difference = np.mean([m["dual"]["map"][0] - m["backward"]["map"][0] for m in mixes])
-        slack = 1e-5 + np.mean([m["dual"]["map"][4] + m["backward"]["map"][4] for m in mixes])
-        return [name for name, sign in (("backward", -1), ("dual", 1)) if sign * difference > -slack]
+        worth = [(m["backward"]["map"], m["dual"]["map"]) for m in self.mixes()]
+        most = np.mean([d[0] - b[0] + d[4] + b[4] for b, d in worth]) + 1e-5
+        least = np.mean([d[0] - b[0] - d[4] - b[4] for b, d in worth]) - 1e-5
+        ends = [(lead[2] - 3 * lead[4] - 1e-5, lead[2] + 3 * lead[4] + 1e-5) for lead in self.leads().values() if lead]
+        sure = least <= 0 or any(low < 0 for low, _ in ends)
+        return (["dual"] if most > 0 and all(high >= 0 for _, high in ends) else []) + (["backward"] if sure else [])

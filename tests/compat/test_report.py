@@ -335,15 +335,16 @@ def check_report(checker, case, ours):
     if brief or len(case.bridges) != 1:
         checker.rows("strategies", ours["strategies"] and [ours["strategies"]], None)
     else:
-        checker.rows("mixes", ours["strategies"]["mixes"], mixes_of(case, report, case.bridges[0]["fidelity"], case.served))
+        mixes = mixes_of(case, report, case.bridges[0]["fidelity"], case.served)
+        checker.rows("mixes", ours["strategies"]["mixes"], mixes.mixes())
         checker.one_of("auto", ours["strategies"]["auto"], [case.served["strategy"] if case.served else "backward"])
 
 
 def mixes_of(case, report, fidelity, tuned):
-    scales = ((0, 0), (0, 0))
+    scales, step = ((0, 0), (0, 0), (0, 0)), int(round(fidelity * 10))
     if tuned:
-        scales = tuned["old_items"][int(round(fidelity * 10))], tuned["from_own"]
-    return figures.Mixes(report, fidelity, scales, case.seed, case.is_same).mixes()
+        scales = tuned["old_items"][step], tuned["new_items"][step], tuned["from_own"]
+    return figures.Mixes(report, fidelity, scales, case.seed, case.is_same)
 
 
 def check_tuning(checker, case, tuned):
@@ -362,8 +363,9 @@ def check_tuning(checker, case, tuned):
     checker.one_of("fidelity", tuned["fidelity"], tuning.fidelities(tuning.steps()))
     checker.one_of("old_weight", tuned["old_weight"], tuning.old_weights(tuned["fidelity"]))
     mixes = mixes_of(case, report, tuned["fidelity"], tuned)
-    checker.rows("tuned mixes", tuned["strategies"]["mixes"], mixes)
-    checker.one_of("auto", tuned["strategies"]["auto"], figures.Mixes.better(mixes))
+    checker.rows("tuned mixes", tuned["strategies"]["mixes"], mixes.mixes())
+    checker.members("tuned leads", {key: tuned["strategies"][key] for key in ("lead", "lead_by_class")}, mixes.leads())
+    checker.one_of("auto", tuned["strategies"]["auto"], mixes.better())
     checker.one_of("strategy", tuned["strategy"], [tuned["strategies"]["auto"]])
 
 

@@ -102,6 +102,79 @@ static void where_items_go_astray_each_space_is_better_for_its_own(void **state)
 }
 
 /* To the new model all items are equally strange. */
+/* Each class is one item here: the two ways round are two deals of four. */
+static void the_same_is_counted_where_whole_classes_are_new(void **state)
+{
+    struct fixture *f = *state;
+    const double wanted[HL_N_MIXES] = {.75, .5, .25};
+
+    lead_items_astray(f);
+    let_the_new_model_find(f);
+    choose(f);
+    for (size_t i = 0; i < HL_N_MIXES; i++) {
+        assert_figure(mixes.mixes[i].backward.top1_by_class, wanted[i], N);
+        assert_figure(mixes.mixes[i].dual.top1_by_class, 1, N);
+    }
+    assert_figure(mixes.lead, .5, HALF);
+    assert_figure(mixes.lead_by_class, .5, HALF);
+}
+
+/* Of two classes of two the items lie next to each other. A new item, at 0 to all, hides
+ * behind any old one, at .1 and more: by chance its classmate may be the one. */
+static void a_class_that_is_new_is_new_as_a_whole(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t row = 0; row < N; row++)
+        f->labels[row] = (int32_t)(row % HALF / 2);
+    f->bridge->ways[0].old_items[0].offset = -5 + 1;
+    choose(f);
+    assert_figure(mixes.mixes[1].dual.top1, .75, HALF);
+    assert_figure(mixes.mixes[1].dual.top1_by_class, .5, N);
+}
+
+/* Of mAP dual has more in all of them. */
+static void more_map_is_not_worth_what_is_found_at_once(void **state)
+{
+    static const struct {
+        double high, high_by_class;
+        uint64_t of_classes;
+        enum hl_bridge_strategy wanted;
+    } cases[] = {
+        {.01, .01, 4, HL_BRIDGE_DUAL},       {0, 0, 4, HL_BRIDGE_DUAL},
+        {-.001, .01, 4, HL_BRIDGE_BACKWARD}, {.01, -.001, 4, HL_BRIDGE_BACKWARD},
+        {.01, -.001, 0, HL_BRIDGE_DUAL}, /* nothing was measured by class */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct hl_mixes made = {
+            .lead = {.value = -.02, .low = -.03, .high = cases[i].high, .of = 4},
+            .lead_by_class = {-.02, -.03, cases[i].high_by_class, cases[i].of_classes}};
+
+        for (size_t mix = 0; mix < HL_N_MIXES; mix++) {
+            made.mixes[mix].backward.map = (struct hl_figure){.value = .5, .of = 4};
+            made.mixes[mix].dual.map = (struct hl_figure){.value = .6, .of = 4};
+        }
+        assert_int_equal(hl_mixes_better(&made), cases[i].wanted);
+        made.mixes[2].dual.map.of = 0;
+        made.mixes[0].dual.map.of = 0;
+        assert_int_equal(hl_mixes_better(&made), HL_BRIDGE_BACKWARD);
+    }
+}
+
+static void images_are_brought_to_the_own_scale(void **state)
+{
+    struct fixture *f = *state;
+
+    f->bridge->ways[0].new_items[0] = (struct hl_scale){10, -5 - 25};
+    choose(f);
+    assert_first(false, .75, .5, .25);
+    f->bridge->from_own = (struct hl_scale){0};
+    choose(f);
+    assert_first(false, 1, 1, 1);
+}
+
 static void where_the_new_model_finds_nothing_all_go_back(void **state)
 {
     struct fixture *f = *state;
@@ -172,6 +245,8 @@ static void without_labels_the_photograph_is_what_is_looked_for(void **state)
     assert_int_equal(f->bridge->strategy, HL_BRIDGE_DUAL);
     assert_first(false, .75, .5, .25);
     assert_first(true, 1, 1, 1);
+    assert_int_equal(mixes.mixes[1].dual.top1_by_class.of, 0);
+    assert_int_equal(mixes.lead_by_class.of, 0);
     f->exam.labels = f->labels;
     f->labels[HALF] = f->labels[HALF + 1] = -1;
     f->bridge->task = HL_TASK_SAME;
@@ -243,6 +318,10 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         CASE(mixes_are_a_quarter_a_half_and_three),
         CASE(where_items_go_astray_each_space_is_better_for_its_own),
+        CASE(the_same_is_counted_where_whole_classes_are_new),
+        CASE(a_class_that_is_new_is_new_as_a_whole),
+        CASE(more_map_is_not_worth_what_is_found_at_once),
+        CASE(images_are_brought_to_the_own_scale),
         CASE(where_the_new_model_finds_nothing_all_go_back),
         CASE(of_equal_strategies_it_is_backward),
         CASE(old_items_are_brought_to_the_own_scale),

@@ -137,14 +137,19 @@ static void strategies_stand_beside_each_other(void **state)
             (struct hl_mix){.share = .25 * (double)(i + 1),
                             .backward = {.top1 = figure(.75), .map = figure(.5)},
                             .dual = {.map = figure(i == 2 ? .625 : .25)}};
-    assert_json_has(f, ",\"strategies\":{\"auto\":\"dual\",\"mixes\":[{\"share\":0.25,"
-                       "\"backward\":{\"top1\":{\"value\":0.75,");
+    mixes->lead_by_class = figure(-.125);
+    assert_json_has(f, ",\"strategies\":{\"auto\":\"dual\",\"lead\":null,\"lead_by_class\":"
+                       "{\"value\":-0.125,");
+    assert_json_has(f,
+                    ",\"mixes\":[{\"share\":0.25,\"backward\":{\"top1\":{\"value\":0.75,");
     assert_json_has(f, "\"dual\":{\"top1\":null,\"map\":{\"value\":0.25,\"low\":0.125,"
-                       "\"high\":0.375,\"of\":4}}},{\"share\":0.5,");
-    assert_json_has(f, "\"map\":{\"value\":0.625,\"low\":0.5,\"high\":0.75,\"of\":4}}}]}}");
-    assert_table_has(f, "\nnew served by             top1         mAP\n"
-                        "0.25 backward           0.7500      0.5000\n"
-                        "0.25 dual     auto           -      0.2500\n");
+                       "\"high\":0.375,\"of\":4},\"top1_by_class\":null}},{\"share\":0.5,");
+    assert_json_has(f, "\"map\":{\"value\":0.625,\"low\":0.5,\"high\":0.75,\"of\":4},"
+                       "\"top1_by_class\":null}}]}}");
+    assert_table_has(f, "\nnew served by             top1         mAP    by class\n"
+                        "0.25 backward           0.7500      0.5000           -\n"
+                        "0.25 dual     auto           -      0.2500           -\n");
+    assert_table_has(f, "\ndual over backward           -           -     -0.1250\n");
 }
 
 static void a_brief_report_and_one_without_a_bridge_have_no_dial(void **state)
