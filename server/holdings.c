@@ -122,15 +122,16 @@ enum hl_code hl_holdings_model(const struct hl_holdings *holdings,
     const struct hl_text written = {name->data, name->len};
     const struct hl_text text = hl_model_meant_by(&written);
     const struct hl_space *space = hl_layout_find(holdings->layout, &text);
+    const int len = name->len < 255 ? (int)name->len : 255;
 
     if (!space)
-        return hl_fail(err, HL_NOT_FOUND,
-                       "Not found: Not existing vector name error: %.255s", name->data);
+        return hl_fail(err, HL_NOT_FOUND, "Not found: Not existing vector name error: %.*s",
+                       len, name->data);
     if (space->dim == 0)
         return hl_fail(err, HL_INVALID,
-                       "the vector \"%.255s\" is sparse: heads and bridges are for dense "
+                       "the vector \"%.*s\" is sparse: heads and bridges are for dense "
                        "ones",
-                       name->data);
+                       len, name->data);
     return hl_holdings_describe(holdings, space, ret_model, err);
 }
 

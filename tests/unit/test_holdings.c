@@ -155,6 +155,19 @@ static void a_model_is_found_by_the_name_that_paths_have(void **state)
     hl_holdings_close(&holdings);
 }
 
+static void a_model_that_is_not_there_is_named_without_what_stands_behind_it(void **state)
+{
+    const struct hl_span name = {"v9\",\"data\"", 2};
+    struct stand *s = *state;
+    struct hl_holdings holdings;
+    struct hl_model model;
+
+    assert_int_equal(open_holdings(s, &holdings), HL_OK);
+    assert_int_equal(hl_holdings_model(&holdings, &name, &model, &s->err), HL_NOT_FOUND);
+    assert_string_equal(s->err.msg, "Not found: Not existing vector name error: v9");
+    hl_holdings_close(&holdings);
+}
+
 static void many_bytes_are_sent_from_a_file_that_is_gone_already(void **state)
 {
     enum { SIZE = 3 << 20 };
@@ -214,6 +227,7 @@ int main(void)
         TEST(what_is_of_a_model_goes_with_it_and_nothing_else),
         TEST(a_fingerprint_is_the_sum_of_four_lines),
         TEST(a_model_is_found_by_the_name_that_paths_have),
+        TEST(a_model_that_is_not_there_is_named_without_what_stands_behind_it),
         TEST(many_bytes_are_sent_from_a_file_that_is_gone_already),
         TEST(without_memory_nothing_is_dropped_or_all),
     };
