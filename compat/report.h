@@ -6,6 +6,7 @@
 #include "compat/exam.h"
 #include "compat/head.h"
 #include "proto/buf.h"
+#include "proto/field.h"
 
 /* How good a bridge is, on rows that no fit saw: what the API, the command line and the
  * dashboard show, and what gates look at.
@@ -115,6 +116,13 @@ void hl_report_free(struct hl_report *report); /* NULL is accepted */
 void hl_report_print(const struct hl_report *report, struct hl_buf *json);
 void hl_report_print_mixes(const struct hl_mixes *mixes, struct hl_buf *json); /* of them */
 void hl_report_print_table(const struct hl_report *report, struct hl_buf *text);
+
+/* What gates look at, back from an object that hl_report_print made, or an older release's:
+ * which parts there are, the groups' retrievals and figures, and what is served. Other
+ * members are passed over, and what is not there cannot be said. Names of groups are
+ * constants. HL_MALFORMED, or as the tokens say. */
+enum hl_code hl_report_read(const struct hl_field *field, struct hl_report **ret_report,
+                            struct hl_err *err);
 
 /* ---- what a fit asks on its holdout ---- */
 

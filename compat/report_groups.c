@@ -2,16 +2,14 @@
 #include "compat/report_groups.h"
 
 #include "compat/figure.h"
+#include "compat/report_members.h"
 
 #include <math.h>
 #include <string.h>
 
 /* ---- who belongs to a group ---- */
 
-enum group { ALL, KNOWN, UNKNOWN, IMAGE, TEXT, N_GROUPS };
-
-static const char *const group_names[N_GROUPS] = {"all", "known", "unknown", "image",
-                                                  "text"};
+enum group { ALL, KNOWN, UNKNOWN, IMAGE, TEXT, N_GROUPS }; /* as they are named */
 
 static bool is_known(const struct hl_sitting *sitting, size_t row)
 {
@@ -235,7 +233,7 @@ static void fill_group(const struct crowd *crowd, struct hl_report_group *group)
     const struct hl_sitting *sitting = crowd->sitting;
     bool has_bridge = sitting->mapped;
 
-    group->name = group_names[crowd->group];
+    group->name = hl_report_group_names[crowd->group];
     group->old_old = retrieval_of(crowd, sitting->old_old);
     group->new_new = retrieval_of(crowd, sitting->new_new);
     group->old_overlap10 = overlap_of(crowd, sitting->old_old);

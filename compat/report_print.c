@@ -2,6 +2,7 @@
 #include "compat/report.h"
 
 #include "compat/figure.h"
+#include "compat/report_members.h"
 #include "proto/encode.h"
 
 #include <math.h>
@@ -10,92 +11,45 @@
 
 /* ---- what there is to print, for both forms ---- */
 
-struct member {
-    const char *key; /* in JSON */
-    size_t offset;
-    const char *words; /* in a table */
-};
-
 #define AT(type, name) #name, offsetof(struct type, name)
 
-static const struct member retrieval_members[] = {
-    {AT(hl_retrieval, top1), "top1"},
-    {AT(hl_retrieval, recall10), "recall@10"},
-    {AT(hl_retrieval, map), "mAP"},
-};
-
-static const struct member group_retrievals[] = {
-    {AT(hl_report_group, old_old), "old > old"},
-    {AT(hl_report_group, new_old), "new > old"},
-    {AT(hl_report_group, served), "new > old as served"},
-    {AT(hl_report_group, new_new), "new > new"},
-    {AT(hl_report_group, old_mixed), "old > half new"},
-    {AT(hl_report_group, old_new), "old > all new"},
-};
-
-static const struct member group_figures[] = {
-    {AT(hl_report_group, top1_difference), "top1, new - old"},
-    {AT(hl_report_group, map_difference), "mAP, new - old"},
-    {AT(hl_report_group, forward_top1_difference), "top1, forward"},
-    {AT(hl_report_group, forward_map_difference), "mAP, forward"},
-    {AT(hl_report_group, top1_gain), "top1 gain"},
-    {AT(hl_report_group, map_gain), "mAP gain"},
-    {AT(hl_report_group, negative_flips), "negative flips"},
-    {AT(hl_report_group, served_negative_flips), "negative flips as served"},
-    {AT(hl_report_group, positive_flips), "positive flips"},
-    {AT(hl_report_group, relative_flips), "relative flips"},
-    {AT(hl_report_group, old_accuracy), "old head on old"},
-    {AT(hl_report_group, new_accuracy), "old head on new"},
-    {AT(hl_report_group, own_accuracy), "new head on new"},
-    {AT(hl_report_group, head_negative_flips), "head, negative flips"},
-    {AT(hl_report_group, head_positive_flips), "head, positive flips"},
-    {AT(hl_report_group, head_relative_flips), "head, relative flips"},
-    {AT(hl_report_group, self1), "self@1"},
-    {AT(hl_report_group, self10), "self@10"},
-    {AT(hl_report_group, overlap10), "overlap@10, new query"},
-    {AT(hl_report_group, old_overlap10), "overlap@10, old query"},
-};
-
-static const struct member step_members[] = {
-    {AT(hl_report_step, top1), "top1"},
-    {AT(hl_report_step, recall10), "recall@10"},
-    {AT(hl_report_step, map), "mAP"},
-    {AT(hl_report_step, negative_flips), "neg. flips"},
-    {AT(hl_report_step, self1), "self@1"},
-    {AT(hl_report_step, self10), "self@10"},
-    {AT(hl_report_step, overlap10), "overlap@10"},
-};
-
-static const struct member threshold_members[] = {
+static const struct hl_report_member threshold_items[] = {
     {AT(hl_report_threshold, precision), "precision"},
     {AT(hl_report_threshold, recall), "recall"},
 };
 
-static const struct member far_members[] = {
+static const struct hl_report_member far_items[] = {
     {AT(hl_report_far, old_old), "old > old"},
     {AT(hl_report_far, new_old), "new > old"},
     {AT(hl_report_far, new_new), "new > new"},
 };
 
-static const struct member mix_members[] = {
+static const struct hl_report_member mix_items[] = {
     {AT(hl_mix_figures, top1), "top1"},
     {AT(hl_mix_figures, map), "mAP"},
     {AT(hl_mix_figures, top1_by_class), "by class"},
 };
 
-static const struct member mix_leads[] = {
+static const struct hl_report_member mix_lead_items[] = {
     {AT(hl_mixes, lead), NULL},
     {AT(hl_mixes, lead_by_class), NULL},
 };
 
-static const struct member mix_strategies[] = {
+static const struct hl_report_member mix_strategies[] = {
     {AT(hl_mix, backward), "backward"},
     {AT(hl_mix, dual), "dual"},
 };
 
 #define N_MEMBERS(members) (sizeof(members) / sizeof *(members))
 
-static const void *part_at(const void *whole, const struct member *member)
+static const struct hl_report_members threshold_members = {threshold_items,
+                                                           N_MEMBERS(threshold_items)},
+                                      far_members = {far_items, N_MEMBERS(far_items)},
+                                      mix_members = {mix_items, N_MEMBERS(mix_items)},
+                                      mix_leads = {mix_lead_items,
+                                                   N_MEMBERS(mix_lead_items)};
+
+static const void *part_at(const void *whole, const struct hl_report_member *member)
 {
     return (const char *)whole + member->offset;
 }
@@ -103,13 +57,13 @@ static const void *part_at(const void *whole, const struct member *member)
 /* ---- JSON ---- */
 
 /* `"key":figure` for each, commas between them. */
-static void print_members(const void *whole, const struct member *members, size_t n,
+static void print_members(const void *whole, const struct hl_report_members *members,
                           struct hl_buf *json)
 {
-    for (size_t i = 0; i < n; i++) {
-        hl_encode_key(json, members[i].key);
-        hl_figure_print(part_at(whole, &members[i]), json);
-        if (i + 1 < n)
+    for (size_t i = 0; i < members->n; i++) {
+        hl_encode_key(json, members->items[i].key);
+        hl_figure_print(part_at(whole, &members->items[i]), json);
+        if (i + 1 < members->n)
             hl_buf_add_char(json, ',');
     }
 }
@@ -143,14 +97,14 @@ static void print_group(const struct hl_report_group *group, struct hl_buf *json
 {
     hl_encode_key(json, group->name);
     hl_buf_add_char(json, '{');
-    for (size_t i = 0; i < N_MEMBERS(group_retrievals); i++) {
-        hl_encode_key(json, group_retrievals[i].key);
+    for (size_t i = 0; i < hl_group_retrievals.n; i++) {
+        hl_encode_key(json, hl_group_retrievals.items[i].key);
         hl_buf_add_char(json, '{');
-        print_members(part_at(group, &group_retrievals[i]), retrieval_members,
-                      N_MEMBERS(retrieval_members), json);
+        print_members(part_at(group, &hl_group_retrievals.items[i]), &hl_retrieval_members,
+                      json);
         hl_buf_add_text(json, "},");
     }
-    print_members(group, group_figures, N_MEMBERS(group_figures), json);
+    print_members(group, &hl_group_figures, json);
     hl_buf_add_char(json, ',');
     print_criterion("meets_top1", group->meets_top1, &group->new_old.top1, json);
     hl_buf_add_char(json, ',');
@@ -165,7 +119,7 @@ static void print_step(const struct hl_report_step *step, struct hl_buf *json)
     hl_buf_add_text(json, "{\"fidelity\":");
     hl_encode_float(json, step->fidelity);
     hl_buf_add_char(json, ',');
-    print_members(step, step_members, N_MEMBERS(step_members), json);
+    print_members(step, &hl_step_members, json);
     hl_buf_add_char(json, '}');
 }
 
@@ -203,8 +157,7 @@ static void print_thresholds(const struct hl_report *report, struct hl_buf *json
         hl_buf_add_text(json, i == 0 ? "[{\"threshold\":" : ",{\"threshold\":");
         hl_encode_double(json, report->thresholds[i].threshold);
         hl_buf_add_char(json, ',');
-        print_members(&report->thresholds[i], threshold_members,
-                      N_MEMBERS(threshold_members), json);
+        print_members(&report->thresholds[i], &threshold_members, json);
         hl_buf_add_char(json, '}');
     }
     hl_buf_add_char(json, ']');
@@ -221,7 +174,7 @@ static void print_true_accepts(const struct hl_report *report, struct hl_buf *js
         hl_buf_add_text(json, i == 0 ? "[{\"false_accepts\":" : ",{\"false_accepts\":");
         hl_encode_double(json, report->fars[i].false_accepts);
         hl_buf_add_char(json, ',');
-        print_members(&report->fars[i], far_members, N_MEMBERS(far_members), json);
+        print_members(&report->fars[i], &far_members, json);
         hl_buf_add_char(json, '}');
     }
     hl_buf_add_char(json, ']');
@@ -241,7 +194,7 @@ void hl_report_print_mixes(const struct hl_mixes *mixes, struct hl_buf *json)
     hl_buf_add_text(json, "{\"auto\":");
     hl_encode_string(json, hl_bridge_strategy_name(mixes->chosen));
     hl_buf_add_char(json, ',');
-    print_members(mixes, mix_leads, N_MEMBERS(mix_leads), json);
+    print_members(mixes, &mix_leads, json);
     hl_buf_add_text(json, ",\"mixes\":[");
     for (size_t i = 0; i < HL_N_MIXES; i++) {
         hl_buf_add_text(json, i == 0 ? "{\"share\":" : ",{\"share\":");
@@ -250,8 +203,8 @@ void hl_report_print_mixes(const struct hl_mixes *mixes, struct hl_buf *json)
             hl_buf_add_char(json, ',');
             hl_encode_key(json, mix_strategies[j].key);
             hl_buf_add_char(json, '{');
-            print_members(part_at(&mixes->mixes[i], &mix_strategies[j]), mix_members,
-                          N_MEMBERS(mix_members), json);
+            print_members(part_at(&mixes->mixes[i], &mix_strategies[j]), &mix_members,
+                          json);
             hl_buf_add_char(json, '}');
         }
         hl_buf_add_char(json, '}');
@@ -336,17 +289,18 @@ static void add_retrievals(const struct hl_report_group *group, struct hl_buf *t
     if (!is_said(&group->old_old))
         return;
     hl_buf_print(text, "  %-24s", "");
-    for (size_t i = 0; i < N_MEMBERS(retrieval_members); i++)
-        hl_buf_print(text, " %-27s", retrieval_members[i].words);
+    for (size_t i = 0; i < hl_retrieval_members.n; i++)
+        hl_buf_print(text, " %-27s", hl_retrieval_members.items[i].words);
     end_line(text);
-    for (size_t i = 0; i < N_MEMBERS(group_retrievals); i++) {
-        const struct hl_retrieval *retrieval = part_at(group, &group_retrievals[i]);
+    for (size_t i = 0; i < hl_group_retrievals.n; i++) {
+        const struct hl_retrieval *retrieval =
+            part_at(group, &hl_group_retrievals.items[i]);
 
         if (!is_said(retrieval))
             continue;
-        hl_buf_print(text, "  %-24s", group_retrievals[i].words);
-        for (size_t j = 0; j < N_MEMBERS(retrieval_members); j++)
-            add_cell(part_at(retrieval, &retrieval_members[j]), text);
+        hl_buf_print(text, "  %-24s", hl_group_retrievals.items[i].words);
+        for (size_t j = 0; j < hl_retrieval_members.n; j++)
+            add_cell(part_at(retrieval, &hl_retrieval_members.items[j]), text);
         end_line(text);
     }
 }
@@ -356,22 +310,22 @@ static void add_group(const struct hl_report_group *group, struct hl_buf *text)
     hl_buf_print(text, "\n%s\n", group->name);
     add_retrievals(group, text);
     add_criterion(group, text);
-    for (size_t i = 0; i < N_MEMBERS(group_figures); i++) {
-        const struct hl_figure *figure = part_at(group, &group_figures[i]);
+    for (size_t i = 0; i < hl_group_figures.n; i++) {
+        const struct hl_figure *figure = part_at(group, &hl_group_figures.items[i]);
 
         if (figure->of == 0)
             continue;
-        hl_buf_print(text, "  %-24s", group_figures[i].words);
+        hl_buf_print(text, "  %-24s", hl_group_figures.items[i].words);
         add_cell(figure, text);
         hl_buf_print(text, "of %llu\n", (unsigned long long)figure->of);
     }
 }
 
-static void add_values(const void *whole, const struct member *members, size_t n,
+static void add_values(const void *whole, const struct hl_report_members *members,
                        struct hl_buf *text)
 {
-    for (size_t i = 0; i < n; i++) {
-        const struct hl_figure *figure = part_at(whole, &members[i]);
+    for (size_t i = 0; i < members->n; i++) {
+        const struct hl_figure *figure = part_at(whole, &members->items[i]);
 
         if (figure->of)
             hl_buf_print(text, " %11.4f", figure->value);
@@ -381,31 +335,31 @@ static void add_values(const void *whole, const struct member *members, size_t n
     end_line(text);
 }
 
-static void add_heads(const char *first, const struct member *members, size_t n,
+static void add_heads(const char *first, const struct hl_report_members *members,
                       struct hl_buf *text)
 {
     hl_buf_print(text, "\n%-12s", first);
-    for (size_t i = 0; i < n; i++)
-        hl_buf_print(text, " %11s", members[i].words);
+    for (size_t i = 0; i < members->n; i++)
+        hl_buf_print(text, " %11s", members->items[i].words);
     end_line(text);
 }
 
 static void add_sweep(const struct hl_report *report, struct hl_buf *text)
 {
-    add_heads("fidelity", step_members, N_MEMBERS(step_members), text);
+    add_heads("fidelity", &hl_step_members, text);
     for (size_t i = 0; i < HL_N_FIDELITIES; i++) {
         const struct hl_report_step *step = &report->sweep[i];
         bool is_auto = fabsf(step->fidelity - report->fidelity) < 1e-6F;
 
         hl_buf_print(text, "%-4.1f%-8s", (double)step->fidelity, is_auto ? "auto" : "");
-        add_values(step, step_members, N_MEMBERS(step_members), text);
+        add_values(step, &hl_step_members, text);
     }
 }
 
 /* Thresholds that every pair reaches, or none, are left out. */
 static void add_thresholds(const struct hl_report *report, struct hl_buf *text)
 {
-    add_heads("threshold", threshold_members, N_MEMBERS(threshold_members), text);
+    add_heads("threshold", &threshold_members, text);
     for (size_t i = 0; i < HL_REPORT_THRESHOLDS; i++) {
         const struct hl_report_threshold *at = &report->thresholds[i];
         bool is_last = i + 1 == HL_REPORT_THRESHOLDS;
@@ -414,12 +368,12 @@ static void add_thresholds(const struct hl_report *report, struct hl_buf *text)
             (!is_last && at[1].precision.of == report->thresholds[0].precision.of))
             continue;
         hl_buf_print(text, "%-12.2f", at->threshold);
-        add_values(at, threshold_members, N_MEMBERS(threshold_members), text);
+        add_values(at, &threshold_members, text);
     }
-    add_heads("false accepts", far_members, N_MEMBERS(far_members), text);
+    add_heads("false accepts", &far_members, text);
     for (size_t i = 0; i < HL_REPORT_FARS; i++) {
         hl_buf_print(text, "%-13.4g", report->fars[i].false_accepts);
-        add_values(&report->fars[i], far_members, N_MEMBERS(far_members), text);
+        add_values(&report->fars[i], &far_members, text);
     }
 }
 
@@ -431,7 +385,7 @@ static void add_mixes(const struct hl_mixes *mixes, struct hl_buf *text)
 
     if (!has_mixes(mixes))
         return;
-    add_heads("new served by     ", mix_members, N_MEMBERS(mix_members), text);
+    add_heads("new served by     ", &mix_members, text);
     for (size_t i = 0; i < HL_N_MIXES; i++) {
         for (size_t j = 0; j < N_MEMBERS(mix_strategies); j++) {
             const char *words = mix_strategies[j].words;
@@ -439,12 +393,11 @@ static void add_mixes(const struct hl_mixes *mixes, struct hl_buf *text)
 
             hl_buf_print(text, "%.2f %-8s %-4s", mixes->mixes[i].share, words,
                          is_auto ? "auto" : "");
-            add_values(part_at(&mixes->mixes[i], &mix_strategies[j]), mix_members,
-                       N_MEMBERS(mix_members), text);
+            add_values(part_at(&mixes->mixes[i], &mix_strategies[j]), &mix_members, text);
         }
     }
     hl_buf_print(text, "%-18s", "dual over backward");
-    add_values(&leads, mix_members, N_MEMBERS(mix_members), text);
+    add_values(&leads, &mix_members, text);
 }
 
 void hl_report_print_table(const struct hl_report *report, struct hl_buf *text)
