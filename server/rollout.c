@@ -3,6 +3,7 @@
 
 #include "proto/model_name.h"
 #include "server/plan.h"
+#include "server/probes.h"
 #include "server/rollout_part.h"
 #include "server/rollout_settings.h"
 
@@ -10,6 +11,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { PROBES_MEMORY = 1 << 20 };
 
 /* ---- words ---- */
 
@@ -187,6 +190,40 @@ static enum hl_code check_models(const struct stepping *stepping, struct hl_err 
     return code == HL_OK ? check_reach(stepping, err) : code;
 }
 
+static bool has_model(const struct hl_probe_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->n_models; i++)
+        if (hl_text_is(&set->models[i].name, name))
+            return true;
+    return false;
+}
+
+/* A set that could not be run would stop the rollout at its first gate. */
+static enum hl_code check_probes(const struct stepping *stepping, struct hl_err *err)
+{
+    const struct hl_rollout *wanted = stepping->order->wanted;
+    const struct hl_layout *layout = stepping->inside.layout;
+    const uint32_t models[] = {wanted->from, wanted->to};
+    struct hl_probe_set set;
+    struct hl_arena *arena;
+    enum hl_code code;
+
+    if (!wanted->probes[0])
+        return HL_OK;
+    arena = hl_arena_new(PROBES_MEMORY);
+    if (!arena)
+        return hl_fail(err, HL_NO_MEMORY, "no memory for a set of probes");
+    code = hl_probes_find(&stepping->inside, wanted->probes, 0, arena, &set, err);
+    for (size_t i = 0; code == HL_OK && i < 2; i++)
+        if (!has_model(&set, hl_layout_space(layout, models[i])->name))
+            code = hl_fail(err, HL_CONFLICT,
+                           "the probe set \"%s\" has no vectors of \"%.120s\": it cannot "
+                           "say what callers would find with it",
+                           wanted->probes, name_of(layout, models[i]));
+    hl_arena_free(arena);
+    return code;
+}
+
 /* ---- steps ---- */
 
 static void take_settings(struct hl_rollout *next, const struct hl_rollout *wanted)
@@ -226,12 +263,14 @@ static enum hl_code put(struct stepping *stepping, struct hl_rollout *next,
     if (is_same && now->stage == HL_STAGE_SHADOW) {
         stepping->what = "change";
         take_settings(next, wanted);
-        return HL_OK;
+        return check_probes(stepping, err);
     }
     if (hl_rollout_is_running(now) &&
         (now->stage != HL_STAGE_LIVE || now->to != wanted->from))
         return refuse_step(stepping, err);
     code = check_models(stepping, err);
+    if (code == HL_OK)
+        code = check_probes(stepping, err);
     if (code != HL_OK)
         return code;
     stepping->what = action_names[HL_ROLLOUT_START];
