@@ -4,7 +4,7 @@
 
 #include "compat/figure.h"
 #include "compat/lesson.h"
-#include "proto/probes.h"
+#include "proto/probe.h"
 #include "server/server.h"
 
 /* Running a probe set: each query is asked as two models, and what either finds is held

@@ -2,7 +2,7 @@
 #ifndef HL_SERVER_PROBES_H
 #define HL_SERVER_PROBES_H
 
-#include "proto/probes.h"
+#include "proto/probe.h"
 #include "server/holdings.h"
 
 /* Probe sets as records of a collection: the regression suites of a gallery.

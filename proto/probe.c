@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "proto/probes.h"
+#include "proto/probe.h"
 
 #include "proto/base64.h"
 #include "proto/encode.h"

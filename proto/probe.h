@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef HL_PROTO_PROBES_H
-#define HL_PROTO_PROBES_H
+#ifndef HL_PROTO_PROBE_H
+#define HL_PROTO_PROBE_H
 
 #include "proto/buf.h"
 #include "proto/filter.h"
