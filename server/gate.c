@@ -168,7 +168,7 @@ static void note_report_baseline(struct gate *gate)
 static void check_report(struct gate *gate)
 {
     const struct hl_gates *gates = gate->task->gates;
-    char sentence[HL_ERR_MSG_SIZE];
+    char sentence[HL_ERR_MSG_SIZE + 64];
     struct hl_err why;
 
     if (gate->report) {
@@ -200,7 +200,7 @@ static void check_probes(struct gate *gate)
 {
     const double most = gate->task->gates->max_negative_flips;
     const struct hl_probe_result *probes = &gate->probes;
-    char sentence[HL_ERR_MSG_SIZE];
+    char sentence[HL_ERR_MSG_SIZE + 64];
 
     if (probes->n > 0) {
         gate->baseline = (struct hl_baseline){probes->n, probes->n_negative};
