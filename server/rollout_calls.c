@@ -3,6 +3,7 @@
 
 #include "server/body.h"
 #include "server/change.h"
+#include "server/gate.h"
 #include "server/rollout_body.h"
 #include "server/rollout_events.h"
 #include "server/server.h"
@@ -53,7 +54,7 @@ enum hl_code hl_rollout_call_events(struct hl_server *server, struct hl_request 
 
 /* ---- steps ---- */
 
-enum { LARGEST_SHOWN = 64 << 10 };
+enum { LARGEST_SHOWN = 64 << 10, LARGEST_FIGURES = 1 << 20 };
 
 struct step_call {
     struct hl_pending pending; /* first */
@@ -63,11 +64,17 @@ struct step_call {
     struct hl_rollout wanted, got;
     bool is_step; /* else it stood so already */
     struct hl_buf shown;
+    struct hl_buf figures; /* the gate's */
+    struct hl_span figures_span;
+    struct hl_baseline baseline;
 };
 
 static void let_go(struct hl_pending *pending)
 {
-    hl_buf_done(&((struct step_call *)pending)->shown);
+    struct step_call *self = (struct step_call *)pending;
+
+    hl_buf_done(&self->shown);
+    hl_buf_done(&self->figures);
 }
 
 static void print_shown(const struct hl_pending *pending, struct hl_buf *buf)
@@ -180,6 +187,89 @@ static enum hl_code keep_names(struct step_call *self, struct hl_request *reques
     return HL_OK;
 }
 
+/* ---- the gate ---- */
+
+/* More callers than before will see the new model; where the step is none, the change says
+ * so. */
+static bool needs_gate(const struct step_call *self, const struct hl_rollout *rollout)
+{
+    const enum hl_rollout_action action = self->order.action;
+
+    return (self->body.expect == 0 || self->body.expect == rollout->step) &&
+           ((action == HL_ROLLOUT_ADVANCE && rollout->stage == HL_STAGE_SHADOW) ||
+            (action == HL_ROLLOUT_PROMOTE && rollout->stage == HL_STAGE_CANARY));
+}
+
+/* What was measured goes with the step, which is for the rollout that it was measured for.
+ */
+static enum hl_code pass_gate(struct step_call *self, struct hl_collection *collection,
+                              const struct hl_request *request,
+                              const struct hl_rollout *rollout, struct hl_err *err)
+{
+    const struct hl_gate_task task = {.server = self->server,
+                                      .collection = collection,
+                                      .from = rollout->from,
+                                      .to = rollout->to,
+                                      .gates = &rollout->gate,
+                                      .probes = rollout->probes,
+                                      .by = request->key,
+                                      .errand = {.deadline = &request->deadline}};
+    enum hl_code code = hl_gate_check(&task, &self->figures, &self->baseline, err);
+
+    if (code == HL_GATE_UNMET && self->body.is_forced) {
+        self->order.is_forced = true;
+        code = HL_OK;
+    }
+    if (code != HL_OK)
+        return code;
+    self->figures_span = (struct hl_span){self->figures.data, self->figures.len};
+    self->order.figures = &self->figures_span;
+    self->order.baseline = &self->baseline;
+    self->order.expect = rollout->step;
+    return HL_OK;
+}
+
+/* On a reader. */
+static enum hl_code check_gate(struct step_call *self, struct hl_request *request,
+                               struct hl_err *err)
+{
+    struct hl_collection *collection = NULL;
+    struct hl_holdings holdings;
+    struct hl_rollout rollout;
+    enum hl_code code = hl_collections_acquire(self->server->collections,
+                                               &request->params[0], &collection, err);
+
+    if (code == HL_OK)
+        code = hl_holdings_look(collection, &holdings, err);
+    if (code == HL_OK) {
+        code = hl_rollout_load(holdings.reader, &rollout, err);
+        hl_holdings_close(&holdings); /* looks are short, and probes take long */
+        if (code == HL_OK && needs_gate(self, &rollout))
+            code = pass_gate(self, collection, request, &rollout, err);
+    }
+    hl_collection_unref(collection);
+    return code;
+}
+
+/* ---- from the request to the change ---- */
+
+static enum hl_code prepare(struct step_call *self, struct hl_request *request,
+                            struct hl_err *err)
+{
+    const enum hl_rollout_action action = self->order.action;
+    enum hl_code code = read_body(self, request, err);
+
+    if (code == HL_OK)
+        code = keep_names(self, request, err);
+    if (code != HL_OK)
+        return code;
+    self->order.expect = self->body.expect;
+    self->order.percent = self->body.percent;
+    return action == HL_ROLLOUT_ADVANCE || action == HL_ROLLOUT_PROMOTE
+               ? check_gate(self, request, err)
+               : HL_OK;
+}
+
 static enum hl_code begin_step(struct hl_server *server, struct hl_request *request,
                                enum hl_rollout_action action, struct hl_err *err)
 {
@@ -195,14 +285,13 @@ static enum hl_code begin_step(struct hl_server *server, struct hl_request *requ
                                .server = server,
                                .order = {.action = action, .by = request->key}};
     hl_buf_init(&self->shown, LARGEST_SHOWN);
-    code = read_body(self, request, err);
+    hl_buf_init(&self->figures, LARGEST_FIGURES);
+    code = prepare(self, request, err);
     if (code == HL_OK)
-        code = keep_names(self, request, err);
+        code = hl_pending_park(server, request, &self->pending, err);
     if (code != HL_OK)
-        return code;
-    self->order.expect = self->body.expect;
-    self->order.percent = self->body.percent;
-    return hl_pending_park(server, request, &self->pending, err);
+        let_go(&self->pending);
+    return code;
 }
 
 enum hl_code hl_rollout_call_put(struct hl_server *server, struct hl_request *request,
