@@ -8,114 +8,9 @@
 
 #include <cmocka.h>
 
-#include "server/rollout_events.h"
-#include "tests/unit/activating.h"
-
-#include <inttypes.h>
-
-/* ---- the rig ---- */
-
-struct stepping {
-    struct hl_rollout_order order;
-    struct hl_rollout wanted, got;
-};
-
-static enum hl_code run_step(void *self, struct hl_writing *writing, struct hl_err *err)
-{
-    struct stepping *stepping = self;
-
-    return hl_rollout_change(writing, &stepping->order, &stepping->got, err);
-}
-
-static enum hl_code order(struct rig *rig, struct stepping *stepping)
-{
-    stepping->order.wanted = &stepping->wanted;
-    return change(rig, run_step, stepping);
-}
-
-/* "put 1>2", "advance 5", "promote" … by "ops". */
-static struct stepping read_step(const char *text)
-{
-    static const char *const words[] = {"put",      "advance", "promote",
-                                        "rollback", "abort",   "delete"};
-    struct stepping stepping = {.order = {.by = "ops"}, .wanted = hl_rollout_default()};
-    char word[16];
-    unsigned from = 0, to = 0;
-    size_t which = 0;
-
-    assert_int_equal(sscanf(text, "%15s", word), 1);
-    while (strcmp(words[which], word) != 0)
-        assert_true(++which < sizeof words / sizeof *words);
-    stepping.order.action = (enum hl_rollout_action)which;
-    (void)sscanf(text, "advance %lf", &stepping.order.percent);
-    (void)sscanf(text, "put %u>%u", &from, &to);
-    stepping.wanted.from = from;
-    stepping.wanted.to = to;
-    return stepping;
-}
-
-static enum hl_code step(struct rig *rig, const char *text)
-{
-    struct stepping stepping = read_step(text);
-
-    return order(rig, &stepping);
-}
-
-/* "1>2 shadow", with the percentage in canary; what is published and what is recorded are
- * the same. */
-static void assert_stands(struct rig *rig, const char *words)
-{
-    struct hl_collection *collection = collection_of(rig);
-    const struct hl_rollout *published;
-    struct hl_rollout rollout;
-    struct hl_holdings holdings;
-    char text[80];
-
-    assert_int_equal(hl_holdings_look(collection, &holdings, &rig->err), HL_OK);
-    assert_int_equal(hl_rollout_load(holdings.reader, &rollout, &rig->err), HL_OK);
-    published = hl_rollout_of(holdings.layout);
-    assert_true((published != NULL) == (rollout.number != 0));
-    if (published) {
-        assert_int_equal(published->step, rollout.step);
-        assert_int_equal(published->stage, rollout.stage);
-        assert_string_equal(published->changed_at, rollout.changed_at);
-    }
-    (void)snprintf(text, sizeof text, "%" PRIu32 ">%" PRIu32 " %s", rollout.from,
-                   rollout.to, hl_stage_name(rollout.stage));
-    if (rollout.stage == HL_STAGE_CANARY)
-        (void)snprintf(text + strlen(text), 20, " %g", rollout.percent);
-    assert_string_equal(text, words);
-    hl_holdings_close(&holdings);
-    hl_collection_unref(collection);
-}
+#include "tests/unit/stepping.h"
 
 /* ---- the tests ---- */
-
-static void do_step(struct rig *rig, const char *text)
-{
-    if (step(rig, text) != HL_OK)
-        fail_msg("%s: %s", text, rig->err.msg);
-}
-
-/* Steps with commas between them. */
-static void do_steps(struct rig *rig, const char *way)
-{
-    char text[200], *rest = text, *one;
-
-    (void)snprintf(text, sizeof text, "%s", way);
-    while ((one = strtok_r(rest, ",", &rest)))
-        do_step(rig, one);
-}
-
-/* Where the callers' model finds what the old one has seen. */
-static int set_up_served(void **state)
-{
-    int failed = set_up(state);
-    struct rig *rig = *state;
-
-    activate(rig, "v2>v1", "{\"revision\":1}");
-    return failed;
-}
 
 static void a_rollout_goes_its_way_and_is_there_again_after_a_restart(void **state)
 {
@@ -175,7 +70,7 @@ static void the_steps_there_are_lead_on_and_all_others_are_refused(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < N_STAGES * N_STEPS; i++) {
+    for (size_t i = 0; i < (size_t)N_STAGES * N_STEPS; i++) {
         const char *const *stage = stages[i / N_STEPS];
         const char *goal = goals[i / N_STEPS][i % N_STEPS];
         void *own = NULL;
@@ -304,97 +199,6 @@ static void what_the_gate_accepted_is_kept_until_the_next_rollout(void **state)
     assert_int_equal(stepping.got.baseline.n, 0);
 }
 
-/* ---- events ---- */
-
-static void print_events(struct rig *rig, uint64_t since, uint64_t limit,
-                         struct hl_buf *buf)
-{
-    struct hl_collection *collection = collection_of(rig);
-    struct hl_holdings holdings;
-
-    hl_buf_init(buf, 16 << 20);
-    assert_int_equal(hl_holdings_look(collection, &holdings, &rig->err), HL_OK);
-    if (hl_rollout_events_print(holdings.reader, since, limit, buf, &rig->err) != HL_OK)
-        fail_msg("%s", rig->err.msg);
-    hl_holdings_close(&holdings);
-    hl_collection_unref(collection);
-}
-
-static void assert_told(struct rig *rig, uint64_t since, uint64_t limit, const char *words)
-{
-    struct hl_buf buf;
-
-    print_events(rig, since, limit, &buf);
-    if (!strstr(buf.data, words))
-        fail_msg("\"%s\" is not in %s", words, buf.data);
-    hl_buf_done(&buf);
-}
-
-static void every_step_is_told_and_nothing_else(void **state)
-{
-    static const char figures[] = "{\"flips\":0.08}";
-    const struct hl_span span = {figures, sizeof figures - 1};
-    struct rig *rig = *state;
-    struct stepping stepping = read_step("promote");
-
-    assert_told(rig, 0, 10, "{\"events\":[],\"last\":0}");
-    do_steps(rig, "put 1>2,put 1>2,advance 5");
-    assert_int_equal(step(rig, "abort"), HL_ILLEGAL_STEP);
-    stepping.order.figures = &span;
-    stepping.order.is_forced = true;
-    stepping.order.why = "it is \"late\"";
-    assert_int_equal(order(rig, &stepping), HL_OK);
-    assert_told(
-        rig, 2, 10,
-        "\"by\":\"ops\",\"what\":\"promote\",\"rollout\":1,\"step\":3,\"from\":\"v1\","
-        "\"to\":\"v2\",\"stage_before\":\"canary\",\"stage_after\":\"live\","
-        "\"percent_before\":5.0,\"percent_after\":100.0,\"forced\":true,"
-        "\"figures\":{\"flips\":0.08},\"why\":\"it is \\\"late\\\"\"}],\"last\":3}");
-    assert_told(rig, 0, 1, "\"what\":\"start\"");
-    assert_told(rig, 3, 10, "{\"events\":[],\"last\":3}");
-    assert_told(rig, 99, 10, "{\"events\":[],\"last\":3}");
-}
-
-static void a_note_is_told_and_changes_nothing(void **state)
-{
-    struct rig *rig = *state;
-    struct stepping stepping = {.order = {.action = HL_ROLLOUT_NOTE, .what = "drift"}};
-
-    assert_int_equal(order(rig, &stepping), HL_OK);
-    assert_stands(rig, "0>0 none");
-    assert_told(rig, 0, 10, "\"by\":null,\"what\":\"drift\",\"rollout\":0,\"step\":0");
-    do_step(rig, "put 1>2");
-    assert_int_equal(order(rig, &stepping), HL_OK);
-    assert_stands(rig, "1>2 shadow");
-    assert_told(rig, 2, 10, "\"what\":\"drift\",\"rollout\":1,\"step\":1,\"from\":\"v1\"");
-}
-
-static enum hl_code note_many(void *self, struct hl_writing *writing, struct hl_err *err)
-{
-    const struct hl_rollout_order note = {.action = HL_ROLLOUT_NOTE, .what = "drift"};
-    struct hl_rollout got;
-    enum hl_code code = HL_OK;
-
-    (void)self;
-    for (int i = 0; code == HL_OK && i < 2000; i++)
-        code = hl_rollout_change(writing, &note, &got, err);
-    return code;
-}
-
-static void of_many_events_the_last_ten_thousand_are_kept(void **state)
-{
-    struct rig *rig = *state;
-    struct hl_buf buf;
-
-    for (int i = 0; i < 6; i++)
-        assert_int_equal(change(rig, note_many, NULL), HL_OK);
-    assert_told(rig, 0, 1, "{\"events\":[{\"number\":2001,");
-    assert_told(rig, 11999, 5, "{\"events\":[{\"number\":12000,");
-    print_events(rig, 0, UINT64_MAX, &buf);
-    assert_non_null(strstr(buf.data, "{\"number\":12000,"));
-    hl_buf_done(&buf);
-}
-
 /* ---- what it keeps others from ---- */
 
 struct checking {
@@ -492,8 +296,6 @@ static void wherever_memory_runs_out_a_step_is_not_taken_by_halves(void **state)
     assert_stands(rig, "1>2 canary 5");
 }
 
-#define SERVED(test) cmocka_unit_test_setup_teardown(test, set_up_served, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -504,9 +306,6 @@ int main(void)
         SERVED(what_stands_already_is_no_step),
         SERVED(numbers_are_not_used_twice_and_steps_count_on),
         SERVED(what_the_gate_accepted_is_kept_until_the_next_rollout),
-        SERVED(every_step_is_told_and_nothing_else),
-        SERVED(a_note_is_told_and_changes_nothing),
-        RIGGED(of_many_events_the_last_ten_thousand_are_kept),
         SERVED(what_a_running_rollout_needs_is_kept),
         SERVED(bridges_are_served_as_they_are_while_a_rollout_runs),
         SERVED(wherever_memory_runs_out_a_step_is_not_taken_by_halves),
