@@ -36,6 +36,8 @@ static enum hl_code add_vector(const struct hl_field *member, struct hl_list *li
     if (code == HL_OK && vector.is_sparse)
         return hl_field_fail_name(member, "a canary has dense vectors, got a sparse one",
                                   err);
+    if (code == HL_OK && vector.n == 0) /* as base64 it could not be read again */
+        return hl_field_fail_name(member, "a vector without numbers is there", err);
     vector.name = name;
     return code == HL_OK ? hl_list_add(list, &vector, err) : code;
 }

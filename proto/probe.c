@@ -81,6 +81,8 @@ static enum hl_code take_vector(const struct hl_field *member, struct hl_vectors
     if (vector->is_sparse)
         return hl_field_fail_name(member, "probes have dense vectors, got a sparse one",
                                   err);
+    if (vector->n == 0) /* as base64 it could not be read again */
+        return hl_field_fail_name(member, "a vector without numbers is there", err);
     for (size_t i = 0; i < vectors->n; i++)
         if (hl_text_compare(&vectors->items[i].name, &vector->name) == 0)
             return hl_field_fail_name(member, "both \"\" and \"@default\" are there", err);

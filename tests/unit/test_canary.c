@@ -45,6 +45,7 @@ static void what_cannot_be_meant_is_refused(void **state)
          "least]"},
         {"{\"vectors\":[1,2]}", 400, "vectors: expected an object, got an array"},
         {"{\"vectors\":{\"a\":[1],\"a\":[2]}}", 400, "vectors.a: duplicate field"},
+        {"{\"vectors\":{\"a\":[]}}", 400, "vectors.a: a vector without numbers is there"},
         {"{\"vectors\":{\"\":[1]}}", 400,
          "vectors[\"\"]: a photograph's name has 1 to 200 bytes"},
         {"{\"vectors\":{\"a\":{\"indices\":[1],\"values\":[2]}}}", 400,

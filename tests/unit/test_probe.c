@@ -138,6 +138,8 @@ static void what_cannot_be_meant_is_refused(void **state)
          "least]"},
         {ONE("\"vectors\":{\"v\":{\"indices\":[1],\"values\":[1]}},\"relevant\":[1]"), 400,
          "queries[0].vectors: probes have dense vectors, got a sparse one"},
+        {ONE("\"vectors\":{\"v\":[]},\"relevant\":[1]"), 400,
+         "queries[0].vectors: a vector without numbers is there"},
         {ONE("\"vectors\":{\"\":[1],\"@default\":[1]},\"relevant\":[1]"), 400,
          "queries[0].vectors: both \"\" and \"@default\" are there"},
         {ONE(V), 400,
