@@ -189,29 +189,31 @@ static size_t at_most(size_t n, size_t most)
     return n < most ? n : most;
 }
 
-/* `*n_all` are the answers there are, of which the side has the first k. */
 static enum hl_code ask_side(struct hl_probe_batch *batch, size_t which, uint32_t space,
                              const struct hl_probe_settings *settings,
-                             struct hl_probe_side *side, size_t *n_all, struct hl_err *err)
+                             struct hl_probe_side *side, struct hl_err *err)
 {
     const size_t room = settings->k > HL_PROBE_TOP ? settings->k : HL_PROBE_TOP;
     const struct hl_ask_query query = {.which = which, .space = space, .k = room};
     struct hl_answer *answers = hl_arena_array(batch->arena, room, sizeof *answers);
     bool *is_relevant = hl_arena_array(batch->arena, room, sizeof *is_relevant);
+    size_t n_all = 0;
     enum hl_code code;
 
     if (!answers || !is_relevant)
         return hl_arena_fail(batch->arena, err, "%zu answers", room);
-    code = hl_ask_as(batch->ask, &query, answers, n_all, err);
+    code = hl_ask_as(batch->ask, &query, answers, &n_all, err);
     if (code != HL_OK)
         return code;
-    *side = (struct hl_probe_side){
-        .answers = answers, .is_relevant = is_relevant, .n = at_most(*n_all, settings->k)};
+    *side = (struct hl_probe_side){.answers = answers,
+                                   .is_relevant = is_relevant,
+                                   .n = at_most(n_all, settings->k),
+                                   .n_all = n_all};
     for (size_t i = 0; i < side->n; i++) {
         is_relevant[i] =
             hl_ask_is_match(batch->ask, batch->items[which].relevant, answers[i].number);
         side->n_found += is_relevant[i];
-        side->is_right = side->is_right || (is_relevant[i] && i < settings->flip_at);
+        side->is_right = side->is_right || (i < settings->flip_at && is_relevant[i]);
     }
     return HL_OK;
 }
@@ -248,19 +250,16 @@ enum hl_code hl_probe_batch_judge(struct hl_probe_batch *batch, size_t which,
                                   struct hl_probe_verdict *ret_verdict, struct hl_err *err)
 {
     struct hl_probe_verdict verdict = {.query = &batch->items[which]};
-    size_t n_from = 0, n_to = 0;
     enum hl_code code = count_relevant(batch, &verdict, err);
 
     if (code == HL_OK && verdict.n_relevant > 0) {
-        code = ask_side(batch, which, batch->task->from, settings, &verdict.from, &n_from,
-                        err);
+        code = ask_side(batch, which, batch->task->from, settings, &verdict.from, err);
         if (code == HL_OK)
-            code =
-                ask_side(batch, which, batch->task->to, settings, &verdict.to, &n_to, err);
+            code = ask_side(batch, which, batch->task->to, settings, &verdict.to, err);
         if (code == HL_OK)
-            verdict.has_lost_top =
-                n_from > 0 && !is_among(&verdict.from.answers[0], verdict.to.answers,
-                                        at_most(n_to, HL_PROBE_TOP));
+            verdict.has_lost_top = verdict.from.n_all > 0 &&
+                                   !is_among(&verdict.from.answers[0], verdict.to.answers,
+                                             at_most(verdict.to.n_all, HL_PROBE_TOP));
     }
     if (code != HL_OK)
         return hl_fail_in(err, "query %" PRIu64, verdict.query->index);

@@ -46,9 +46,9 @@ void hl_probe_batch_close(struct hl_probe_batch *batch);
 
 /* One query as one model. */
 struct hl_probe_side {
-    const struct hl_answer *answers; /* the first k */
+    const struct hl_answer *answers; /* the first k, and what stands behind them */
     const bool *is_relevant;         /* of each */
-    size_t n, n_found;
+    size_t n, n_all, n_found;        /* of the first k; all; the relevant of the first k */
     bool is_right;
 };
 

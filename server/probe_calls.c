@@ -228,6 +228,7 @@ static enum hl_code prepare(struct running *running, struct hl_request *request,
     task->collection = hl_collection_ref(holdings->collection);
     task->version = set.version;
     task->why = "asked";
+    task->is_noted = true;
     task->set =
         hl_arena_copy(running->arena, request->params[1].data, request->params[1].len);
     task->by = hl_arena_copy(running->arena, request->key, strlen(request->key));

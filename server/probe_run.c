@@ -8,8 +8,10 @@
 #include "server/moment.h"
 #include "server/probe_batch.h"
 #include "server/probes.h"
+#include "server/rollout.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -339,14 +341,40 @@ static enum hl_code conclude(struct run *run, struct hl_err *err)
     return code == HL_OK ? hl_buf_check(&result->run, "what a probe set gave", err) : code;
 }
 
+/* Which are no step of it. */
+static enum hl_code note(const struct run *run, struct hl_writing *writing,
+                         const struct hl_span *summary, struct hl_err *err)
+{
+    const struct hl_probe_task *task = run->task;
+    const struct hl_probe_result *result = &run->result;
+    struct hl_rollout_order order = {
+        .action = HL_ROLLOUT_NOTE, .by = task->by, .what = "probes", .figures = summary};
+    struct hl_rollout rollout;
+    char why[HL_ERR_MSG_SIZE];
+    enum hl_code code =
+        hl_rollout_load(hl_store_inside(hl_writing_store(writing)), &rollout, err);
+
+    if (code != HL_OK || !hl_rollout_is_running(&rollout) || rollout.from != task->from ||
+        rollout.to != task->to)
+        return code;
+    (void)snprintf(
+        why, sizeof why,
+        "version %" PRIu64 " of the probe set \"%s\": of %" PRIu64 " queries %" PRIu64
+        " are right by the old model alone, %" PRIu64 " by the new one alone",
+        result->version, task->set, result->n, result->n_negative, result->n_positive);
+    order.why = why;
+    return hl_rollout_change(writing, &order, &rollout, err);
+}
+
 static enum hl_code keep(void *self, struct hl_writing *writing, struct hl_err *err)
 {
     const struct run *run = self;
     const struct hl_probe_result *result = &run->result;
     const struct hl_span whole = {result->run.data, result->run.len};
     const struct hl_span summary = {result->summary.data, result->summary.len};
+    enum hl_code code = hl_probes_keep_run(writing, run->task->set, &whole, &summary, err);
 
-    return hl_probes_keep_run(writing, run->task->set, &whole, &summary, err);
+    return code == HL_OK && run->task->is_noted ? note(run, writing, &summary, err) : code;
 }
 
 void hl_probe_result_done(struct hl_probe_result *result)

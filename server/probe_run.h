@@ -27,6 +27,7 @@ struct hl_probe_task {
     uint64_t version;     /* 0: the latest */
     uint32_t from, to;    /* spaces */
     const char *by, *why; /* who asked, and for what, such as "gate"; kept with the run */
+    bool is_noted; /* among the events of a rollout that runs between the two models */
     struct hl_errand errand;
 };
 

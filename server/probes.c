@@ -225,7 +225,7 @@ static bool look_for_model(void *self, const struct hl_store_record *record)
 {
     struct need *need = self;
     const size_t len = strcspn(record->key, "/");
-    struct hl_probe_set set;
+    struct hl_probe_set set = {.n_models = 0};
 
     if (need->has_it &&
         (strlen(need->name) != len || strncmp(need->name, record->key, len) != 0)) {
