@@ -292,3 +292,11 @@ enum hl_code hl_queries_read(const struct hl_field *field, enum hl_query_form fo
         *ret_queries = (struct hl_queries){draft.queries.items, draft.queries.n};
     return code;
 }
+
+const struct hl_vector *hl_query_sent(const struct hl_query *query, const char *name)
+{
+    for (size_t i = 0; i < query->vectors.n; i++)
+        if (hl_text_is(&query->vectors.items[i].name, name))
+            return &query->vectors.items[i];
+    return NULL;
+}

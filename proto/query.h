@@ -105,6 +105,9 @@ enum hl_code hl_query_read(const struct hl_field *field, enum hl_query_form form
 enum hl_code hl_queries_read(const struct hl_field *field, enum hl_query_form form,
                              struct hl_queries *ret_queries, struct hl_err *err);
 
+/* What was sent for the model of that name among `vectors`; NULL: nothing was. */
+const struct hl_vector *hl_query_sent(const struct hl_query *query, const char *name);
+
 /* A number of points: 1 or larger, cut to UINT32_MAX. */
 enum hl_code hl_limit_read(const struct hl_field *field, uint32_t *ret_limit,
                            struct hl_err *err);

@@ -57,6 +57,7 @@ static enum hl_code choose_model(struct hl_ask *ask, const struct hl_ask_query *
                                  struct hl_err *err)
 {
     const struct hl_query *asked = &ask->task.queries.items[query->which];
+    const struct hl_vector *sent;
     const struct hl_space *space;
 
     ask->one = *asked;
@@ -66,18 +67,19 @@ static enum hl_code choose_model(struct hl_ask *ask, const struct hl_ask_query *
     if (!space)
         return hl_fail(err, HL_UNKNOWN_VECTOR,
                        "Wrong input: Not existing vector name error: the model is gone");
-    if (asked->vectors.n == 0)
+    if (asked->vectors.n == 0) {
         ask->one.using_name = (struct hl_text){space->name, strlen(space->name)};
-    for (size_t i = 0; i < asked->vectors.n; i++)
-        if (hl_text_is(&asked->vectors.items[i].name, space->name)) {
-            ask->one = ask_with(asked, &asked->vectors.items[i]);
-            return HL_OK;
-        }
-    return asked->vectors.n == 0 ? HL_OK
-                                 : hl_fail(err, HL_UNKNOWN_VECTOR,
-                                           "Wrong input: Not existing vector name error: "
-                                           "no vector of \"%s\" is among \"vectors\"",
-                                           space->name);
+        return HL_OK;
+    }
+    sent = hl_query_sent(asked, space->name);
+    if (!sent)
+        return hl_fail(
+            err, HL_UNKNOWN_VECTOR,
+            "Wrong input: Not existing vector name error: no vector of \"%s\" is "
+            "among \"vectors\"",
+            space->name);
+    ask->one = ask_with(asked, sent);
+    return HL_OK;
 }
 
 /* ---- from the task to a look ---- */
@@ -156,6 +158,11 @@ const struct hl_look *hl_ask_look(const struct hl_ask *ask)
 
 /* ---- questions ---- */
 
+enum hl_code hl_ask_settle(struct hl_ask *ask, size_t which, struct hl_err *err)
+{
+    return hl_look_settle(ask->search.look, which, ask->search.deadline, err);
+}
+
 enum hl_code hl_ask_as(struct hl_ask *ask, const struct hl_ask_query *query,
                        struct hl_answer *ret_answers, size_t *ret_n, struct hl_err *err)
 {
@@ -166,7 +173,7 @@ enum hl_code hl_ask_as(struct hl_ask *ask, const struct hl_ask_query *query,
 
     hl_arena_reset(ask->scratch);
     if (code == HL_OK)
-        code = hl_look_settle(search->look, query->which, search->deadline, err);
+        code = hl_ask_settle(ask, query->which, err);
     if (code == HL_OK)
         code = hl_aim_take(search, 0, &aim, err);
     if (code != HL_OK)
@@ -188,7 +195,7 @@ enum hl_code hl_ask_matches(struct hl_ask *ask, size_t which, uint64_t *ret_n,
                             struct hl_err *err)
 {
     const size_t at = ask->task.queries.n + which;
-    enum hl_code code = hl_look_settle(ask->search.look, at, ask->search.deadline, err);
+    enum hl_code code = hl_ask_settle(ask, at, err);
 
     if (code == HL_OK)
         *ret_n = hl_look_count(ask->search.look, at);

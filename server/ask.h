@@ -54,6 +54,10 @@ struct hl_ask_query {
 enum hl_code hl_ask_as(struct hl_ask *ask, const struct hl_ask_query *query,
                        struct hl_answer *ret_answers, size_t *ret_n, struct hl_err *err);
 
+/* Finds the points that a query's filter means, which may read payloads; hl_ask_as does it
+ * otherwise, and then takes the longer. */
+enum hl_code hl_ask_settle(struct hl_ask *ask, size_t which, struct hl_err *err);
+
 /* Of another filter: how many points match, once it is settled, which may read payloads;
  * and then whether one does. */
 enum hl_code hl_ask_matches(struct hl_ask *ask, size_t which, uint64_t *ret_n,

@@ -28,6 +28,7 @@
 #define HL_HOLDING_CANARY_FOUND  "canary_found"   /* JSON, the last comparison */
 #define HL_HOLDING_ROLLOUT       "rollout"        /* JSON; of the collection */
 #define HL_HOLDING_EVENT         "rollout_event"  /* JSON; likewise */
+#define HL_HOLDING_TRIAL         "trial"          /* JSON; what was counted of the rollout */
 
 enum { HL_HOLDING_KEY = 40, HL_MODEL_REVISION = HL_VECTOR_REVISION_MAX };
 

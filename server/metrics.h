@@ -68,6 +68,31 @@ void hl_metrics_free(struct hl_metrics *metrics);
       "same", "Comparisons of a model's reference photographs, by what they found.")       \
     X(HL_METRIC_CANARY_DRIFTED, "heirloom_canary_comparisons_total", "counter", "result",  \
       "drifted", NULL)                                                                     \
+    X(HL_METRIC_COMPARED, "heirloom_rollout_comparisons_total", "counter", "outcome",      \
+      "compared",                                                                          \
+      "Searches of which both answers were to be compared, by what came of it.")           \
+    X(HL_METRIC_COMPARISONS_FAILED, "heirloom_rollout_comparisons_total", "counter",       \
+      "outcome", "failed", NULL)                                                           \
+    X(HL_METRIC_COMPARISONS_DROPPED, "heirloom_rollout_comparisons_total", "counter",      \
+      "outcome", "dropped", NULL)                                                          \
+    X(HL_METRIC_COMPARISONS_STALE, "heirloom_rollout_comparisons_total", "counter",        \
+      "outcome", "stale", NULL)                                                            \
+    X(HL_METRIC_FLIPS_NEGATIVE, "heirloom_rollout_judged_total", "counter", "flip",        \
+      "negative", "Compared searches that feedback judged, by who was right.")             \
+    X(HL_METRIC_FLIPS_POSITIVE, "heirloom_rollout_judged_total", "counter", "flip",        \
+      "positive", NULL)                                                                    \
+    X(HL_METRIC_FLIPS_NONE, "heirloom_rollout_judged_total", "counter", "flip", "none",    \
+      NULL)                                                                                \
+    X(HL_METRIC_GUARD_FLIPS, "heirloom_rollout_guard_rollbacks_total", "counter", "guard", \
+      "flips", "Rollouts that were taken back by themselves, by why.")                     \
+    X(HL_METRIC_GUARD_DISAGREEMENT, "heirloom_rollout_guard_rollbacks_total", "counter",   \
+      "guard", "disagreement", NULL)                                                       \
+    X(HL_METRIC_GUARD_SLOWER, "heirloom_rollout_guard_rollbacks_total", "counter",         \
+      "guard", "slower", NULL)                                                             \
+    X(HL_METRIC_GUARD_ERRORS, "heirloom_rollout_guard_rollbacks_total", "counter",         \
+      "guard", "errors", NULL)                                                             \
+    X(HL_METRIC_GUARD_DRIFT, "heirloom_rollout_guard_rollbacks_total", "counter", "guard", \
+      "drift", NULL)                                                                       \
     X(HL_METRIC_REJECTED_UNAUTHORIZED, "heirloom_http_rejected_total", "counter",          \
       "reason", "unauthorized", "Requests turned away before any work, by reason.")        \
     X(HL_METRIC_REJECTED_FORBIDDEN, "heirloom_http_rejected_total", "counter", "reason",   \

@@ -343,6 +343,8 @@ static enum hl_code commit_step(struct hl_writing *writing, const struct steppin
     enum hl_code code;
 
     next->step++;
+    if (next->stage != stepping->now.stage || next->number != stepping->now.number)
+        next->stage_step = next->step;
     hl_moment_now(next->changed_at);
     (void)snprintf(next->changed_by, sizeof next->changed_by, "%s",
                    stepping->order->by ? stepping->order->by : "");

@@ -50,6 +50,7 @@ enum { HL_PROBES_NAME = 64, HL_ROLLOUT_MAX_TTL_S = 86400 };
 struct hl_rollout {
     uint64_t number; /* of rollouts there were, never used twice; 0: there never was one */
     uint64_t step;   /* counts every change of the record there ever was */
+    uint64_t stage_step; /* the one that its stage began with */
     enum hl_stage stage;
     uint32_t from,
         to;         /* spaces; in no stage but shadow, canary and live they may be gone */

@@ -4,6 +4,7 @@
 #include "server/body.h"
 #include "server/change.h"
 #include "server/gate.h"
+#include "server/overseer.h"
 #include "server/rollout_body.h"
 #include "server/rollout_events.h"
 #include "server/server.h"
@@ -26,6 +27,12 @@ enum hl_code hl_rollout_call_get(struct hl_server *server, struct hl_request *re
         hl_reply_begin(reply);
         hl_buf_add_char(&reply->body, '{');
         hl_rollout_show(&rollout, holdings.layout, request->params[0].data, &reply->body);
+        hl_buf_add_text(&reply->body, ",\"comparison\":");
+        if (rollout.number > 0)
+            hl_overseer_print(server->overseer, holdings.collection, &rollout,
+                              &reply->body);
+        else
+            hl_buf_add_text(&reply->body, "null");
         hl_buf_add_char(&reply->body, '}');
         code = hl_reply_end(reply, request, err);
     }

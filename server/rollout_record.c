@@ -27,6 +27,7 @@ const char *hl_stage_name(enum hl_stage stage)
 enum {
     NUMBER,
     STEP,
+    STAGE_STEP,
     STAGE,
     FROM,
     TO,
@@ -107,6 +108,8 @@ static enum hl_code read_plain(const struct hl_field *member, size_t which,
         return hl_field_u64(member, 1, UINT64_MAX, &rollout->number, err);
     case STEP:
         return hl_field_u64(member, 1, UINT64_MAX, &rollout->step, err);
+    case STAGE_STEP:
+        return hl_field_u64(member, 1, UINT64_MAX, &rollout->stage_step, err);
     case PERCENT:
         return hl_field_double(member, 0, 100, &rollout->percent, err);
     case SAMPLE:
@@ -157,6 +160,7 @@ static enum hl_code decode(const struct hl_store_record *record, struct hl_arena
 {
     static const char *const names[] = {[NUMBER] = "number",
                                         [STEP] = "step",
+                                        [STAGE_STEP] = "stage_step",
                                         [STAGE] = "stage",
                                         [FROM] = "from",
                                         [TO] = "to",
@@ -173,8 +177,8 @@ static enum hl_code decode(const struct hl_store_record *record, struct hl_arena
                                         [CHANGED_BY] = "changed_by"};
     static const struct hl_members members = {HL_MEMBERS_OF(names),
                                               HL_MEMBER(NUMBER) | HL_MEMBER(STEP) |
-                                                  HL_MEMBER(STAGE) | HL_MEMBER(FROM) |
-                                                  HL_MEMBER(TO),
+                                                  HL_MEMBER(STAGE_STEP) | HL_MEMBER(STAGE) |
+                                                  HL_MEMBER(FROM) | HL_MEMBER(TO),
                                               read_member};
     struct hl_tokens tokens;
     struct hl_field root;
@@ -229,10 +233,10 @@ enum hl_code hl_rollout_save(struct hl_writing *writing, const struct hl_rollout
 
     hl_buf_init(&buf, LARGEST_RECORD);
     hl_buf_print(&buf,
-                 "{\"number\":%" PRIu64 ",\"step\":%" PRIu64
+                 "{\"number\":%" PRIu64 ",\"step\":%" PRIu64 ",\"stage_step\":%" PRIu64
                  ",\"stage\":\"%s\",\"from\":%" PRIu32 ",\"to\":%" PRIu32 ",\"percent\":",
-                 rollout->number, rollout->step, hl_stage_name(rollout->stage),
-                 rollout->from, rollout->to);
+                 rollout->number, rollout->step, rollout->stage_step,
+                 hl_stage_name(rollout->stage), rollout->from, rollout->to);
     hl_encode_double(&buf, rollout->percent);
     print_words(&buf, "probes", rollout->probes);
     hl_buf_add_text(&buf, ",\"gate\":");

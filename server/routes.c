@@ -6,6 +6,7 @@
 #include "server/collection_calls.h"
 #include "server/dataset_calls.h"
 #include "server/drift_calls.h"
+#include "server/feedback_calls.h"
 #include "server/head_calls.h"
 #include "server/job_calls.h"
 #include "server/points_read.h"
@@ -61,6 +62,8 @@ const struct hl_route hl_routes[] = {
      hl_collection_call_models},
     {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_READ,
      "/collections/{collection_name}/refresh", hl_refresh_call},
+    {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_READ,
+     "/collections/{collection_name}/feedback", hl_feedback_call},
     {HL_METHOD_PUT, HL_PLACE_WORKER, HL_DOOR_WRITE, "/collections/{collection_name}/index",
      hl_collection_call_add_index},
     {HL_METHOD_DELETE, HL_PLACE_WORKER, HL_DOOR_WRITE,

@@ -2,6 +2,7 @@
 #include "server/search.h"
 
 #include "server/collections.h"
+#include "server/offers.h"
 #include "server/search_part.h"
 #include "server/server.h"
 
@@ -73,6 +74,20 @@ static bool is_settled(const struct hl_search *search)
     return is;
 }
 
+/* Asked of both models of a rollout later, beside the answers. */
+static void offer(struct hl_server *server, const struct hl_request *request)
+{
+    const struct hl_search *search = request->state;
+    const struct hl_answered answered = {.collection = search->collection,
+                                         .layout = hl_look_layout(search->look),
+                                         .queries = &search->queries,
+                                         .form = search->form,
+                                         .is_batch = search->is_batch,
+                                         .request = request};
+
+    hl_offers_put(server->offers, &answered);
+}
+
 /* The rest of a search, on the HTTP thread or on a reader. */
 static enum hl_code answer_all(struct hl_server *server, struct hl_request *request,
                                struct hl_reply *reply, struct hl_err *err)
@@ -80,7 +95,6 @@ static enum hl_code answer_all(struct hl_server *server, struct hl_request *requ
     struct hl_search *search = request->state;
     enum hl_code code = search->look ? HL_OK : open_look(search, err);
 
-    (void)server;
     if (code != HL_OK)
         return code;
     hl_reply_begin(reply);
@@ -93,7 +107,10 @@ static enum hl_code answer_all(struct hl_server *server, struct hl_request *requ
     }
     if (search->is_batch)
         hl_buf_add_char(&reply->body, ']');
-    return code == HL_OK ? hl_reply_end(reply, request, err) : code;
+    if (code != HL_OK)
+        return code;
+    offer(server, request);
+    return hl_reply_end(reply, request, err);
 }
 
 static void let_go(struct hl_request *request)
@@ -113,7 +130,8 @@ static enum hl_code begin(struct hl_server *server, struct hl_request *request,
 
     if (!search)
         return hl_arena_fail(request->arena, err, "a search");
-    *search = (struct hl_search){.is_batch = call->is_batch,
+    *search = (struct hl_search){.form = call->form,
+                                 .is_batch = call->is_batch,
                                  .is_bare = call->form != HL_FORM_QUERY,
                                  .scratch_bytes =
                                      (size_t)server->config->limits.request_memory_mb << 20,

@@ -26,6 +26,7 @@
 
 struct hl_search { /* one request */
     struct hl_queries queries;
+    enum hl_query_form form;
     bool is_batch;        /* the reply is a list of what each query answers */
     bool is_bare;         /* hits without `{"points":…}` around them */
     size_t scratch_bytes; /* what one step may take beside the request's arena */

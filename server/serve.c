@@ -7,6 +7,8 @@
 #include "server/http.h"
 #include "server/keys.h"
 #include "server/notify.h"
+#include "server/offers.h"
+#include "server/overseer.h"
 #include "server/plan.h"
 #include "server/reload.h"
 #include "server/server.h"
@@ -32,11 +34,12 @@
  * touches the objects of this file. The HTTP threads are the library's: each serves its
  * connections with an epoll, runs short handlers itself, and never waits. One thread
  * accepts (listen.c). The readers run long handlers (pool.c), one thread watches the queue
- * (pool.c), one the connections (watch.c). What they share is struct hl_server, read-only
- * once the first request can come.
+ * (pool.c), one the connections (watch.c), one compares models (overseer.c). What they
+ * share is struct hl_server, read-only once the first request can come.
  *
  * Signals are blocked before the first thread starts, so that only sigwait sees them. The
- * order of stopping: readiness, accepting, jobs, requests, readers, writers, connections.
+ * order of stopping: readiness, accepting, jobs, requests, readers, the overseer, writers,
+ * connections.
  * Readers and writers end before the library does because it may not be stopped while a
  * connection is suspended. */
 
@@ -207,6 +210,14 @@ static enum hl_code open_jobs(struct hl_server *server, struct hl_err *err)
     return hl_jobs_open(&options, &server->jobs, err);
 }
 
+static enum hl_code open_overseer(struct hl_server *server, struct hl_err *err)
+{
+    enum hl_code code =
+        hl_offers_new(server->metrics, server->boot_id, &server->offers, err);
+
+    return code == HL_OK ? hl_overseer_open(server, &server->overseer, err) : code;
+}
+
 static enum hl_code open_collections(struct life *life, struct hl_err *err)
 {
     const struct hl_config *config = life->options->config;
@@ -231,7 +242,9 @@ static enum hl_code open_collections(struct life *life, struct hl_err *err)
 
     if (code == HL_OK)
         code = hl_collections_open(&collections, &server->collections, err);
-    return code == HL_OK ? open_jobs(server, err) : code;
+    if (code == HL_OK)
+        code = open_jobs(server, err);
+    return code == HL_OK ? open_overseer(server, err) : code;
 }
 
 static enum hl_code start(struct life *life, struct hl_err *err)
@@ -363,8 +376,9 @@ static void close_all(struct life *life)
 
     if (server->pool)
         hl_pool_stop(server->pool);
-    /* A job may wait for a writer. */
+    /* A job may wait for a writer, and what was counted is saved by one. */
     hl_jobs_close(server->jobs);
+    hl_overseer_stop(server->overseer);
     /* Parked requests are ended by the writers, and none may be left when the library ends.
      */
     if (server->engine)
@@ -372,6 +386,9 @@ static void close_all(struct life *life)
     hl_http_close(life->http);
     hl_watch_free(server->watch);
     hl_pool_free(server->pool);
+    /* What was offered to the last has references to collections. */
+    hl_overseer_close(server->overseer);
+    hl_offers_free(server->offers);
     hl_collections_close(server->collections);
     hl_engine_free(server->engine);
     hl_router_free(server->router);

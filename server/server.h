@@ -35,6 +35,8 @@ struct hl_server {
     struct hl_engine *engine;
     struct hl_collections *collections;
     struct hl_jobs *jobs;
+    struct hl_offers *offers;
+    struct hl_overseer *overseer;
     struct hl_datasets datasets;
     struct hl_live keys; /* of struct hl_keys */
     size_t n_workers;    /* HTTP threads */

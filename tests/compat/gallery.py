@@ -51,21 +51,22 @@ class Server:
         self.port = int(found[1])
         self.pool = concurrent.futures.ThreadPoolExecutor(N_CALLERS)
 
-    def ask(self, method, path, body=None):
+    def ask(self, method, path, body=None, headers=None):
         """The status and the reply's bytes, over this thread's connection while it is young: the server
         closes what rests."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         if time.monotonic() > getattr(self.local, "until", 0):
             self.local.line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
         line = self.local.line
-        line.request(method, "/collections" + path, data, {"Content-Type": "application/json"} if data else {})
+        line.request(method, "/collections" + path, data,
+                     {**({"Content-Type": "application/json"} if data else {}), **(headers or {})})
         reply = line.getresponse()
         raw = reply.read()
         self.local.until = time.monotonic() + REST_S
         return reply.status, raw
 
-    def result(self, method, path, body=None):
-        status, raw = self.ask(method, path, body)
+    def result(self, method, path, body=None, headers=None):
+        status, raw = self.ask(method, path, body, headers)
         assert status == 200, f"{method} {path}: {status} {raw[:600]}"
         return json.loads(raw)["result"]
 

@@ -72,6 +72,17 @@ enum hl_code hl_collections_acquire(struct hl_collections *collections,
     return HL_OK;
 }
 
+struct hl_collection *hl_collection_ref(struct hl_collection *collection)
+{
+    collection->n_refs++;
+    return collection;
+}
+
+const char *hl_collection_folder(const struct hl_collection *collection)
+{
+    return collection->name;
+}
+
 void hl_collection_unref(struct hl_collection *collection)
 {
     collection->n_refs -= collection ? 1 : 0;

@@ -75,6 +75,7 @@ SAMPLES = [
     ("countPoints", {}, "", {"filter": FILTER}),
     ("facet", {}, "", {"key": "user"}),
     ("queryPoints", {}, "", {"query": V, "with_payload": True, "with_vector": True}),
+    ("feedback", {}, "", {"feedback": [{"query_id": "a", "relevant": [1]}, {"query_id": "a", "index": 1, "relevant": []}]}),
     ("queryBatch", {}, "", {"searches": [{"query": V}, {"query": {"recommend": {"positive": [1]}}}]}),
     ("queryGroups", {}, "", {"query": V, "group_by": "user"}),
     ("searchPoints", {}, "", {"vector": V, "limit": 2}),

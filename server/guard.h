@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_SERVER_GUARD_H
+#define HL_SERVER_GUARD_H
+
+#include "server/server.h"
+#include "server/trial.h"
+
+/* What takes a bad model back by itself.
+ *
+ * Four things are watched while callers are served by `to`: in canary and live. Each has
+ * its part of 5 % of false alarms a stage, however often it is looked at (compat/evidence.h
+ * says how), so that a healthy model is taken back at most so often:
+ *
+ *   flips         negative flips of what feedback judged, beyond those that it judged in
+ *                 shadow, or else those that the gate accepted                       2 %
+ *   disagreement  1 - overlap@10 with `from`, beyond that of shadow                  2 %
+ *   slower        in more than half of the comparisons                              .5 %
+ *   errors        of `to` where `from` had none                                     .5 %
+ *
+ * Drift of a model's canary is known, not estimated: it takes back at once. */
+enum hl_guard {
+    HL_GUARD_FLIPS,
+    HL_GUARD_DISAGREEMENT,
+    HL_GUARD_SLOWER,
+    HL_GUARD_ERRORS,
+    HL_N_GUARDS
+};
+
+const char *hl_guard_name(enum hl_guard guard);
+
+struct hl_guard_check {
+    const char *unarmed; /* why; a fixed text. NULL: it is armed */
+    bool is_breached;
+    double budget; /* of the excess over the baseline, or of the share itself; NaN: off */
+    double alpha;
+    uint64_t n;           /* of the stage */
+    double mean, bound;   /* of the stage; what is exceeded by at least, and is compared
+                             with the budget */
+    const char *baseline; /* "shadow" "gate"; NULL: it has none */
+    uint64_t baseline_n;
+    double baseline_mean;
+};
+
+struct hl_guard_facts {
+    const struct hl_rollout *rollout;
+    const struct hl_counts *shadow, *stage; /* NULL: none */
+};
+
+/* Pure. */
+void hl_guard_look(const struct hl_guard_facts *facts,
+                   struct hl_guard_check ret_checks[HL_N_GUARDS]);
+
+/* An object with a member for each. */
+void hl_guard_checks_print(const struct hl_guard_check checks[HL_N_GUARDS],
+                           struct hl_buf *buf);
+
+/* Why a check is breached, in a sentence. */
+enum { HL_GUARD_WORDS = 320 };
+void hl_guard_describe(enum hl_guard guard, const struct hl_guard_check *check,
+                       char words[HL_GUARD_WORDS]);
+
+/* Takes the rollout back, as "guard", and says so in its events, the log and the metrics.
+ * Nothing happens unless it is as it was looked at, in canary or live: then *ret_is_back.
+ * Waits for the commit: no HTTP thread. */
+struct hl_guard_breach {
+    const char *collection; /* its name, for the log */
+    const struct hl_rollout *rollout;
+    const char *what;              /* a guard's name, or "drift" */
+    const char *why;               /* a sentence */
+    const struct hl_span *figures; /* a JSON object, or NULL */
+};
+enum hl_code hl_guard_act(struct hl_server *server, struct hl_collection *collection,
+                          const struct hl_guard_breach *breach, bool *ret_is_back,
+                          struct hl_err *err);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_SERVER_OVERSEER_PART_H
+#define HL_SERVER_OVERSEER_PART_H
+
+#include "server/guard.h"
+#include "server/overseer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* What the files of the overseer share; for them alone.
+ *
+ *   overseer.c        the thread: what was offered, and the beginning and the end
+ *   overseer_roll.c   which rollouts there are, and once a second what each needs
+ *   overseer_judge.c  feedback and figures, for other threads */
+
+/* A rollout that is watched. Its list and what is in it are written by the overseer's
+ * thread, and counts by feedback too, all with the lock; that thread reads without it what
+ * it alone writes. */
+struct hl_watched {
+    char *folder; /* of the collection: no other ever has it */
+    char *name;   /* of the collection, for the log */
+    struct hl_trial *trial;
+    struct hl_rollout known; /* as it was in the last roll */
+    uint64_t n_new;          /* counted since the guard looked */
+    uint64_t roll;           /* in which it was seen last */
+    int64_t saved_us;
+    bool is_save_failing; /* it was told */
+    struct hl_watched *next;
+};
+
+struct hl_overseer {
+    struct hl_server *server;
+    pthread_t thread;
+    bool has_thread;
+    atomic_bool is_stopping; /* cancels what is being compared */
+
+    /* Guards what follows, to the blank line; nothing that waits is called under it. */
+    pthread_mutex_t lock;
+    struct hl_watched *first;
+    struct hl_judging *waiting;
+    bool is_closed; /* nobody may wait any more */
+
+    uint64_t roll; /* the thread's own */
+    int64_t rolled_us;
+};
+
+int64_t hl_overseer_now_us(void);
+
+/* With the lock, or on the overseer's thread. NULL: it has no rollout that is known. */
+struct hl_watched *hl_overseer_find(const struct hl_overseer *overseer,
+                                    const struct hl_collection *collection);
+
+/* ---- overseer_roll.c: on its thread ---- */
+
+/* Goes through the collections: what begins is watched from now on, what is over no more;
+ * drops are counted, the guard looks, and counts are saved. */
+void hl_overseer_roll(struct hl_overseer *overseer);
+void hl_overseer_guard(struct hl_overseer *overseer, struct hl_watched *watched,
+                       struct hl_collection *collection, const struct hl_rollout *rollout);
+void hl_overseer_save_all(struct hl_overseer *overseer);
+void hl_overseer_forget_all(struct hl_overseer *overseer);
+
+/* ---- overseer_judge.c ---- */
+
+/* With the lock: what is not judged yet of it. False: some are not known. */
+bool hl_overseer_judge_now(struct hl_overseer *overseer, struct hl_judging *judging);
+
+#endif
