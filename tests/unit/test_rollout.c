@@ -270,6 +270,31 @@ static void bridges_are_served_as_they_are_while_a_rollout_runs(void **state)
     assert_stands(rig, "1>2 aborted");
 }
 
+/* ---- what is not there as it should be ---- */
+
+static enum hl_code damage(void *self, struct hl_writing *writing, struct hl_err *err)
+{
+    const char *body = self;
+
+    return hl_store_put_record(hl_writing_store(writing), HL_HOLDING_ROLLOUT, "now", body,
+                               strlen(body), err);
+}
+
+static void a_record_that_is_none_is_damage_and_no_step_follows(void **state)
+{
+    static const char *const bodies[] = {
+        "{\"number\":1", "{\"number\":1,\"step\":1,\"stage\":\"late\",\"from\":1,\"to\":2}",
+        "{\"number\":0,\"step\":1,\"stage\":\"live\",\"from\":1,\"to\":2}", "{}"};
+    struct rig *rig = *state;
+    char body[100];
+
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        (void)snprintf(body, sizeof body, "%s", bodies[i]);
+        assert_int_equal(change(rig, damage, body), HL_OK);
+        assert_refused(rig, "put 1>2", HL_DAMAGED, "the record of a rollout");
+    }
+}
+
 /* ---- memory ---- */
 
 static void wherever_memory_runs_out_a_step_is_not_taken_by_halves(void **state)
@@ -308,6 +333,7 @@ int main(void)
         SERVED(what_the_gate_accepted_is_kept_until_the_next_rollout),
         SERVED(what_a_running_rollout_needs_is_kept),
         SERVED(bridges_are_served_as_they_are_while_a_rollout_runs),
+        SERVED(a_record_that_is_none_is_damage_and_no_step_follows),
         SERVED(wherever_memory_runs_out_a_step_is_not_taken_by_halves),
     };
 
