@@ -358,15 +358,18 @@ static enum hl_code compare(struct hl_writing *writing, const struct hl_drift_or
 
     if (!arena)
         return hl_fail(err, HL_NO_MEMORY, "no memory to compare photographs");
+    c.distances = hl_arena_array(arena, canary->vectors.n, sizeof *c.distances);
+    if (!c.distances) {
+        code = hl_arena_fail(arena, err, "%zu photographs", canary->vectors.n);
+        hl_arena_free(arena);
+        return code;
+    }
     hl_tokens_init(&tokens, record->body, record->size, arena);
     tokens.what = "the record of a canary";
     tokens.code = HL_DAMAGED;
     root = hl_field_root(&tokens);
     code = hl_canary_read(&root, &c.reference, err);
     c.tolerance = canary->has_tolerance ? canary->tolerance : c.reference.tolerance;
-    c.distances = hl_arena_array(arena, canary->vectors.n, sizeof *c.distances);
-    if (code == HL_OK && !c.distances)
-        code = hl_arena_fail(arena, err, "%zu photographs", canary->vectors.n);
     if (code == HL_OK)
         code = compare_all(&c, err);
     /* The names of the reference are in the record, which the next read lets go. */

@@ -86,6 +86,12 @@ static enum hl_code run(struct running *running)
     return hl_probes_run(&running->task, &running->result, &rig->err);
 }
 
+static void assert_printed(const struct hl_buf *text, const char *words)
+{
+    if (!text->data || !strstr(text->data, words))
+        fail_msg("\"%s\" is not in: %s", words, text->data ? text->data : "nothing");
+}
+
 static void end_run(struct running *running)
 {
     hl_probe_result_done(&running->result);
@@ -251,7 +257,7 @@ static void the_figures_are_those_of_a_count_by_hand(void **state)
     assert_near(result->negative_flips.value, (double)counted.negative / N_PROBES);
     assert_true(result->negative_flips.low < result->negative_flips.value &&
                 result->negative_flips.high > result->negative_flips.value);
-    for (const char *at = result->run.data; (at = strstr(at, "\"flip\":\"")); at++)
+    for (const char *at = result->run.data; at && (at = strstr(at, "\"flip\":\"")); at++)
         n_listed++;
     assert_int_equal(n_listed, counted.negative + counted.positive);
     assert_near(running.told, 1.0);
@@ -279,27 +285,29 @@ static void write_row(struct rig *rig)
 static void a_flip_shows_both_lists_what_was_lost_and_what_was_won(void **state)
 {
     struct running running = {.rig = *state, .task = {.from = V1, .to = V2, .version = 1}};
-    const char *data;
 
     write_row(running.rig);
     put_lines(running.rig, "{" AT_0 ",\"relevant\":[2]}\n"
                            "{\"id\":\"x\"," AT_0 ",\"relevant\":[1]}\n");
     put_lines(running.rig, "{" AT_0 ",\"relevant\":[2]}\n");
     assert_int_equal(run(&running), HL_OK);
-    data = running.result.run.data;
     assert_int_equal(running.result.version, 1);
     assert_int_equal(running.result.n_negative, 1);
-    assert_non_null(strstr(data, "{\"set\":\"golden\",\"version\":1,\"from\":\"v1\",\"to\":"
-                                 "\"v2\",\"at\":\""));
-    assert_non_null(strstr(data, "\"by\":\"ops\",\"why\":\"a test\",\"k\":3,\"flip_at\":2,"
-                                 "\"queries\":2,\"judged\":2,\"skipped\":0,\"unjudged\":0,"
-                                 "\"missing_ids\":0,\"excluded_ids\":0,"));
-    assert_non_null(strstr(
-        data, "\"unlisted\":0,\"flipped\":[{\"query\":1,\"id\":\"x\",\"flip\":\"negative\","
-              "\"relevant\":1,\"lost\":[],\"won\":[],\"from\":[{\"id\":1,\"score\":1.0,"
-              "\"relevant\":true},{\"id\":2,\"score\":0.8944"));
-    assert_non_null(strstr(data, "\"to\":[{\"id\":3,\"score\":1.0,\"relevant\":false},"
-                                 "{\"id\":2,"));
+    assert_printed(&running.result.run,
+                   "{\"set\":\"golden\",\"version\":1,\"from\":\"v1\",\"to\":"
+                   "\"v2\",\"at\":\"");
+    assert_printed(&running.result.run,
+                   "\"by\":\"ops\",\"why\":\"a test\",\"k\":3,\"flip_at\":2,"
+                   "\"queries\":2,\"judged\":2,\"skipped\":0,\"unjudged\":0,"
+                   "\"missing_ids\":0,\"excluded_ids\":0,");
+    assert_printed(
+        &running.result.run,
+        "\"unlisted\":0,\"flipped\":[{\"query\":1,\"id\":\"x\",\"flip\":\"negative\","
+        "\"relevant\":1,\"lost\":[],\"won\":[],\"from\":[{\"id\":1,\"score\":1.0,"
+        "\"relevant\":true},{\"id\":2,\"score\":0.8944");
+    assert_printed(&running.result.run,
+                   "\"to\":[{\"id\":3,\"score\":1.0,\"relevant\":false},"
+                   "{\"id\":2,");
     assert_kept(running.rig, "\"runs\":[{\"set\":\"golden\",\"version\":1,");
     assert_kept(running.rig, "\"flipped\":[{\"query\":1,\"id\":\"x\"");
     end_run(&running);
@@ -320,12 +328,10 @@ static void lost_and_won_are_relevant_ones_that_one_side_alone_found(void **stat
     assert_int_equal(run(&running), HL_OK);
     assert_int_equal(running.result.n_negative, 1);
     assert_int_equal(running.result.n_positive, 1);
-    assert_non_null(
-        strstr(running.result.run.data,
-               "\"flip\":\"negative\",\"relevant\":1,\"lost\":[1],\"won\":[],"));
-    assert_non_null(
-        strstr(running.result.run.data,
-               "\"flip\":\"positive\",\"relevant\":2,\"lost\":[],\"won\":[5,4],"));
+    assert_printed(&running.result.run,
+                   "\"flip\":\"negative\",\"relevant\":1,\"lost\":[1],\"won\":[],");
+    assert_printed(&running.result.run,
+                   "\"flip\":\"positive\",\"relevant\":2,\"lost\":[],\"won\":[5,4],");
     assert_near(running.result.recall_from.value, 0.5);
     assert_near(running.result.recall_to.value, 0.5);
     end_run(&running);
