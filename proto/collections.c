@@ -139,6 +139,17 @@ static enum hl_code read_config(const struct hl_field *field, bool is_sparse,
                          : code;
 }
 
+enum hl_code hl_dense_config_read(const struct hl_field *field,
+                                  struct hl_vector_config *ret_config, struct hl_err *err)
+{
+    struct hl_vector_config config = {.name = {"", 0}};
+    enum hl_code code = read_config(field, false, &config, err);
+
+    if (code == HL_OK)
+        *ret_config = config;
+    return code;
+}
+
 struct named_draft {
     struct hl_vector_config *config;
     unsigned n_kinds;

@@ -85,6 +85,10 @@ enum hl_code hl_update_collection_read(const struct hl_field *field,
 enum hl_code hl_vector_config_read(const struct hl_field *field,
                                    struct hl_vector_config *ret_config, struct hl_err *err);
 
+/* What stands behind "dense" alone, `{"size":…,"distance":…}`. */
+enum hl_code hl_dense_config_read(const struct hl_field *field,
+                                  struct hl_vector_config *ret_config, struct hl_err *err);
+
 /* HL_INVALID for what cannot name a vector: "@default", which means the unnamed one in
  * paths, control characters, more than HL_VECTOR_NAME_MAX bytes. */
 enum hl_code hl_vector_name_check(const struct hl_text *name, struct hl_err *err);

@@ -90,8 +90,7 @@ enum hl_code hl_job_call_list(struct hl_server *server, struct hl_request *reque
     return code == HL_OK ? hl_reply_end(reply, request, err) : code;
 }
 
-/* The whole reply about one. */
-static enum hl_code show(struct hl_server *server, struct hl_request *request, uint64_t id,
+enum hl_code hl_job_show(struct hl_server *server, struct hl_request *request, uint64_t id,
                          struct hl_reply *reply, struct hl_err *err)
 {
     struct page page = {.buf = &reply->body};
@@ -123,7 +122,7 @@ enum hl_code hl_job_call_get(struct hl_server *server, struct hl_request *reques
     uint64_t id;
     enum hl_code code = read_id(request, &id, err);
 
-    return code == HL_OK ? show(server, request, id, reply, err) : code;
+    return code == HL_OK ? hl_job_show(server, request, id, reply, err) : code;
 }
 
 enum hl_code hl_job_call_cancel(struct hl_server *server, struct hl_request *request,
@@ -134,7 +133,7 @@ enum hl_code hl_job_call_cancel(struct hl_server *server, struct hl_request *req
 
     if (code == HL_OK)
         code = hl_jobs_cancel(server->jobs, id, err);
-    return code == HL_OK ? show(server, request, id, reply, err) : code;
+    return code == HL_OK ? hl_job_show(server, request, id, reply, err) : code;
 }
 
 /* ---- beginning one ---- */
@@ -252,7 +251,7 @@ enum hl_code hl_job_begin(struct hl_server *server, struct hl_request *request,
         request->park = await;
         return HL_OK;
     }
-    code = show(server, request, waiting->id, reply, err);
+    code = hl_job_show(server, request, waiting->id, reply, err);
     if (code == HL_OK)
         reply->status = 202;
     return code;

@@ -14,6 +14,10 @@ enum hl_code hl_job_call_get(struct hl_server *server, struct hl_request *reques
 enum hl_code hl_job_call_cancel(struct hl_server *server, struct hl_request *request,
                                 struct hl_reply *reply, struct hl_err *err);
 
+/* The whole reply about one, as a call that asks for it answers. HL_NOT_FOUND. */
+enum hl_code hl_job_show(struct hl_server *server, struct hl_request *request, uint64_t id,
+                         struct hl_reply *reply, struct hl_err *err);
+
 /* Adds the work, which belongs to the jobs from now on, and answers 202 with the job. With
  * ?wait=true the request is parked until the job is over (200, or the job's own error) or
  * `timeout` seconds have passed (202). The request's body is what is noted of it. */

@@ -2,6 +2,7 @@
 #include "server/collection_calls.h"
 
 #include "proto/encode.h"
+#include "server/coverage.h"
 #include "server/plan.h"
 #include "server/server.h"
 #include "server/show.h"
@@ -30,35 +31,6 @@ static void print_leg(const struct hl_layout *layout, const struct hl_leg *leg,
     hl_buf_add_text(buf, "]}");
 }
 
-/* Points that have a vector of any of the models: nothing is read for it but memory. */
-static enum hl_code count_points(const struct hl_holdings *holdings,
-                                 const struct hl_models *models, struct hl_arena *arena,
-                                 uint64_t *ret_n, struct hl_err *err)
-{
-    struct hl_condition *conditions = hl_arena_array(arena, models->n, sizeof *conditions);
-    struct hl_text *names = hl_arena_array(arena, models->n, sizeof *names);
-    const struct hl_filter filter = {.should = {conditions, models->n}};
-    const struct hl_filter *filters[] = {&filter};
-    const struct hl_look_wish wish = {.filters = filters, .n_filters = 1};
-    struct hl_look *look = NULL;
-    enum hl_code code;
-
-    if (!conditions || !names)
-        return hl_arena_fail(arena, err, "the models of a collection");
-    for (size_t i = 0; i < models->n; i++) {
-        const struct hl_space *space = hl_layout_space(holdings->layout, models->ids[i]);
-
-        names[i] = (struct hl_text){space->name, strlen(space->name)};
-        conditions[i] =
-            (struct hl_condition){.kind = HL_CONDITION_HAS_VECTOR, .texts = {&names[i], 1}};
-    }
-    code = hl_look_open(holdings->collection, &wish, &look, err);
-    if (code == HL_OK)
-        *ret_n = hl_look_count(look, 0);
-    hl_look_close(look);
-    return code;
-}
-
 static enum hl_code print_reach(const struct hl_holdings *holdings,
                                 const struct hl_space *space, uint64_t n_points,
                                 struct hl_arena *arena, struct hl_buf *buf,
@@ -74,7 +46,7 @@ static enum hl_code print_reach(const struct hl_holdings *holdings,
 
     if (plan) {
         hl_plan_found(plan, holdings->layout, &models);
-        code = count_points(holdings, &models, arena, &n_points, err);
+        code = hl_coverage_count(holdings, &models, false, arena, &n_points, err);
     }
     hl_buf_print(buf, ",\"reaches\":{\"points\":%" PRIu64 ",\"strategy\":", n_points);
     if (plan && plan->strategy != HL_SERVING_AUTO)

@@ -17,6 +17,7 @@
 #include "server/search.h"
 #include "server/service.h"
 #include "server/snapshots.h"
+#include "server/swap_calls.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -64,6 +65,10 @@ const struct hl_route hl_routes[] = {
      "/collections/{collection_name}/refresh", hl_refresh_call},
     {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_READ,
      "/collections/{collection_name}/feedback", hl_feedback_call},
+    {HL_METHOD_GET, HL_PLACE_READER, HL_DOOR_READ, "/collections/{collection_name}/swap",
+     hl_swap_call_get},
+    {HL_METHOD_POST, HL_PLACE_READER, HL_DOOR_WRITE, "/collections/{collection_name}/swap",
+     hl_swap_call_post},
     {HL_METHOD_PUT, HL_PLACE_WORKER, HL_DOOR_WRITE, "/collections/{collection_name}/index",
      hl_collection_call_add_index},
     {HL_METHOD_DELETE, HL_PLACE_WORKER, HL_DOOR_WRITE,

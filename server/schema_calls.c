@@ -213,11 +213,9 @@ static enum hl_code set_revision(struct hl_writing *writing,
                                config->revision.text, config->revision.len, err);
 }
 
-/* The same again is no error: what was asked for is there. */
-static enum hl_code add_vector(struct hl_pending *pending, struct hl_writing *writing,
-                               struct hl_err *err)
+enum hl_code hl_vector_add(struct hl_writing *writing,
+                           const struct hl_vector_config *config, struct hl_err *err)
 {
-    const struct hl_vector_config *config = &((struct vector_change *)pending)->config;
     const struct hl_space *space =
         hl_layout_find(hl_writing_layout(writing), &config->name);
     enum hl_code code = HL_OK;
@@ -230,6 +228,12 @@ static enum hl_code add_vector(struct hl_pending *pending, struct hl_writing *wr
                        "Wrong input: there is a vector \"%.*s\" already, of another kind",
                        (int)config->name.len, config->name.text);
     return code == HL_OK ? set_revision(writing, config, err) : code;
+}
+
+static enum hl_code add_vector(struct hl_pending *pending, struct hl_writing *writing,
+                               struct hl_err *err)
+{
+    return hl_vector_add(writing, &((struct vector_change *)pending)->config, err);
 }
 
 /* With everything that was learnt for it, unless that is served. */
