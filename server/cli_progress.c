@@ -3,10 +3,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BAR_WIDTH = 24, REDRAW_US = 200000, LINE_US = 10000000 };
+enum { BAR_WIDTH = 24, REDRAW_US = 200000, LINE_US = 10000000, WHOLE = 1000 };
 
 static int64_t now_us(void)
 {
@@ -56,6 +57,29 @@ static void print_state(const struct hl_progress *progress, uint64_t n, bool is_
         fprintf(stderr, ", about %.0f s to go", (double)(progress->total - n) / rate);
     if (!is_over && !progress->is_terminal)
         fputc('\n', stderr);
+    fflush(stderr);
+}
+
+void hl_progress_share(struct hl_progress *progress, double share, const char *words)
+{
+    const bool is_same = strcmp(progress->words, words) == 0;
+
+    if (!progress->is_terminal && is_same)
+        return;
+    (void)snprintf(progress->words, sizeof progress->words, "%s", words);
+    fprintf(stderr, "%s%s:", progress->is_terminal ? "\r\033[K" : "", progress->what);
+    progress->total = WHOLE;
+    if (progress->is_terminal)
+        print_bar(progress, (uint64_t)(share * WHOLE));
+    fprintf(stderr, " %.0f %% %s%s", share * 100, progress->words,
+            progress->is_terminal ? "" : "\n");
+    fflush(stderr);
+}
+
+void hl_progress_leave(struct hl_progress *progress)
+{
+    if (progress->is_terminal && progress->words[0])
+        fputs("\r\033[K", stderr);
     fflush(stderr);
 }
 

@@ -14,7 +14,13 @@ struct hl_progress {
     int64_t started_us;
     int64_t shown_us;
     bool is_terminal;
+    char words[64]; /* that were shown last */
 };
+
+/* Of work that is no points: a share of it, and what is being done. On a terminal a bar,
+ * elsewhere a line when the words change; to be ended in the same way. */
+void hl_progress_share(struct hl_progress *progress, double share, const char *words);
+void hl_progress_leave(struct hl_progress *progress);
 
 void hl_progress_init(struct hl_progress *progress, const char *what, uint64_t total,
                       uint64_t begun_at);

@@ -9,7 +9,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { PATIENCE_S = 120, TRIES = 16, LONGEST_PAUSE_S = 4, PATH_SIZE = 64 << 10 };
+enum {
+    PATIENCE_S = 120,
+    PEEK_S = 3,
+    TRIES = 16,
+    LONGEST_PAUSE_S = 4,
+    PATH_SIZE = 64 << 10
+};
 
 enum hl_code hl_remote_init(struct hl_remote *remote, const char *url, const char *key,
                             const char *collection, struct hl_err *err)
@@ -58,18 +64,23 @@ static enum hl_code ask_patiently(struct hl_remote *remote, const struct hl_call
     }
 }
 
+static enum hl_code print_path(struct hl_remote *remote, const char *behind,
+                               struct hl_err *err)
+{
+    hl_buf_clear(&remote->path, PATH_SIZE);
+    hl_buf_add_text(&remote->path, "/collections/");
+    hl_caller_escape(remote->collection, &remote->path);
+    hl_buf_add_text(&remote->path, behind);
+    return hl_buf_check(&remote->path, "the path", err);
+}
+
 static enum hl_code call_it(struct hl_remote *remote, const char *method,
                             const char *behind, const struct hl_buf *body,
                             struct hl_called *called, struct hl_err *err)
 {
     struct hl_call call = {.method = method, .patience_s = PATIENCE_S};
-    enum hl_code code;
+    enum hl_code code = print_path(remote, behind, err);
 
-    hl_buf_clear(&remote->path, PATH_SIZE);
-    hl_buf_add_text(&remote->path, "/collections/");
-    hl_caller_escape(remote->collection, &remote->path);
-    hl_buf_add_text(&remote->path, behind);
-    code = hl_buf_check(&remote->path, "the path", err);
     if (code != HL_OK)
         return code;
     call.path = remote->path.data;
@@ -85,6 +96,23 @@ enum hl_code hl_remote_ask(struct hl_remote *remote, const char *method, const c
     struct hl_called called = {0};
     enum hl_code code = call_it(remote, method, behind, body, &called, err);
 
+    if (code == HL_OK)
+        code = hl_called_check(&called, err);
+    if (code == HL_OK)
+        *ret_body = called.body;
+    return code;
+}
+
+enum hl_code hl_remote_peek(struct hl_remote *remote, const char *behind,
+                            struct hl_span *ret_body, struct hl_err *err)
+{
+    struct hl_call call = {.method = "GET", .patience_s = PEEK_S};
+    struct hl_called called = {0};
+    enum hl_code code = print_path(remote, behind, err);
+
+    call.path = remote->path.data;
+    if (code == HL_OK)
+        code = hl_caller_ask(remote->caller, &call, &called, err);
     if (code == HL_OK)
         code = hl_called_check(&called, err);
     if (code == HL_OK)

@@ -27,6 +27,10 @@ enum hl_code hl_remote_ask(struct hl_remote *remote, const char *method, const c
                            const struct hl_buf *body, struct hl_span *ret_body,
                            struct hl_err *err);
 
+/* GET, once and not for long: for who asks every second anyway. */
+enum hl_code hl_remote_peek(struct hl_remote *remote, const char *behind,
+                            struct hl_span *ret_body, struct hl_err *err);
+
 /* Whether it is there, and its points. */
 enum hl_code hl_remote_exists(struct hl_remote *remote, bool *ret_exists,
                               struct hl_err *err);

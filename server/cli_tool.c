@@ -8,6 +8,8 @@
 #include "server/cli_export.h"
 #include "server/cli_fit.h"
 #include "server/cli_import.h"
+#include "server/cli_rollout.h"
+#include "server/cli_swap.h"
 #include "server/fold.h"
 #include "server/suggest.h"
 
@@ -18,7 +20,8 @@
 enum { SUGGESTION_SIZE = 128 };
 
 const struct hl_tool *const hl_tools[] = {&hl_cli_import,   &hl_cli_export, &hl_cli_fit,
-                                          &hl_cli_evaluate, &hl_cli_check,  &hl_cli_demo};
+                                          &hl_cli_evaluate, &hl_cli_check,  &hl_cli_demo,
+                                          &hl_cli_swap,     &hl_cli_rollout};
 const size_t hl_n_tools = sizeof hl_tools / sizeof hl_tools[0];
 
 const struct hl_tool *hl_tool_find(const char *name)
@@ -83,7 +86,8 @@ static enum hl_code check_words(const struct hl_tool *tool,
             return hl_fail(err, HL_INVALID, "%s wants \"%s %s\"", tool->name,
                            tool->flags[i].name, tool->flags[i].word);
     if (words->n_files < tool->min_files)
-        return hl_fail(err, HL_INVALID, "%s wants a file", tool->name);
+        return hl_fail(err, HL_INVALID, "%s wants %s", tool->name,
+                       tool->file ? tool->file : "a file");
     return HL_OK;
 }
 
@@ -109,9 +113,9 @@ enum hl_code hl_tool_parse(const struct hl_tool *tool, size_t n_args,
         } else if (args[i][0] == '-' && args[i][1] != '\0') {
             code = refuse_flag(tool, args[i], err);
         } else if (words.n_files == tool->max_files) {
-            code = hl_fail(err, HL_INVALID,
-                           "%s takes at most %zu file%s, \"%.64s\" is more", tool->name,
-                           tool->max_files, tool->max_files == 1 ? "" : "s", args[i]);
+            code = hl_fail(err, HL_INVALID, "%s takes at most %zu %s%s, \"%.64s\" is more",
+                           tool->name, tool->max_files, tool->file ? "word" : "file",
+                           tool->max_files == 1 ? "" : "s", args[i]);
         } else {
             words.files[words.n_files++] = args[i];
         }

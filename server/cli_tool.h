@@ -12,7 +12,7 @@
 /* The subcommands that work on files and on running servers: what they take, what they say
  * of themselves, and what they do. One table; plain data, any thread. */
 
-enum { HL_TOOL_MAX_FLAGS = 20, HL_TOOL_MAX_FILES = 64 };
+enum { HL_TOOL_MAX_FLAGS = 32, HL_TOOL_MAX_FILES = 64 };
 
 struct hl_tool_flag {
     const char *name; /* "--collection" */
@@ -37,6 +37,8 @@ struct hl_tool {
     const struct hl_tool_flag *flags;
     size_t n_flags;
     size_t min_files, max_files;
+    bool has_signals; /* takes them itself: there is no other thread that would get them */
+    const char *file; /* what a word without a flag is; NULL: "file" */
     enum hl_code (*run)(const struct hl_tool_words *words, struct hl_err *err);
 };
 

@@ -192,9 +192,12 @@ static int run_serve(const struct hl_cli *cli, char **argv)
     return status;
 }
 
-static int run_tool(const struct hl_cli *cli)
+static int run_tool(const struct hl_cli *cli, char **argv)
 {
     struct hl_err err;
+
+    if (cli->tool->has_signals)
+        hold_libraries_to_one_thread(argv);
 
     (void)signal(SIGPIPE, SIG_IGN);
     hl_compat_hold_to_one_thread(); /* what a server learns is the same to the last bit */
@@ -223,7 +226,7 @@ int main(int argc, char **argv)
     case HL_COMMAND_VERSION:
         return run_version();
     case HL_COMMAND_TOOL:
-        return run_tool(&cli);
+        return run_tool(&cli, argv);
     case HL_COMMAND_HELP:
     default:
         return run_help(&cli);
