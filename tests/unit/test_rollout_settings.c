@@ -143,21 +143,21 @@ static void a_percentage_has_two_decimals_and_is_more_than_nothing(void **state)
 static void each_step_takes_what_it_knows_and_nothing_else(void **state)
 {
     static const struct {
-        enum hl_rollout_action action;
         const char *text;
+        enum hl_rollout_action action;
         enum hl_code code;
     } cases[] = {
-        {HL_ROLLOUT_ROLLBACK, "{}", HL_OK},
-        {HL_ROLLOUT_ROLLBACK, "{\"expect\":3,\"why\":\"x\"}", HL_OK},
-        {HL_ROLLOUT_ROLLBACK, "{\"force\":true}", HL_MALFORMED},
-        {HL_ROLLOUT_PROMOTE, "{\"force\":true}", HL_OK},
-        {HL_ROLLOUT_PROMOTE, "{\"percent\":5}", HL_MALFORMED},
-        {HL_ROLLOUT_ADVANCE, "{\"force\":true}", HL_MALFORMED},
-        {HL_ROLLOUT_ADVANCE, "{\"percent\":5,\"force\":true,\"expect\":1}", HL_OK},
-        {HL_ROLLOUT_ABORT, "{\"why\":\"\"}", HL_INVALID},
-        {HL_ROLLOUT_ABORT, "{\"why\":\"a\\u0000b\"}", HL_INVALID},
-        {HL_ROLLOUT_END, "{\"expect\":0}", HL_INVALID},
-        {HL_ROLLOUT_END, "[]", HL_MALFORMED},
+        {"{}", HL_ROLLOUT_ROLLBACK, HL_OK},
+        {"{\"expect\":3,\"why\":\"x\"}", HL_ROLLOUT_ROLLBACK, HL_OK},
+        {"{\"force\":true}", HL_ROLLOUT_ROLLBACK, HL_MALFORMED},
+        {"{\"force\":true}", HL_ROLLOUT_PROMOTE, HL_OK},
+        {"{\"percent\":5}", HL_ROLLOUT_PROMOTE, HL_MALFORMED},
+        {"{\"force\":true}", HL_ROLLOUT_ADVANCE, HL_MALFORMED},
+        {"{\"percent\":5,\"force\":true,\"expect\":1}", HL_ROLLOUT_ADVANCE, HL_OK},
+        {"{\"why\":\"\"}", HL_ROLLOUT_ABORT, HL_INVALID},
+        {"{\"why\":\"a\\u0000b\"}", HL_ROLLOUT_ABORT, HL_INVALID},
+        {"{\"expect\":0}", HL_ROLLOUT_END, HL_INVALID},
+        {"[]", HL_ROLLOUT_END, HL_MALFORMED},
     };
     struct fixture *f = *state;
     struct hl_rollout_body body;
