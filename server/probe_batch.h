@@ -27,7 +27,7 @@ struct hl_probe_batch {
 };
 
 enum {
-    HL_PROBE_BATCH = 128,            /* queries */
+    HL_PROBE_BATCH = 256,            /* queries */
     HL_PROBE_BATCH_BYTES = 16 << 20, /* and no more once they take so much */
     HL_PROBE_TOP = 10                /* where a top hit is not lost */
 };

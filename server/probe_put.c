@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum {
-    LARGEST_TEXT = 512 << 20, /* of a set as it is kept */
+    LARGEST_TEXT = 256 << 20, /* of a set as it is kept */
     LARGEST_SHOWN = 1 << 20,
     LARGEST_QUERY = 64 << 20, /* in memory */
     SETTINGS_ROOM = 96        /* their line is printed last and stands first */

@@ -211,6 +211,9 @@ static void other_vectors_can_become_the_reference(void **state)
     assert_false(seen(s, "c").was_compared);
     assert_in(shown(s, "c"), "\"tolerance\":0.5,");
     assert_in(shown(s, "c"), "\"photographs\":[\"x\"],\"drifted\":null,\"last\":null}");
+    (void)put_one(s, "c", "{\"vectors\":{\"x\":[1,0]}}"); /* .29, by its tolerance */
+    assert_true(seen(s, "c").was_compared);
+    assert_false(seen(s, "c").is_drifted);
 }
 
 static void what_cannot_be_compared_is_refused_and_changes_nothing(void **state)
