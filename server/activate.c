@@ -252,6 +252,25 @@ static enum hl_code prepare(struct activating *job, bool *ret_is_so, struct hl_e
     return code;
 }
 
+/* Recovering a snapshot puts another collection in the place of the one that this is about,
+ * whose last words would be that it does not exist. */
+static void say_what_became_of_it(const struct activating *job, struct hl_err *err)
+{
+    const struct hl_span name = {job->name, strlen(job->name)};
+    struct hl_collection *now = NULL;
+    struct hl_err why;
+
+    if (hl_collections_acquire(job->base.server->collections, &name, &now, &why) != HL_OK)
+        return;
+    if (now != job->base.collection)
+        hl_err_set(
+            err, HL_CONFLICT,
+            "the collection \"%.200s\" was recovered or made anew meanwhile: what is "
+            "active in it is what came with it",
+            job->name);
+    hl_collection_unref(now);
+}
+
 static enum hl_code run(struct hl_work *work, const struct hl_errand *errand,
                         struct hl_buf *result, struct hl_err *err)
 {
@@ -264,6 +283,10 @@ static enum hl_code run(struct hl_work *work, const struct hl_errand *errand,
     code = prepare(job, &is_so, err);
     if (code == HL_OK && !is_so)
         code = make_and_change(job, errand, err);
+    if (code == HL_NOT_FOUND) {
+        say_what_became_of_it(job, err);
+        code = hl_err_code(err);
+    }
     if (code == HL_OK)
         hl_buf_add(result, job->shown.data, job->shown.len);
     return code;
@@ -318,6 +341,8 @@ static enum hl_code begin(struct activating *job, const struct hl_bridge_ask *as
     code = hl_bridge_work_init(&job->base, ask, &holdings, err);
     if (code == HL_OK)
         code = read_ask(job, ask, err);
+    if (code == HL_OK && job->is_activation)
+        code = hl_bridges_check_norms(&holdings, &job->base.pair, ask->deadline, err);
     asked = job->wanted;
     if (code == HL_OK)
         code = resolve(job, &holdings, err);

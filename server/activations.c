@@ -3,6 +3,7 @@
 
 #include "proto/encode.h"
 #include "proto/members.h"
+#include "server/plan.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -295,14 +296,6 @@ static enum hl_code put_lines(struct hl_writing *writing, const struct hl_bridge
                                strlen(body), err);
 }
 
-/* But for the moment. */
-static bool is_same(const char *a, const char *b)
-{
-    const char *end = strstr(a, ",\"activated_at\"");
-
-    return end ? strncmp(a, b, (size_t)(end - a) + 1) == 0 : strcmp(a, b) == 0;
-}
-
 static enum hl_code count_up(struct hl_writing *writing, struct hl_err *err)
 {
     struct hl_store *store = hl_writing_store(writing);
@@ -321,14 +314,23 @@ enum hl_code hl_activation_put(struct hl_writing *writing,
                                const struct hl_activation *activation, struct hl_err *err)
 {
     const struct hl_holdings inside = hl_holdings_inside(writing);
+    struct hl_activations now;
     struct lines lines;
     char next[ACTIVE] = "null";
+    bool is_so;
     enum hl_code code = load_lines(&inside, pair, &lines, err);
 
+    if (code == HL_OK)
+        code = hl_activations_load(inside.reader, &now, err);
     if (code == HL_OK && activation)
         code = print_line(activation, next, err);
-    if (code != HL_OK || is_same(lines.current, next))
+    if (code != HL_OK)
         return code;
+    is_so = hl_active_is(hl_activations_find(&now, pair->from.space, pair->to.space),
+                         activation);
+    /* What was noted before there was anything served is not active, and goes too. */
+    if (is_so && (activation || revision_of(lines.current) == 0))
+        return HL_OK;
     code = put_lines(writing, pair, next, lines.current, err);
     return code == HL_OK ? count_up(writing, err) : code;
 }
@@ -364,15 +366,38 @@ enum hl_code hl_activation_revisions(const struct hl_holdings *holdings,
     return HL_OK;
 }
 
+/* Beside other activations it may be served another way than it was recorded as. */
+static void print_current(const struct hl_activations *all,
+                          const struct hl_bridge_pair *pair, const char *line,
+                          struct hl_buf *buf)
+{
+    static const char serving[] = "\"serving\":\"";
+    const struct hl_active *active =
+        hl_activations_find(all, pair->from.space, pair->to.space);
+    const char *at = active ? strstr(line, serving) : NULL;
+    const char *end = at ? strchr(at + sizeof serving - 1, '"') : NULL;
+
+    if (end)
+        hl_buf_print(buf, "%.*s%s%s%s", (int)(at - line), line, serving,
+                     hl_serving_name(hl_plan_serving(all, active)), end);
+    else
+        hl_buf_add_text(buf, line);
+}
+
 enum hl_code hl_activation_print(const struct hl_holdings *holdings,
                                  const struct hl_bridge_pair *pair, struct hl_buf *buf,
                                  struct hl_err *err)
 {
+    struct hl_activations all;
     struct lines lines;
     enum hl_code code = load_lines(holdings, pair, &lines, err);
 
     if (code == HL_OK)
-        hl_buf_print(buf, "{\"current\":%s,\"previous\":%s}", lines.current,
-                     lines.previous);
-    return code;
+        code = hl_activations_load(holdings->reader, &all, err);
+    if (code != HL_OK)
+        return code;
+    hl_buf_add_text(buf, "{\"current\":");
+    print_current(&all, pair, lines.current, buf);
+    hl_buf_print(buf, ",\"previous\":%s}", lines.previous);
+    return HL_OK;
 }

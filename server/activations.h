@@ -49,7 +49,8 @@ enum hl_code hl_activation_put(struct hl_writing *writing,
                                const struct hl_bridge_pair *pair,
                                const struct hl_activation *activation, struct hl_err *err);
 
-/* `{"current":…,"previous":…}`, each an activation or null. */
+/* `{"current":…,"previous":…}`, each an activation or null; the current one with how it is
+ * served now. */
 enum hl_code hl_activation_print(const struct hl_holdings *holdings,
                                  const struct hl_bridge_pair *pair, struct hl_buf *buf,
                                  struct hl_err *err);

@@ -274,9 +274,7 @@ static enum hl_code read_bridge(struct bridge_change *self,
     enum hl_code code = hl_bridges_pair(holdings, request, &self->pair, err);
 
     if (code == HL_OK)
-        code = hl_bridges_check_norms(holdings, &self->pair.from, &request->deadline, err);
-    if (code == HL_OK)
-        code = hl_bridges_check_norms(holdings, &self->pair.to, &request->deadline, err);
+        code = hl_bridges_check_norms(holdings, &self->pair, &request->deadline, err);
     if (code == HL_OK)
         code =
             hl_file_open(hl_upload_path(request->upload), HL_FILE_READ, &self->file, err);

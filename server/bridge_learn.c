@@ -287,11 +287,7 @@ static enum hl_code prepare(struct learning *learning, const struct hl_bridge_as
         return code;
     code = hl_bridge_work_init(&learning->base, ask, &holdings, err);
     if (code == HL_OK)
-        code = hl_bridges_check_norms(&holdings, &learning->base.pair.from, ask->deadline,
-                                      err);
-    if (code == HL_OK)
-        code =
-            hl_bridges_check_norms(&holdings, &learning->base.pair.to, ask->deadline, err);
+        code = hl_bridges_check_norms(&holdings, &learning->base.pair, ask->deadline, err);
     hl_holdings_close(&holdings);
     if (code == HL_OK)
         code = hl_bridge_order_read(&learning->base.body, &learning->order, err);

@@ -24,9 +24,10 @@ enum hl_code hl_bridges_pair_of(const struct hl_holdings *holdings,
                                 const struct hl_span *from, const struct hl_span *to,
                                 struct hl_bridge_pair *ret_pair, struct hl_err *err);
 
-/* HL_INVALID when sampled vectors of a Dot or Euclid model are not of length 1. */
+/* HL_INVALID when sampled vectors of one of the two are not of length 1 and need to be,
+ * which are Dot and Euclid ones. */
 enum hl_code hl_bridges_check_norms(const struct hl_holdings *holdings,
-                                    const struct hl_model *model,
+                                    const struct hl_bridge_pair *pair,
                                     const struct hl_deadline *deadline, struct hl_err *err);
 
 /* The latest revision that is there, 0: none. */

@@ -283,6 +283,15 @@ static enum hl_code find_the_rest(struct growing *growing, struct hl_err *err)
 }
 
 /* Over a chain nothing was measured, so there is no scale to merge two lists on. */
+enum hl_serving hl_plan_serving(const struct hl_activations *activations,
+                                const struct hl_active *active)
+{
+    return active->serving == HL_SERVING_FORWARD ||
+                   choose_space(activations, active) == active->to
+               ? active->serving
+               : HL_SERVING_BACKWARD;
+}
+
 static enum hl_serving choose_strategy(const struct hl_activations *activations,
                                        uint32_t model)
 {
@@ -290,10 +299,7 @@ static enum hl_serving choose_strategy(const struct hl_activations *activations,
 
     if (is_forward(activations, model))
         return HL_SERVING_FORWARD;
-    if (!active)
-        return HL_SERVING_AUTO;
-    return choose_space(activations, active) == active->to ? active->serving
-                                                           : HL_SERVING_BACKWARD;
+    return active ? hl_plan_serving(activations, active) : HL_SERVING_AUTO;
 }
 
 static enum hl_code grow(struct growing *growing, enum hl_plan_case which,

@@ -76,7 +76,12 @@ void hl_plans_unref(struct hl_plans *plans); /* NULL is accepted */
  * nowhere, which is 0. */
 uint32_t hl_plan_goal(const struct hl_activations *activations, uint32_t model);
 
-/* The same from the records of a collection that is opened: the engine's compile
+/* How an active bridge is served beside the others: what began as `dual` is `backward` once
+ * another bridge leads on from its end, because nothing was measured over both. */
+enum hl_serving hl_plan_serving(const struct hl_activations *activations,
+                                const struct hl_active *active);
+
+/* Plans from the records of a collection that is opened: the engine's compile
  * (index/engine.h). */
 enum hl_code hl_plans_open(void *self, struct hl_reader *reader,
                            const struct hl_layout *layout,

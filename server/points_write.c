@@ -5,7 +5,11 @@
 #include "server/body.h"
 #include "server/change.h"
 #include "server/gallery_config.h"
+#include "server/rollout.h"
 #include "server/server.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 struct write {
     struct hl_pending pending; /* first */
@@ -15,6 +19,27 @@ struct write {
     struct hl_write_op one;
     bool is_batch;
 };
+
+/* Among the events of a rollout, whose figures they change. */
+static enum hl_code note_losses(const struct write *write, const struct hl_request *request,
+                                struct hl_writing *writing, struct hl_err *err)
+{
+    char text[96];
+    struct hl_span figures = {text, 0};
+    const struct hl_rollout_order order = {.action = HL_ROLLOUT_NOTE,
+                                           .by = request->key,
+                                           .what = "vectors_lost",
+                                           .why = request->id,
+                                           .figures = &figures};
+    struct hl_rollout rollout;
+
+    if (!hl_rollout_is_running(hl_rollout_of(hl_writing_layout(writing))))
+        return HL_OK;
+    figures.len = (size_t)snprintf(text, sizeof text,
+                                   "{\"points\":%" PRIu64 ",\"vectors\":%" PRIu64 "}",
+                                   write->losses.n_points, write->losses.n_vectors);
+    return hl_rollout_change(writing, &order, &rollout, err);
+}
 
 static enum hl_code apply(struct hl_pending *pending, struct hl_writing *writing,
                           struct hl_err *err)
@@ -27,8 +52,10 @@ static enum hl_code apply(struct hl_pending *pending, struct hl_writing *writing
     write->losses = (struct hl_losses){.rule = HL_LOSS_ALLOW}; /* it may run again */
     if (layout->n_images > 0)
         code = hl_gallery_config_loss(layout, arena, &write->losses.rule, err);
-    return code == HL_OK
-               ? hl_writing_apply(writing, &write->ops, &write->losses, arena, err)
+    if (code == HL_OK)
+        code = hl_writing_apply(writing, &write->ops, &write->losses, arena, err);
+    return code == HL_OK && write->losses.n_points > 0
+               ? note_losses(write, pending->request, writing, err)
                : code;
 }
 

@@ -207,13 +207,13 @@ static enum hl_code check_order(struct hl_refreshing *refreshing, struct hl_err 
 {
     const struct hl_refresh *wanted = refreshing->task->wanted;
     struct hl_refresh_answer *answer = &refreshing->answer;
-    const bool is_known = refreshing->space != NULL;
+    const bool is_known =
+        refreshing->space != NULL || hl_rows_count(refreshing->missing) == 0;
 
     answer->order = wanted->has_order ? wanted->order
                     : is_known        ? HL_REFRESH_UNCERTAIN
                                       : HL_REFRESH_RANDOM;
-    if (is_known || answer->order == HL_REFRESH_RANDOM ||
-        hl_rows_count(refreshing->missing) == 0)
+    if (is_known || answer->order == HL_REFRESH_RANDOM)
         return HL_OK;
     return hl_fail(err, HL_INVALID,
                    "no point without a vector of \"%.200s\" has one of another dense "

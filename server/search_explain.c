@@ -53,7 +53,7 @@ static void show_leg(const struct hl_search *search, const struct hl_aim_leg *le
     hl_show_model(out, leg->space);
     hl_buf_add_text(out, ",\"through\":");
     hl_show_hops(out, hl_look_layout(search->look), plan ? plan->hops : NULL,
-                 leg->is_mapped ? plan->n_hops : 0);
+                 plan && leg->is_mapped ? plan->n_hops : 0);
     show_float(out, "fidelity", leg->is_mapped, leg->fidelity);
     hl_buf_add_text(out, ",\"without\":[");
     for (size_t i = 0; plan && i < plan->n_without; i++) {
@@ -73,6 +73,17 @@ static void show_leg(const struct hl_search *search, const struct hl_aim_leg *le
     hl_buf_add_text(out, "]}");
 }
 
+/* Its points are not found, and somebody should hear why. */
+static void show_left(const struct hl_left_leg *left, struct hl_buf *out)
+{
+    hl_buf_add_text(out, "{\"space\":");
+    hl_show_model(out, left->space);
+    hl_buf_add_text(out, ",\"example\":");
+    hl_show_id(out, &left->example);
+    hl_buf_add_text(out, ",\"why\":\"the example has neither a vector of this model nor an "
+                         "image in its space\"}");
+}
+
 static void show_plan(const struct hl_search *search, const struct hl_aim *aim,
                       struct hl_buf *out)
 {
@@ -89,6 +100,11 @@ static void show_plan(const struct hl_search *search, const struct hl_aim *aim,
     for (size_t i = 0; i < aim->n_legs; i++) {
         hl_buf_add_text(out, i > 0 ? "," : "");
         show_leg(search, &aim->legs[i], out);
+    }
+    hl_buf_add_text(out, "],\"left_out\":[");
+    for (size_t i = 0; i < aim->n_left; i++) {
+        hl_buf_add_text(out, i > 0 ? "," : "");
+        show_left(&aim->left[i], out);
     }
     hl_buf_add_text(out, "]}");
 }

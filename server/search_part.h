@@ -99,6 +99,12 @@ struct hl_aim_leg {
     size_t n_negative;
 };
 
+/* A leg that an example could not be brought to. */
+struct hl_left_leg {
+    const struct hl_space *space;
+    struct hl_id example; /* the first of them */
+};
+
 struct hl_aim {
     const struct hl_query *query;
     size_t which;                 /* the query's filter in the look */
@@ -108,7 +114,9 @@ struct hl_aim {
     bool is_mapped;               /* through a bridge, */
     int64_t map_us;               /* and what that took */
     const struct hl_aim_leg *legs;
-    size_t n_legs;                /* 0: no query, points in the order of their ids */
+    size_t n_legs;                  /* 0: no query, points in the order of their ids */
+    const struct hl_left_leg *left; /* of the plan, which were left out */
+    size_t n_left;
     const struct hl_id *excluded; /* ascending: points that were examples */
     size_t n_excluded;
 };

@@ -158,8 +158,9 @@ static enum hl_code load_there(struct hl_search *search, const struct hl_aim_leg
     return code;
 }
 
+/* `*ret_missing` is the example that is not there, NULL where all are. */
 static enum hl_code take_vectors(struct draft *draft, struct hl_aim_leg *leg,
-                                 bool *ret_is_there, struct hl_err *err)
+                                 const struct hl_example **ret_missing, struct hl_err *err)
 {
     struct hl_search *search = draft->search;
     const struct hl_examples *examples = draft->examples;
@@ -169,14 +170,17 @@ static enum hl_code take_vectors(struct draft *draft, struct hl_aim_leg *leg,
 
     if (!vectors)
         return hl_arena_fail(search->arena, err, "%zu examples", n);
-    for (size_t i = 0; i < n && code == HL_OK && *ret_is_there; i++) {
+    for (size_t i = 0; i < n && code == HL_OK && !*ret_missing; i++) {
         const struct hl_example *example = &examples->items[i];
+        bool is_there = true;
 
         vectors[i] = example->vector;
         if (!example->has_own)
-            code = load_there(search, leg, &example->id, &vectors[i], ret_is_there, err);
+            code = load_there(search, leg, &example->id, &vectors[i], &is_there, err);
         else if (leg->plan && leg->plan->way)
             code = map_vector(draft, leg, &example->vector, &vectors[i], err);
+        if (!is_there)
+            *ret_missing = example;
         if (code == HL_OK)
             code = hl_deadline_check(search->deadline, "the search", err);
     }
@@ -262,27 +266,27 @@ static float choose_fidelity(const struct hl_query_params *params,
     return hl_way_fidelity(plan->way, fidelity);
 }
 
-/* *ret_is_there: every example could be brought to the leg's space. */
+/* `*ret_missing` is an example that cannot be brought to the leg's space, or NULL. */
 static enum hl_code make_leg(struct draft *draft, const struct hl_leg *plan,
-                             struct hl_aim_leg *ret_leg, bool *ret_is_there,
-                             struct hl_err *err)
+                             struct hl_aim_leg *ret_leg,
+                             const struct hl_example **ret_missing, struct hl_err *err)
 {
     const struct hl_layout *layout = hl_look_layout(draft->search->look);
     const struct hl_query *query = draft->aim->query;
     struct hl_aim_leg leg = {.plan = plan, .space = draft->aim->space};
     enum hl_code code;
 
-    *ret_is_there = true;
+    *ret_missing = NULL;
     if (plan)
         leg.space = hl_layout_space(layout, plan->space);
     if (plan && plan->way)
         leg.fidelity = choose_fidelity(&query->params, plan);
     code = take_shelves(draft->search, &leg, err);
     if (code == HL_OK)
-        code = take_vectors(draft, &leg, ret_is_there, err);
-    if (code == HL_OK && *ret_is_there)
+        code = take_vectors(draft, &leg, ret_missing, err);
+    if (code == HL_OK && !*ret_missing)
         code = map_scores(draft, &leg, err);
-    if (code == HL_OK && *ret_is_there)
+    if (code == HL_OK && !*ret_missing)
         code = mix(draft->search, query, &leg, err);
     if (code == HL_OK)
         *ret_leg = leg;
@@ -304,22 +308,27 @@ enum hl_code hl_plan_legs(struct hl_search *search, const struct hl_examples *ex
     const struct hl_plan *plan = choose_plan(search, examples, aim);
     const size_t n = plan ? plan->n_legs : 1;
     struct hl_aim_leg *legs = hl_arena_array(search->arena, n, sizeof *legs);
+    struct hl_left_leg *left = hl_arena_array(search->arena, n, sizeof *left);
     struct draft draft = {search, examples, aim};
     enum hl_code code = HL_OK;
 
-    if (!legs)
+    if (!legs || !left)
         return hl_arena_fail(search->arena, err, "%zu searches", n);
     if (!plan && find_lacking(examples))
         return fail_lacking(examples, aim->space, err);
     aim->plan = plan;
     aim->legs = legs;
+    aim->left = left;
     for (size_t i = 0; i < n && code == HL_OK; i++) {
-        bool is_there = false;
+        struct hl_aim_leg *leg = &legs[aim->n_legs];
+        const struct hl_example *missing = NULL;
 
-        code = make_leg(&draft, plan ? &plan->legs[i] : NULL, &legs[aim->n_legs], &is_there,
-                        err);
+        code = make_leg(&draft, plan ? &plan->legs[i] : NULL, leg, &missing, err);
         /* What an example cannot be brought to is left out, unless nothing is left. */
-        aim->n_legs += code == HL_OK && is_there;
+        if (code == HL_OK && missing)
+            left[aim->n_left++] = (struct hl_left_leg){leg->space, missing->id};
+        else if (code == HL_OK)
+            aim->n_legs++;
     }
     if (code == HL_OK && aim->n_legs == 0)
         return fail_lacking(examples, aim->space, err);

@@ -121,7 +121,7 @@ export default [
         const leg = { space: 'image', through: [], fidelity: null, without: [], shelves: ['image'], scales: [null] };
 
         assert.deepEqual(ids(told.points), [1, 2]);
-        assert.deepEqual(told.explain.plan, { number: 0, model: 'image', strategy: null, legs: [leg] });
+        assert.deepEqual(told.explain.plan, { number: 0, model: 'image', strategy: null, legs: [leg], left_out: [] });
         assert.deepEqual(told.explain.hits.map((hit) => hit.raw), told.points.map((point) => point.score));
         assert.deepEqual(ids((await client.query('found',
             { query: { vectors: { image: query, face: [2, 0] } }, ...image, limit: 2 })).points), [1, 2]);

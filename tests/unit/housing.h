@@ -26,6 +26,7 @@ struct rig {
     struct hl_work gate;
     sem_t begun, may_end;
     bool is_shut;
+    size_t max_unindexed_bytes; /* 0: 64 MB */
 };
 
 /* ---- the gate ---- */
@@ -80,15 +81,17 @@ static inline void open_gate(struct rig *rig)
 static inline void open_server(struct rig *rig)
 {
     static const struct hl_metrics_build build = {"0", "0", "0", "portable"};
-    const struct hl_engine_options engine = {.clock = &hl_still,
-                                             .n_writers = 1,
-                                             .seal_rows = 64,
-                                             .max_unindexed_bytes = 64 << 20,
-                                             .n_links = 8,
-                                             .ef_construction = 40,
-                                             .beam = 64,
-                                             .find_mapper = hl_way_find_mapper,
-                                             .compile = hl_plans_open};
+    const struct hl_engine_options engine = {
+        .clock = &hl_still,
+        .n_writers = 1,
+        .seal_rows = 64,
+        .max_unindexed_bytes =
+            rig->max_unindexed_bytes ? rig->max_unindexed_bytes : 64 << 20,
+        .n_links = 8,
+        .ef_construction = 40,
+        .beam = 64,
+        .find_mapper = hl_way_find_mapper,
+        .compile = hl_plans_open};
     struct hl_collections_options collections = {.folder = rig->folder, .clock = &hl_still};
     struct hl_jobs_options jobs = {.clock = &hl_still};
     struct hl_server *server = &rig->server;

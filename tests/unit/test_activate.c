@@ -11,6 +11,11 @@
 #include "server/express.h"
 #include "tests/unit/activating.h"
 
+#include <fcntl.h>
+#include <glob.h>
+#include <time.h>
+#include <unistd.h>
+
 /* ---- the tests ---- */
 
 static void points_get_the_images_they_need_and_lose_them_again(void **state)
@@ -76,6 +81,47 @@ static void auto_is_what_the_bridge_says_where_it_can_be(void **state)
     seen = do_now(rig, true, "v3>v2", "{}"); /* a chain now */
     assert_says(&seen, "\"serving\":\"backward\"");
     assert_says(&seen, "queries that are text were never measured");
+}
+
+/* As GET of the bridge says it. */
+static void assert_current_says(struct rig *rig, const char *from, const char *to,
+                                const char *words)
+{
+    const struct hl_span ends[] = {{from, 2}, {to, 2}};
+    struct hl_collection *collection = collection_of(rig);
+    struct hl_holdings holdings;
+    struct hl_bridge_pair pair;
+    struct hl_buf shown;
+
+    hl_buf_init(&shown, 1 << 16);
+    assert_int_equal(hl_holdings_look(collection, &holdings, &rig->err), HL_OK);
+    assert_int_equal(hl_bridges_pair_of(&holdings, &ends[0], &ends[1], &pair, &rig->err),
+                     HL_OK);
+    assert_int_equal(hl_activation_print(&holdings, &pair, &shown, &rig->err), HL_OK);
+    hl_buf_add(&shown, "", 1);
+    if (!strstr(shown.data, words))
+        fail_msg("\"%s\" is not in %s", words, shown.data);
+    hl_buf_done(&shown);
+    hl_holdings_close(&holdings);
+    hl_collection_unref(collection);
+}
+
+static void what_becomes_a_chain_says_that_it_is_served_backward(void **state)
+{
+    static const char dual[] = "\"strategy\":\"dual\",\"fidelity\":\"auto\",\"serving\":"
+                               "\"dual\",\"activated_at\":\"";
+    static const char backward[] = "\"strategy\":\"dual\",\"fidelity\":\"auto\","
+                                   "\"serving\":\"backward\",\"activated_at\":\"";
+    struct rig *rig = *state;
+
+    activate(rig, "v3>v2", "{\"strategy\":\"dual\"}");
+    assert_current_says(rig, "v3", "v2", dual);
+    activate(rig, "v2>v1", "{\"revision\":1,\"strategy\":\"dual\"}");
+    assert_current_says(rig, "v3", "v2", backward);
+    assert_current_says(rig, "v2", "v1", dual);
+    assert_current_says(rig, "v3", "v1", "{\"current\":null,\"previous\":null}");
+    deactivate(rig, "v2>v1");
+    assert_current_says(rig, "v3", "v2", dual);
 }
 
 static void dual_is_refused_where_nothing_was_measured(void **state)
@@ -176,6 +222,111 @@ static void a_collection_that_goes_while_the_job_waits_fails_it(void **state)
         hl_collections_delete(rig->server.collections, &name, &existed, &rig->err), HL_OK);
     open_gate(rig);
     assert_int_equal(await_newest(rig).state, HL_JOB_FAILED);
+}
+
+/* As when a snapshot is recovered over it. */
+static void a_collection_that_another_one_replaces_is_said_to_be_replaced(void **state)
+{
+    const struct hl_collections_filler filler = {fill, NULL};
+    struct rig *rig = *state;
+    struct seen seen;
+    bool existed = false;
+
+    shut_gate(rig, true);
+    assert_int_equal(ask(rig, true, "v2>v1", ""), HL_OK);
+    assert_int_equal(
+        hl_collections_delete(rig->server.collections, &name, &existed, &rig->err), HL_OK);
+    assert_int_equal(
+        hl_collections_create(rig->server.collections, &name, &filler, &rig->err), HL_OK);
+    open_gate(rig);
+    seen = await_newest(rig);
+    assert_int_equal(seen.state, HL_JOB_FAILED);
+    assert_says(&seen,
+                "the collection \\\"c\\\" was recovered or made anew meanwhile: what is "
+                "active in it is what came with it");
+}
+
+/* ---- an index that is behind ---- */
+
+static bool is_behind(struct rig *rig)
+{
+    struct hl_engine_state engine;
+
+    hl_engine_state(rig->server.engine, &engine);
+    return engine.unindexed_bytes > rig->max_unindexed_bytes;
+}
+
+/* Takes the place of the folder that the tail of v1 would be sealed into. */
+static void keep_from_sealing(struct rig *rig, char path[200])
+{
+    char pattern[100];
+    glob_t found;
+    int fd;
+
+    (void)snprintf(pattern, sizeof pattern, "%s/collections/*/segments", rig->folder);
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    (void)snprintf(path, 200, "%s/1-1", found.gl_pathv[0]);
+    globfree(&found);
+    fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static void fill_up_v1(struct rig *rig)
+{
+    char ops[80];
+
+    for (int i = 100; i < 162; i++) {
+        (void)snprintf(ops, sizeof ops,
+                       "{\"upsert\":{\"points\":[{\"id\":%d,\"vector\":{\"v1\":[1,0]}}]}}",
+                       i);
+        write_ops(rig, ops);
+    }
+}
+
+static bool has_images(struct rig *rig)
+{
+    struct hl_collection *collection = collection_of(rig);
+    struct hl_holdings holdings;
+    bool has;
+
+    assert_int_equal(hl_holdings_look(collection, &holdings, &rig->err), HL_OK);
+    has = hl_layout_n_all(holdings.layout) > holdings.layout->n_spaces;
+    hl_holdings_close(&holdings);
+    hl_collection_unref(collection);
+    return has;
+}
+
+static void await_that(struct rig *rig, bool (*is_so)(struct rig *rig))
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+
+    for (int ms = 0; ms < 60000 && !is_so(rig); ms++)
+        nanosleep(&pause, NULL);
+    assert_true(is_so(rig));
+}
+
+/* Upserts are refused while rows wait to be indexed; images are for them to wait too, not
+ * to fail. */
+static void where_the_index_is_behind_images_wait_for_it(void **state)
+{
+    struct rig *rig = *state;
+    struct seen seen = {0};
+    char path[200];
+
+    close_server(rig);
+    rig->max_unindexed_bytes = 1;
+    open_server(rig);
+    keep_from_sealing(rig, path);
+    fill_up_v1(rig);
+    await_that(rig, is_behind);
+    assert_int_equal(ask(rig, true, "v2>v1", "{\"revision\":1}"), HL_OK);
+    await_that(rig, has_images);
+    assert_int_equal(unlink(path), 0);
+    seen = await_newest(rig);
+    if (seen.state != HL_JOB_DONE)
+        fail_msg("%s", seen.outcome);
+    assert_string_equal(images(rig), "2:1<2@30");
 }
 
 /* ---- the making of images alone ---- */
@@ -309,6 +460,7 @@ int main(void)
         RIGGED(a_chain_has_images_as_long_as_both_bridges_are_active),
         RIGGED(what_is_so_already_is_done_at_once),
         RIGGED(auto_is_what_the_bridge_says_where_it_can_be),
+        RIGGED(what_becomes_a_chain_says_that_it_is_served_backward),
         RIGGED(dual_is_refused_where_nothing_was_measured),
         RIGGED(another_strategy_needs_no_other_images),
         RIGGED(images_and_plans_are_there_after_a_restart),
@@ -316,6 +468,8 @@ int main(void)
         RIGGED(a_collection_that_goes_while_the_job_waits_fails_it),
         RIGGED(images_that_are_given_up_are_dropped),
         RIGGED(images_a_crash_left_unserved_go_at_the_next_start),
+        RIGGED(a_collection_that_another_one_replaces_is_said_to_be_replaced),
+        RIGGED(where_the_index_is_behind_images_wait_for_it),
         RIGGED(without_memory_no_images_are_begun),
         RIGGED(bodies_that_say_something_else_are_refused),
         RIGGED(wherever_memory_runs_out_no_job_is_begun_by_halves),

@@ -229,13 +229,35 @@ static void vectors_that_are_not_of_length_1_are_not_joined(void **state)
 
     fill(f->s, 3, 5);
     assert_int_equal(hl_holdings_look(f->s->collection, &holdings, &f->s->err), HL_OK);
-    assert_int_equal(hl_bridges_check_norms(&holdings, &f->pair.from, &never, &f->s->err),
-                     HL_OK); /* Cosine ones are made so */
-    assert_int_equal(hl_bridges_check_norms(&holdings, &f->pair.to, &never, &f->s->err),
-                     HL_INVALID);
+    assert_int_equal(hl_bridges_check_norms(&holdings, &f->pair, &never, &f->s->err),
+                     HL_INVALID); /* Cosine ones are made so */
     assert_string_equal(f->s->err.msg,
                         "3 of 3 sampled vectors of \"d\" are not of length 1: bridges join "
                         "Cosine vectors, and Dot and Euclid ones of length 1");
+    hl_holdings_close(&holdings);
+}
+
+/* Those of length 1 came first, more of them than are looked at. */
+static void vectors_that_came_late_are_looked_at_too(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_holdings holdings;
+
+    for (int i = 1000; i < 1400; i++)
+        assert_true(
+            change_points(f->s, hl_arena_print(f->s->arena,
+                                               "{\"upsert\":{\"points\":[{\"id\":%d,"
+                                               "\"vector\":{\"d\":[0,1]}}]}}",
+                                               i)) > 0);
+    assert_int_equal(hl_holdings_look(f->s->collection, &holdings, &f->s->err), HL_OK);
+    assert_int_equal(hl_bridges_check_norms(&holdings, &f->pair, &never, &f->s->err),
+                     HL_OK);
+    hl_holdings_close(&holdings);
+    fill(f->s, 3, 40);
+    assert_int_equal(hl_holdings_look(f->s->collection, &holdings, &f->s->err), HL_OK);
+    assert_int_equal(hl_bridges_check_norms(&holdings, &f->pair, &never, &f->s->err),
+                     HL_INVALID);
+    assert_non_null(strstr(f->s->err.msg, "sampled vectors of \"d\" are not of length 1"));
     hl_holdings_close(&holdings);
 }
 
@@ -306,6 +328,7 @@ int main(void)
         RIGGED(what_is_active_is_not_removed),
         RIGGED(a_pair_is_of_two_models_that_can_be_joined),
         RIGGED(vectors_that_are_not_of_length_1_are_not_joined),
+        RIGGED(vectors_that_came_late_are_looked_at_too),
         RIGGED(a_model_that_changed_meanwhile_gets_no_bridge),
         RIGGED(without_memory_a_bridge_is_there_or_not_at_all),
         RIGGED(without_memory_an_activation_is_recorded_whole_or_not_at_all),

@@ -236,8 +236,14 @@ static void a_gallery_that_is_done_has_nothing_left(void **state)
                                                       .has_order = true,
                                                       .order = HL_REFRESH_UNCERTAIN}),
                         "");
+    assert_int_equal(answer.order, HL_REFRESH_UNCERTAIN);
     assert_int_equal(answer.n_points, 1);
     assert_int_equal(answer.n_have, 1);
+    chosen(s, (struct hl_refresh){
+                  .limit = 5, .has_order = true, .order = HL_REFRESH_COVERAGE});
+    assert_int_equal(answer.order, HL_REFRESH_COVERAGE);
+    chosen(s, (struct hl_refresh){.limit = 5});
+    assert_int_equal(answer.order, HL_REFRESH_UNCERTAIN);
 }
 
 static void a_model_must_be_there_and_dense(void **state)

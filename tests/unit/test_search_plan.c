@@ -352,12 +352,23 @@ static void what_several_models_see_is_leant_on(void **state)
 static void an_example_that_leads_nowhere_in_one_space_leaves_it_out(void **state)
 {
     struct fixture *f = *state;
+    struct hl_buf told;
 
     serve(f, HL_SERVING_DUAL);
     f->models[1].of[HL_PLAN_NONE] = (struct hl_plan){NEW, HL_SERVING_DUAL, f->legs, 2};
     assert_string_equal(ask(f, "{\"query\":0,\"using\":\"w\",\"limit\":2}"), "1 2");
     assert_int_equal(f->aim.n_legs, 1);
     assert_int_equal(f->aim.legs[0].space->id, OLD);
+    assert_int_equal(f->aim.n_left, 1);
+    assert_int_equal(f->aim.left[0].space->id, NEW);
+    assert_int_equal(hl_id_value(&f->aim.left[0].example), 0);
+    hl_buf_init(&told, 1 << 12);
+    hl_search_explain(&f->search, &f->aim, &(struct hl_hits){.n = 0}, &told);
+    hl_buf_add(&told, "", 1);
+    assert_non_null(strstr(
+        told.data, "\"left_out\":[{\"space\":\"w\",\"example\":0,\"why\":\"the example has "
+                   "neither a vector of this model nor an image in its space\"}]}"));
+    hl_buf_done(&told);
 }
 
 /* ---- who is left out ---- */

@@ -159,7 +159,7 @@ def without(gallery):
     yield "an explanation says that there was no bridge", (
         explained["points"] == seen[:2] and explained["explain"] == {
             "plan": {"number": 0, "model": "v2", "strategy": None, "legs": [
-                {"space": "v2", "through": [], "fidelity": None, "without": [], "shelves": ["v2"], "scales": [None]}]},
+                {"space": "v2", "through": [], "fidelity": None, "without": [], "shelves": ["v2"], "scales": [None]}], "left_out": []},
             "hits": [{"leg": 0, "raw": p["score"], "shelf": "v2"} for p in seen[:2]]})
     yield "points by id need no plan", (
         gallery.whole({"limit": 2, "params": {"explain": True}})["explain"] == {"plan": None, "hits": []})
@@ -263,6 +263,8 @@ def examples(gallery):
         return math.copysign(0.5 * (score / (1 + abs(score)) + 1), 1 if liked > disliked else -1)
 
     rest = [i for i in both if i not in (3, 15, 22)]
+    told = gallery.whole({"query": 3, "using": "v2", "limit": 1, "params": {"explain": True}})["explain"]["plan"]
+    yield "a plan that was followed leaves nothing out", told["left_out"] == []
     yield "examples of all models are mixed where the search is", same(
         recommend("average_vector"), but([3, 15, 22], mean))
     yield "their scores are added on the scale that is shown", same(
@@ -554,6 +556,9 @@ def lengths(server):
     scores = {p["id"]: p["score"] for p in gallery.query("v1")}
     yield "a longer vector is the same photograph to other models", (
         len(scores) == 7 and abs(scores[6] - scores[7]) < 1e-6)
+    status, reply = server.ask("POST", f"{gallery.path}/bridges/v2/v1/activate", {})
+    yield "but nothing is activated over it", status == 422 and reply["status"]["error"].startswith(
+        '1 of 7 sampled vectors of "v2" are not of length 1')
 
 
 def neighbours(server):

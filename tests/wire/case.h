@@ -19,7 +19,7 @@ enum hl_step_kind {
     HL_STEP_REFUSED /* a reply of 4xx, or the same as above */
 };
 
-enum { HL_CASE_MAX_STEPS = 64, HL_CASE_MAX_LINES = 16 };
+enum { HL_CASE_MAX_STEPS = 96, HL_CASE_MAX_LINES = 16 };
 
 struct hl_want {
     int status;
