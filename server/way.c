@@ -97,10 +97,13 @@ static enum hl_code load_hop(struct hl_reader *reader, const struct hl_hop *hop,
     return hl_bridge_load(&source, &whatever, ret_bridge, err);
 }
 
-/* Text goes the images' way where no bridge has one of its own for it. */
+/* Text goes the images' way where no bridge has one of its own for it. A search has thrown
+ * the weights of the one before it out of the near caches, so what a query pays for is
+ * bytes. */
 static enum hl_code make_appliers(struct hl_way *way, struct hl_err *err)
 {
-    struct hl_applier_plan plan = {.bridge = way->bridges[0], .then = way->bridges[1]};
+    struct hl_applier_plan plan = {
+        .bridge = way->bridges[0], .then = way->bridges[1], .is_bfloat = true};
     bool has_text = false;
     enum hl_code code = hl_applier_new(&plan, &way->appliers[HL_MODALITY_IMAGE], err);
 

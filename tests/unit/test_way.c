@@ -111,6 +111,17 @@ static void items_go_the_faithful_way_and_queries_as_they_are_asked(void **state
     hl_way_unref(way);
 }
 
+/* Two maps of 2 > 2, each of 32 rows once they are filled up. */
+static void weights_take_two_bytes_each(void **state)
+{
+    struct hl_way *way = NULL;
+
+    assert_int_equal(load(*state, &bridges[1].hop, 1, &way), HL_OK);
+    assert_int_equal(hl_applier_bytes(way->appliers[HL_MODALITY_IMAGE]),
+                     2 * 32 * 2 * sizeof(uint16_t));
+    hl_way_unref(way);
+}
+
 static void text_goes_the_way_of_images_where_it_has_none(void **state)
 {
     struct hl_way *way = NULL;
@@ -227,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BRIDGED(items_go_the_faithful_way_and_queries_as_they_are_asked),
+        BRIDGED(weights_take_two_bytes_each),
         BRIDGED(text_goes_the_way_of_images_where_it_has_none),
         BRIDGED(a_chain_goes_over_both_bridges_and_was_never_measured),
         BRIDGED(a_bridge_says_what_was_measured_of_it),
