@@ -93,6 +93,29 @@ static void of_one_case_no_interval_can_be_said(void **state)
     assert_true(fabs(ratio.value - .5) < 1e-12 && isnan(ratio.low) && isnan(ratio.high));
 }
 
+static void it_is_printed_with_its_interval_or_as_null(void **state)
+{
+    static const struct {
+        struct hl_figure figure;
+        const char *json;
+    } rows[] = {
+        {{.of = 0}, "null"},
+        {{.5, .25, .75, 8}, "{\"value\":0.5,\"low\":0.25,\"high\":0.75,\"of\":8}"},
+        {{.5, (double)NAN, (double)NAN, 1},
+         "{\"value\":0.5,\"low\":null,\"high\":null,\"of\":1}"},
+    };
+    struct hl_buf buf;
+
+    (void)state;
+    hl_buf_init(&buf, 1000);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        hl_buf_clear(&buf, 1000);
+        hl_figure_print(&rows[i].figure, &buf);
+        assert_string_equal(buf.data, rows[i].json);
+    }
+    hl_buf_done(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +125,7 @@ int main(void)
         cmocka_unit_test(a_ratio_of_a_product_too),
         cmocka_unit_test(what_has_no_cases_cannot_be_said),
         cmocka_unit_test(of_one_case_no_interval_can_be_said),
+        cmocka_unit_test(it_is_printed_with_its_interval_or_as_null),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

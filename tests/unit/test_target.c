@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/head.h"
+#include "server/request.h"
 #include "server/target.h"
 
 #include <setjmp.h>
@@ -164,6 +165,83 @@ static void depth_and_parameters_have_a_limit_each(void **state)
     assert_int_equal(decode(f, text), HL_WRONG_INPUT);
 }
 
+static void a_parameter_can_be_a_whole_number_or_a_format(void **state)
+{
+    static const struct {
+        const char *target;
+        enum hl_code number_code, format_code;
+        uint64_t number;
+        bool is_wanted;
+    } rows[] = {
+        {"/a", HL_OK, HL_OK, 0, false},
+        {"/a?n=1&format=x", HL_OK, HL_OK, 1, true},
+        {"/a?n=18446744073709551615", HL_OK, HL_OK, UINT64_MAX, false},
+        {"/a?n=18446744073709551616", HL_MALFORMED, HL_OK, 7, false},
+        {"/a?n=0&format=", HL_MALFORMED, HL_MALFORMED, 7, true},
+        {"/a?n=-1&format=xy", HL_MALFORMED, HL_MALFORMED, 7, true},
+        {"/a?n=&format=X", HL_MALFORMED, HL_MALFORMED, 7, true},
+        {"/a?n=1.5", HL_MALFORMED, HL_OK, 7, false},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct hl_request request = {.body = {NULL, 0}};
+        uint64_t number = 7;
+        bool is_wanted = true;
+
+        assert_int_equal(decode(f, rows[i].target), HL_OK);
+        request.target = f->target;
+        assert_int_equal(hl_request_number(&request, "n", &number, &f->err),
+                         rows[i].number_code);
+        assert_true(number == rows[i].number);
+        assert_int_equal(hl_request_format(&request, "x", &is_wanted, &f->err),
+                         rows[i].format_code);
+        assert_int_equal(is_wanted, rows[i].is_wanted);
+    }
+    assert_int_equal(decode(f, "/a?n=x"), HL_OK);
+    assert_int_equal(hl_request_number(&(struct hl_request){.target = f->target}, "n",
+                                       &(uint64_t){0}, &f->err),
+                     HL_MALFORMED);
+    assert_string_equal(f->err.msg, "Format error in query parameters: n is \"x\", a whole "
+                                    "number from 1 on was wanted");
+}
+
+static void a_type_is_told_from_its_parameters_and_in_any_case(void **state)
+{
+    static const struct {
+        const char *type;
+        bool is;
+    } rows[] = {{"a/b", true},    {"A/B; charset=utf-8", true},
+                {"a/b ;x", true}, {"a/bc", false},
+                {"", false},      {"x a/b", false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct hl_request request = {.content_type = rows[i].type};
+
+        assert_int_equal(hl_request_is_of_type(&request, "a/b"), rows[i].is);
+    }
+}
+
+static void names_that_callers_give_can_be_those_of_files(void **state)
+{
+    static const char *const good[] = {"a", "A-b_c.9", "-", "12345678"};
+    static const char *const bad[] = {"", ".a", "a b", "a/b", "123456789", "gr\xc3\xbc"};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_int_equal(hl_target_check_name(&(struct hl_span){good[i], strlen(good[i])},
+                                              "a thing", 8, &f->err),
+                         HL_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(hl_target_check_name(&(struct hl_span){bad[i], strlen(bad[i])},
+                                              "a thing", 8, &f->err),
+                         HL_INVALID);
+    (void)hl_target_check_name(&(struct hl_span){".a", 2}, "a thing", 8, &f->err);
+    assert_string_equal(f->err.msg, "a thing cannot be named \".a\": 1 to 8 letters, "
+                                    "digits, '.', '_' and '-', no dot in front");
+}
+
 static void the_length_of_a_body_is_read_strictly(void **state)
 {
     static const struct {
@@ -230,6 +308,9 @@ int main(void)
         cmocka_unit_test(an_absolute_target_loses_its_authority),
         cmocka_unit_test(what_is_broken_is_refused_with_its_reason),
         cmocka_unit_test(depth_and_parameters_have_a_limit_each),
+        cmocka_unit_test(a_parameter_can_be_a_whole_number_or_a_format),
+        cmocka_unit_test(a_type_is_told_from_its_parameters_and_in_any_case),
+        cmocka_unit_test(names_that_callers_give_can_be_those_of_files),
         cmocka_unit_test(the_length_of_a_body_is_read_strictly),
         cmocka_unit_test(a_secret_is_taken_from_either_field),
         cmocka_unit_test(an_id_is_sent_back_only_if_it_is_harmless),
