@@ -119,10 +119,14 @@ static struct hl_span counts_of(const struct hl_rollout_view *view)
     return hl_cli_find(&stages, text(view, &view->rollout, "stage", ""), view->arena);
 }
 
-static void print_baseline(const struct hl_rollout_view *view, struct hl_buf *buf)
+/* What the guard compares it with, where it does. */
+static void print_baseline(const struct hl_rollout_view *view, const char *guard,
+                           struct hl_buf *buf)
 {
-    const struct hl_span baseline =
-        hl_cli_find(&view->rollout, "comparison.guard.flips.baseline", view->arena);
+    const struct hl_span guards =
+        hl_cli_find(&view->rollout, "comparison.guards", view->arena);
+    const struct hl_span one = hl_cli_find(&guards, guard, view->arena);
+    const struct hl_span baseline = hl_cli_find(&one, "baseline", view->arena);
 
     if (baseline.len == 0)
         return;
@@ -146,11 +150,13 @@ static void print_counts(const struct hl_rollout_view *view, struct hl_buf *buf)
     hl_buf_add_char(buf, '\n');
     print_label(buf, "differ");
     print_percent(buf, 1 - overlap);
-    hl_buf_add_text(buf, " of the first 10 hits\n");
+    hl_buf_add_text(buf, " of the first 10");
+    print_baseline(view, "disagreement", buf);
+    hl_buf_add_char(buf, '\n');
     print_label(buf, "flips");
     print_figure(view, &counts, "negative_flips", buf);
     hl_buf_add_text(buf, " judged");
-    print_baseline(view, buf);
+    print_baseline(view, "flips", buf);
     hl_buf_add_char(buf, '\n');
     print_label(buf, "");
     hl_buf_add_text(buf, "positive ");
@@ -177,10 +183,10 @@ static void print_latency(const struct hl_rollout_view *view, struct hl_buf *buf
         print_ms(buf, number(view, &side, "p99_s"));
         hl_buf_add_char(buf, ')');
     }
-    hl_buf_add_text(buf, "   slower in ");
-    print_percent(buf, number(view, &counts, "slower.value"));
     hl_buf_add_char(buf, '\n');
-    print_label(buf, "errors");
+    print_label(buf, "slower");
+    print_figure(view, &counts, "slower", buf);
+    hl_buf_add_text(buf, "   errors ");
     print_figure(view, &counts, "errors_to", buf);
     hl_buf_add_char(buf, '\n');
 }
@@ -189,7 +195,7 @@ static void print_guard(const struct hl_rollout_view *view, const char *name,
                         const char *label, struct hl_buf *buf)
 {
     const struct hl_span guards =
-        hl_cli_find(&view->rollout, "comparison.guard", view->arena);
+        hl_cli_find(&view->rollout, "comparison.guards", view->arena);
     const struct hl_span guard = hl_cli_find(&guards, name, view->arena);
     const bool is_breached = hl_cli_is_true(&guard, "breached", view->arena);
 
