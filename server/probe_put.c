@@ -4,6 +4,7 @@
 #include "proto/file.h"
 #include "server/change.h"
 #include "server/probes.h"
+#include "server/rollout.h"
 #include "server/server.h"
 #include "server/upload.h"
 
@@ -181,14 +182,41 @@ static void keep_used(struct putting *self)
     self->entry.text = (struct hl_span){self->text.data, self->text.len};
 }
 
+static bool has_vectors(const struct putting *self, const struct hl_holdings *inside,
+                        uint32_t model)
+{
+    const struct hl_space *space = hl_layout_space(inside->layout, model);
+
+    return space && hl_probe_set_model(&self->entry.set, space->name);
+}
+
+/* A rollout that runs the set would be stuck at its gate. */
+static enum hl_code check_rollout(const struct putting *self,
+                                  const struct hl_holdings *inside, struct hl_err *err)
+{
+    char words[HL_ROLLOUT_WORDS];
+    struct hl_rollout rollout;
+    enum hl_code code = hl_rollout_load(inside->reader, &rollout, err);
+
+    if (code != HL_OK || !hl_rollout_is_running(&rollout) ||
+        strcmp(rollout.probes, self->entry.name) != 0 ||
+        (has_vectors(self, inside, rollout.from) && has_vectors(self, inside, rollout.to)))
+        return code;
+    hl_rollout_describe(&rollout, inside->layout, words);
+    return hl_fail(err, HL_CONFLICT,
+                   "%s and runs this set: it needs vectors of both models", words);
+}
+
 static enum hl_code put_set(struct hl_pending *pending, struct hl_writing *writing,
                             struct hl_err *err)
 {
     struct putting *self = (struct putting *)pending;
     const struct hl_holdings inside = hl_holdings_inside(writing);
     uint64_t version = 0;
-    enum hl_code code = hl_probes_put(writing, &self->entry, &version, err);
+    enum hl_code code = check_rollout(self, &inside, err);
 
+    if (code == HL_OK)
+        code = hl_probes_put(writing, &self->entry, &version, err);
     hl_buf_clear(&self->shown, 0); /* it may be called again */
     if (code == HL_OK)
         code =

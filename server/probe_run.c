@@ -58,11 +58,9 @@ static enum hl_code copy_name(struct run *run, const struct hl_space *space,
 static enum hl_code check_model(const struct run *run, const struct hl_space *space,
                                 struct hl_err *err)
 {
-    const struct hl_probe_model *model = run->set.models, *end = model + run->set.n_models;
+    const struct hl_probe_model *model = hl_probe_set_model(&run->set, space->name);
 
-    while (model < end && !hl_text_is(&model->name, space->name))
-        model++;
-    if (model == end)
+    if (!model)
         return hl_fail(err, HL_CONFLICT,
                        "version %" PRIu64 " of the probe set \"%s\" has no vectors of "
                        "\"%.200s\"",

@@ -25,6 +25,15 @@ void hl_probes_key(const char *name, uint64_t version, char key[HL_PROBE_KEY])
         (void)snprintf(key, HL_PROBE_KEY, "%s/%010" PRIu64, name, version);
 }
 
+const struct hl_probe_model *hl_probe_set_model(const struct hl_probe_set *set,
+                                                const char *model)
+{
+    for (size_t i = 0; i < set->n_models; i++)
+        if (hl_text_is(&set->models[i].name, model))
+            return &set->models[i];
+    return NULL;
+}
+
 /* ---- which versions there are ---- */
 
 static bool add_version(void *self, const struct hl_store_record *record)
@@ -213,14 +222,6 @@ struct need {
     struct hl_err *err;
 };
 
-static bool has_model(const struct hl_probe_set *set, const char *model)
-{
-    for (size_t i = 0; i < set->n_models; i++)
-        if (hl_text_is(&set->models[i].name, model))
-            return true;
-    return false;
-}
-
 static bool look_for_model(void *self, const struct hl_store_record *record)
 {
     struct need *need = self;
@@ -236,7 +237,7 @@ static bool look_for_model(void *self, const struct hl_store_record *record)
     need->code = read_info(record, need->arena, &set, need->err);
     if (need->code != HL_OK)
         return false;
-    need->has_it = has_model(&set, need->model);
+    need->has_it = hl_probe_set_model(&set, need->model) != NULL;
     (void)snprintf(need->name, sizeof need->name, "%.*s", (int)len, record->key);
     return true;
 }

@@ -28,6 +28,10 @@ struct hl_probe_set {
     size_t n_models;
 };
 
+/* NULL: it has no vectors of the model. */
+const struct hl_probe_model *hl_probe_set_model(const struct hl_probe_set *set,
+                                                const char *model);
+
 /* 1 to 63 letters, digits, `.`, `_` and `-`, no dot in front. HL_INVALID. */
 enum hl_code hl_probes_check_name(const struct hl_span *name, struct hl_err *err);
 

@@ -190,14 +190,6 @@ static enum hl_code check_models(const struct stepping *stepping, struct hl_err 
     return code == HL_OK ? check_reach(stepping, err) : code;
 }
 
-static bool has_model(const struct hl_probe_set *set, const char *name)
-{
-    for (size_t i = 0; i < set->n_models; i++)
-        if (hl_text_is(&set->models[i].name, name))
-            return true;
-    return false;
-}
-
 /* A set that could not be run would stop the rollout at its first gate. */
 static enum hl_code check_probes(const struct stepping *stepping, struct hl_err *err)
 {
@@ -215,7 +207,7 @@ static enum hl_code check_probes(const struct stepping *stepping, struct hl_err 
         return hl_fail(err, HL_NO_MEMORY, "no memory for a set of probes");
     code = hl_probes_find(&stepping->inside, wanted->probes, 0, arena, &set, err);
     for (size_t i = 0; code == HL_OK && i < 2; i++)
-        if (!has_model(&set, hl_layout_space(layout, models[i])->name))
+        if (!hl_probe_set_model(&set, hl_layout_space(layout, models[i])->name))
             code = hl_fail(err, HL_CONFLICT,
                            "the probe set \"%s\" has no vectors of \"%.120s\": it cannot "
                            "say what callers would find with it",
