@@ -30,7 +30,8 @@ struct hl_figure hl_figure_share(uint64_t hits, uint64_t n)
     share = (double)hits / of;
     middle = (share + Z * Z / (2 * of)) / (1 + Z * Z / of);
     half = Z / (1 + Z * Z / of) * sqrt(share * (1 - share) / of + Z * Z / (4 * of * of));
-    return (struct hl_figure){share, middle - half, middle + half, n};
+    /* Of none or of all the bound is the end itself, which rounding would step over. */
+    return (struct hl_figure){share, fmax(middle - half, 0), fmin(middle + half, 1), n};
 }
 
 /* Around a value whose cases scatter with that sum of squares about their mean. */

@@ -38,6 +38,15 @@ static void a_share_has_the_interval_of_wilson(void **state)
     assert_figure(hl_figure_share(10, 10), 1, 0.7224598312333834, 1, 10);
 }
 
+static void no_share_is_below_none_or_above_all(void **state)
+{
+    (void)state;
+    for (uint64_t n = 1; n < 1000; n++) {
+        assert_true(hl_figure_share(0, n).low >= 0);
+        assert_true(hl_figure_share(n, n).high <= 1);
+    }
+}
+
 static void a_mean_has_the_interval_of_its_error(void **state)
 {
     static const double cases[][3] = {{1}, {2}, {4}}, alike[][3] = {{3}, {3}};
@@ -120,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_share_has_the_interval_of_wilson),
+        cmocka_unit_test(no_share_is_below_none_or_above_all),
         cmocka_unit_test(a_mean_has_the_interval_of_its_error),
         cmocka_unit_test(a_ratio_has_the_interval_of_the_delta_method),
         cmocka_unit_test(a_ratio_of_a_product_too),
