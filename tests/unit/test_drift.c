@@ -12,6 +12,7 @@
 #include "server/change.h"
 #include "server/drift.h"
 #include "tests/unit/looking.h"
+#include "tests/unit/saying.h"
 
 #include <math.h>
 
@@ -124,12 +125,6 @@ static struct hl_drift seen(struct stand *s, const char *name)
     assert_int_equal(hl_drift_seen(holdings.reader, model.space, &drift, &s->err), HL_OK);
     hl_holdings_close(&holdings);
     return drift;
-}
-
-static void assert_in(const char *text, const char *words)
-{
-    if (!strstr(text, words))
-        fail_msg("\"%s\" is not in: %s", words, text);
 }
 
 static const char two[] = "{\"vectors\":{\"a\":[1,0],\"b b\":[0,3]}}";

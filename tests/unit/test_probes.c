@@ -11,6 +11,7 @@
 #include "server/change.h"
 #include "server/probes.h"
 #include "tests/unit/looking.h"
+#include "tests/unit/saying.h"
 
 static const char lines[] = "{\"k\":3,\"flip_at\":2,\"every_s\":60}\n{}\n";
 
@@ -106,12 +107,6 @@ static const char *shown(struct stand *s, const char *name, uint64_t version)
     hl_buf_done(&buf);
     assert_non_null(text);
     return text;
-}
-
-static void assert_in(const char *text, const char *words)
-{
-    if (!strstr(text, words))
-        fail_msg("\"%s\" is not in: %s", words, text);
 }
 
 /* ---- the tests ---- */
