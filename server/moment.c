@@ -15,10 +15,15 @@ void hl_moment_print(int64_t ms, char text[HL_MOMENT])
     (void)snprintf(text, HL_MOMENT, "%s.%03dZ", second, (int)(ms % 1000));
 }
 
-void hl_moment_now(char text[HL_MOMENT])
+int64_t hl_moment_now_ms(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    hl_moment_print((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, text);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void hl_moment_now(char text[HL_MOMENT])
+{
+    hl_moment_print(hl_moment_now_ms(), text);
 }

@@ -8,5 +8,6 @@
 enum { HL_MOMENT = 32 };
 void hl_moment_print(int64_t ms, char text[HL_MOMENT]); /* since 1970 */
 void hl_moment_now(char text[HL_MOMENT]);
+int64_t hl_moment_now_ms(void);
 
 #endif

@@ -21,7 +21,8 @@ enum hl_code hl_overseer_open(struct hl_server *server, struct hl_overseer **ret
                               struct hl_err *err);
 
 /* Saves and ends; whoever waits is answered. While there are writers; twice is harmless.
- * Closing it is for when nobody can call any more. NULL is accepted by both. */
+ * Closing it is for when nobody can call any more and no job runs: it begins some. NULL is
+ * accepted by both. */
 void hl_overseer_stop(struct hl_overseer *overseer);
 void hl_overseer_close(struct hl_overseer *overseer);
 

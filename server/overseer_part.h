@@ -12,6 +12,7 @@
  *
  *   overseer.c        the thread: what was offered, and the beginning and the end
  *   overseer_roll.c   which rollouts there are, and once a second what each needs
+ *   overseer_study.c  what else concerns one: drift, its probe set and that one's schedule
  *   overseer_judge.c  feedback and figures, for other threads */
 
 /* A rollout that is watched. Its list and what is in it are written by the overseer's
@@ -23,6 +24,9 @@ struct hl_watched {
     struct hl_trial *trial;
     struct hl_rollout known; /* as it was in the last roll */
     uint64_t n_new;          /* counted since the guard looked */
+    uint32_t every_s;        /* how often its probe set is run; 0: not by itself */
+    uint64_t commit;         /* of the collection, in the last roll, */
+    uint64_t studied;        /* and when it was studied */
     uint64_t roll;           /* in which it was seen last */
     int64_t saved_us;
     bool is_save_failing; /* it was told */
@@ -34,6 +38,7 @@ struct hl_overseer {
     pthread_t thread;
     bool has_thread;
     atomic_bool is_stopping; /* cancels what is being compared */
+    atomic_bool is_probing;  /* a scheduled run is queued or runs: one at a time */
 
     /* Guards what follows, to the blank line; nothing that waits is called under it. */
     pthread_mutex_t lock;
@@ -60,6 +65,15 @@ void hl_overseer_guard(struct hl_overseer *overseer, struct hl_watched *watched,
                        struct hl_collection *collection, const struct hl_rollout *rollout);
 void hl_overseer_save_all(struct hl_overseer *overseer);
 void hl_overseer_forget_all(struct hl_overseer *overseer);
+
+/* ---- overseer_study.c: on its thread ---- */
+
+/* After a commit: whether a model has drifted, which is a breach, and what the probe set
+ * says. And, as often as that says, its run as a job of the lowest priority. */
+void hl_overseer_study(struct hl_overseer *overseer, struct hl_watched *watched,
+                       struct hl_collection *collection, const struct hl_rollout *rollout);
+void hl_overseer_probe(struct hl_overseer *overseer, struct hl_watched *watched,
+                       const struct hl_rollout *rollout);
 
 /* ---- overseer_judge.c ---- */
 

@@ -122,7 +122,8 @@ static void save_one(struct hl_overseer *overseer, struct hl_watched *watched,
 
 /* ---- one collection ---- */
 
-static bool load_rollout(struct hl_collection *collection, struct hl_rollout *ret_rollout)
+static bool load_rollout(struct hl_collection *collection, struct hl_rollout *ret_rollout,
+                         uint64_t *ret_commit)
 {
     const struct hl_look_wish wish = {.n_filters = 0};
     const struct hl_rollout *rollout;
@@ -134,8 +135,9 @@ static bool load_rollout(struct hl_collection *collection, struct hl_rollout *re
     rollout = hl_rollout_of(hl_look_layout(look));
     if (rollout)
         *ret_rollout = *rollout;
+    *ret_commit = hl_look_commit(look);
     hl_look_close(look);
-    return rollout && rollout->number > 0;
+    return rollout != NULL;
 }
 
 static void free_watched(struct hl_watched *watched)
@@ -203,29 +205,43 @@ static void follow(struct hl_overseer *overseer, struct hl_watched *watched,
     pthread_mutex_unlock(&overseer->lock);
 }
 
+/* The guard looks first: what else there is to do waits for disks. */
+static void tend(struct hl_overseer *overseer, struct hl_watched *watched,
+                 struct hl_collection *collection, const struct hl_rollout *rollout)
+{
+    bool is_new, is_dirty;
+
+    pthread_mutex_lock(&overseer->lock);
+    is_new = watched->n_new > 0;
+    is_dirty = watched->trial->is_dirty;
+    pthread_mutex_unlock(&overseer->lock);
+    if (is_new)
+        hl_overseer_guard(overseer, watched, collection, rollout);
+    if (hl_rollout_is_running(rollout) && watched->studied != watched->commit)
+        hl_overseer_study(overseer, watched, collection, rollout);
+    if (hl_rollout_is_running(rollout))
+        hl_overseer_probe(overseer, watched, rollout);
+    if (is_dirty && hl_overseer_now_us() - watched->saved_us >= SAVE_US)
+        save_one(overseer, watched, collection);
+}
+
 static void attend(struct hl_overseer *overseer, const char *name,
                    struct hl_collection *collection)
 {
     struct hl_watched *watched = hl_overseer_find(overseer, collection);
     struct hl_rollout rollout;
-    bool is_new, is_dirty;
+    uint64_t commit;
 
-    if (!load_rollout(collection, &rollout))
+    if (!load_rollout(collection, &rollout, &commit))
         return;
     if (!watched)
         watched = watch(overseer, name, collection);
     if (!watched)
         return; /* no memory: in a second */
     watched->roll = overseer->roll;
+    watched->commit = commit;
     follow(overseer, watched, collection, &rollout);
-    pthread_mutex_lock(&overseer->lock);
-    is_new = watched->n_new > 0;
-    is_dirty = watched->trial->is_dirty;
-    pthread_mutex_unlock(&overseer->lock);
-    if (is_new)
-        hl_overseer_guard(overseer, watched, collection, &rollout);
-    if (is_dirty && hl_overseer_now_us() - watched->saved_us >= SAVE_US)
-        save_one(overseer, watched, collection);
+    tend(overseer, watched, collection, &rollout);
 }
 
 /* ---- all of them ---- */

@@ -376,9 +376,10 @@ static void close_all(struct life *life)
 
     if (server->pool)
         hl_pool_stop(server->pool);
-    /* A job may wait for a writer, and what was counted is saved by one. */
-    hl_jobs_close(server->jobs);
+    /* It adds jobs, and what it counted is saved by a writer. A job may wait for one, too.
+     */
     hl_overseer_stop(server->overseer);
+    hl_jobs_close(server->jobs);
     /* Parked requests are ended by the writers, and none may be left when the library ends.
      */
     if (server->engine)

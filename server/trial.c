@@ -50,6 +50,13 @@ struct hl_counts *hl_trial_counts(struct hl_trial *trial, enum hl_stage stage)
     }
 }
 
+static void begin_anew(struct hl_trial *trial)
+{
+    for (size_t i = 0; i < HL_N_TRIAL_STAGES; i++)
+        trial->counts[i] = (struct hl_counts){.begun = 0};
+    trial->probed_ms = 0;
+}
+
 void hl_trial_follow(struct hl_trial *trial, const struct hl_rollout *rollout)
 {
     struct hl_counts *counts = hl_trial_counts(trial, rollout->stage);
@@ -57,8 +64,7 @@ void hl_trial_follow(struct hl_trial *trial, const struct hl_rollout *rollout)
     if (rollout->number < trial->number || rollout->step <= trial->step)
         return;
     if (rollout->number != trial->number)
-        for (size_t i = 0; i < HL_N_TRIAL_STAGES; i++)
-            trial->counts[i] = (struct hl_counts){.begun = 0};
+        begin_anew(trial);
     if (counts && counts->begun != rollout->stage_step)
         *counts = (struct hl_counts){.begun = rollout->stage_step};
     trial->number = rollout->number;

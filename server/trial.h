@@ -43,6 +43,7 @@ struct hl_trial {
     uint64_t step;       /* that was heard of last */
     enum hl_stage stage; /* then */
     uint32_t flip_at;    /* hits of which one must be relevant; 1 to HL_COMPARED_HITS */
+    uint64_t probed_ms;  /* when its probe set was run by schedule, since 1970; 0: never */
     bool is_dirty;       /* the record does not say all of it */
     struct hl_counts counts[HL_N_TRIAL_STAGES];
     struct hl_compared_ring *ring;

@@ -54,6 +54,8 @@ static void print_record(const struct hl_trial *trial, struct hl_buf *buf)
     hl_encode_u64(buf, trial->number);
     hl_buf_add_text(buf, ",\"step\":");
     hl_encode_u64(buf, trial->step);
+    hl_buf_add_text(buf, ",\"probed_ms\":");
+    hl_encode_u64(buf, trial->probed_ms);
     hl_buf_add_text(buf, ",\"counts\":[");
     for (size_t i = 0; i < HL_N_TRIAL_STAGES; i++) {
         hl_buf_add_text(buf, i > 0 ? ",{" : "{");
@@ -132,7 +134,7 @@ static enum hl_code read_stage(const struct hl_field *item, void *self, struct h
     return hl_members_read(item, &members, &stages->counts[stages->n++], err);
 }
 
-enum { NUMBER, STEP, COUNTS };
+enum { NUMBER, STEP, PROBED, COUNTS };
 
 static enum hl_code read_member(const struct hl_field *member, size_t which, void *self,
                                 struct hl_err *err)
@@ -145,6 +147,8 @@ static enum hl_code read_member(const struct hl_field *member, size_t which, voi
         return hl_field_u64(member, 0, UINT64_MAX, &trial->number, err);
     case STEP:
         return hl_field_u64(member, 0, UINT64_MAX, &trial->step, err);
+    case PROBED:
+        return hl_field_u64(member, 0, INT64_MAX, &trial->probed_ms, err);
     case COUNTS:
     default:
         return hl_each_read(member, read_stage, &stages, err);
@@ -155,7 +159,7 @@ static enum hl_code decode(const struct hl_store_record *record, struct hl_trial
                            struct hl_err *err)
 {
     static const char *const names[] = {
-        [NUMBER] = "number", [STEP] = "step", [COUNTS] = "counts"};
+        [NUMBER] = "number", [STEP] = "step", [PROBED] = "probed_ms", [COUNTS] = "counts"};
     static const struct hl_members members = {
         HL_MEMBERS_OF(names), HL_MEMBER(NUMBER) | HL_MEMBER(STEP) | HL_MEMBER(COUNTS),
         read_member};

@@ -227,6 +227,7 @@ static void fill_counts(struct hl_trial *trial)
 
     trial->number = 3;
     trial->step = UINT64_MAX;
+    trial->probed_ms = 1763000000000;
     for (size_t i = 0; i < HL_N_TRIAL_STAGES; i++) {
         uint64_t *values = (uint64_t *)(void *)&trial->counts[i];
 
@@ -274,6 +275,7 @@ static void the_record_says_every_count_after_a_restart(void **state)
     assert_int_equal(load(rig, loaded), HL_OK);
     assert_int_equal(loaded->number, 3);
     assert_true(loaded->step == UINT64_MAX);
+    assert_int_equal(loaded->probed_ms, 1763000000000);
     assert_memory_equal(loaded->counts, saved->counts, sizeof saved->counts);
     hl_trial_free(saved);
     hl_trial_free(loaded);
