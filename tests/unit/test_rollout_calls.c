@@ -11,9 +11,6 @@
 #include "server/rollout_calls.h"
 #include "tests/unit/stepping.h"
 
-typedef enum hl_code call_fn(struct hl_server *server, struct hl_request *request,
-                             struct hl_reply *reply, struct hl_err *err);
-
 /* What a connection does between two requests. */
 static void begin_request(struct rig *rig, const char *body, const char *key)
 {
@@ -33,7 +30,10 @@ static void begin_request(struct rig *rig, const char *body, const char *key)
     rig->reply = (struct hl_reply){.body = buf};
 }
 
-static enum hl_code call(struct rig *rig, call_fn *handler)
+static enum hl_code
+call(struct rig *rig,
+     enum hl_code (*handler)(struct hl_server *server, struct hl_request *request,
+                             struct hl_reply *reply, struct hl_err *err))
 {
     return handler(&rig->server, &rig->request, &rig->reply, &rig->err);
 }
@@ -104,7 +104,11 @@ static void an_error_has_no_tag(void **state)
 }
 
 /* How many allocations fail before the call goes through. */
-static int fail_each(struct rig *rig, call_fn *handler, const char *body)
+static int fail_each(struct rig *rig,
+                     enum hl_code (*handler)(struct hl_server *server,
+                                             struct hl_request *request,
+                                             struct hl_reply *reply, struct hl_err *err),
+                     const char *body)
 {
     enum hl_code code = HL_NO_MEMORY;
     int n = 0;
