@@ -50,7 +50,7 @@ class Terminal:
         line = line.replace("127.0.0.1:6333", f"127.0.0.1:{self.port}")
         line = line.replace("build/release/server/heirloom import",
                             f"{self.program} import --url http://127.0.0.1:{self.port}")
-        if re.match(r"\w+=\S+( \w+=\S+)*$", line):
+        if re.match(r"\w+=", line):
             self.set.append(line)
             return None
         done = subprocess.run(["bash", "-c", "\n".join([*self.set, line])], cwd=ROOT, capture_output=True,

@@ -103,7 +103,7 @@ step 'a model is added' -X PUT "$c/vectors/v3" -d '{"dense":{"size":128,"distanc
 step "the old model's head" -X PUT "$c/vectors/@default/head" --data-binary "@$demo/head.safetensors"
 step 'pairs to learn from' -X PUT "$c/datasets/pairs" --data-binary "@$demo/pairs.safetensors"
 step 'probes' -X PUT "$c/probes/golden" -H 'Content-Type: application/x-ndjson' --data-binary "@$demo/probes.ndjson"
-step 'the swap, to shadow' -X POST "$c/swap?wait=true&timeout=600" -d '{"from":"@default","to":"v3","data":{"dataset":"pairs"},"kind":"residual","probes":"golden"}'
+step 'the swap, to shadow' -X POST "$c/swap?wait=true&timeout=600" -d '{"from":"@default","to":"v3","data":{"dataset":"pairs"},"kind":"residual","probes":"golden","gates":{"max_negative_flips":0.1}}'
 step 'canary: half of the keys' -X POST "$c/rollout/advance" -d '{"percent":50}'
 step 'live' -X POST "$c/rollout/promote"
 
