@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Probe sets on real embeddings: what a run says is worked out a second time here, by products over all
 photographs where no bridge is active, and from what /points/query answers where one is. And what is kept
-of sets, runs and canaries outlives a kill, and goes with a snapshot.
+of sets, runs and canaries outlives a kill, and goes with a snapshot. A rollout runs its set on a schedule
+and goes back when a model drifts.
 
     probes.py HEIRLOOM MODELS        MODELS: tests/data/models"""
 import base64
@@ -12,6 +13,7 @@ import pathlib
 import signal
 import struct
 import sys
+import time
 import urllib.request
 
 from bridges import SIZES, Server, npy, tell, tensors
@@ -229,11 +231,44 @@ def kept(server):
     yield "and come back with a snapshot", [server.result("GET", path) for path in paths] == before
 
 
+def wait_for(see):
+    """What is seen in the end; something is seen to be there or time is over."""
+    until = time.monotonic() + 30
+    seen = see()
+    while not seen and time.monotonic() < until:
+        time.sleep(0.05)
+        seen = see()
+    return seen
+
+
+def watched(server, gallery):
+    """What is left to the server: it runs the set on its own, and takes back a model that drifts."""
+    rollout, canary = "/collections/c/rollout", "/collections/c/vectors/v3/canary"
+    server.result("PUT", SET, {"k": K, "every_s": 1, "queries": [gallery.probe(q) for q in range(10)]})
+    server.result("PUT", rollout, {"from": "v1", "to": "v3", "probes": "golden"})
+    said = wait_for(lambda: [run for run in server.result("GET", SET)["runs"] if run["why"] == "schedule"])
+    yield "a rollout runs the set that it names on its schedule", (
+        bool(said) and said[0]["from"] == "v1" and said[0]["to"] == "v3" and said[0]["queries"] == 10)
+    photographs = {str(i): gallery.queries["v3"][i] for i in range(5)}
+    turned = {i: vector[::-1] for i, vector in photographs.items()}
+    server.result("PUT", f"{canary}?replace=true", {"vectors": photographs})
+    server.result("POST", f"{rollout}/advance", {"percent": 5, "force": True})
+    server.result("PUT", canary, {"vectors": photographs})
+    server.result("POST", f"{rollout}/promote", {"force": True})
+    server.result("PUT", canary, {"vectors": turned})
+    server_says = wait_for(lambda: server.result("GET", rollout)["stage"] == "shadow")
+    events = server.result("GET", f"{rollout}/events")["events"]
+    yield "a model that drifts is taken back at once, and the events say why", (
+        server_says and [event["what"] for event in events[-2:]] == ["drift", "rollback"] and
+        events[-1]["by"] == "guard" and "drift" in events[-1]["why"])
+
+
 def play(server, folder):
     gallery = Gallery(folder)
     yield from figures(server, gallery)
     yield from through_a_bridge(server, gallery, folder)
     yield from kept(server)
+    yield from watched(server, gallery)
 
 
 if __name__ == "__main__":
