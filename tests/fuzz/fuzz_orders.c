@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads a body as each of the calls about bridges. What is accepted is in its bounds, and
- * inside of body and arena. */
+/* Reads a body as each of the calls about bridges and rollouts. What is accepted is in its
+ * bounds, and inside of body and arena; thresholds are printed as they are read. */
 #include "server/bridge_body.h"
+#include "server/rollout_body.h"
+#include "server/rollout_settings.h"
 #include "tests/fuzz/decoded.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -59,6 +61,53 @@ static void try_others(const struct decoded *d, struct hl_arena *arena)
     }
 }
 
+/* Printed as a record has them, they are read back as they were. */
+static void check_settings(const struct hl_rollout *settings, struct hl_arena *arena)
+{
+    struct hl_rollout_body again;
+    struct hl_tokens tokens;
+    struct hl_field root;
+    struct hl_buf buf;
+    struct hl_err err;
+
+    hl_buf_init(&buf, 4096);
+    hl_buf_add_text(&buf, "{\"from\":\"a\",\"to\":\"b\",\"gate\":");
+    hl_gates_print(&settings->gate, &buf);
+    hl_buf_add_text(&buf, ",\"guard\":");
+    hl_guard_print(&settings->guard, &buf);
+    hl_buf_add_char(&buf, '}');
+    hl_tokens_init(&tokens, buf.data, buf.len, arena);
+    root = hl_field_root(&tokens);
+    require(hl_rollout_body_read(&root, &again, &err) == HL_OK);
+    again.settings.sample = settings->sample;
+    again.settings.ttl_s = settings->ttl_s;
+    memcpy(again.settings.probes, settings->probes, sizeof settings->probes);
+    require(hl_rollout_is_set_as(settings, &again.settings));
+    hl_buf_done(&buf);
+}
+
+static void try_rollouts(const struct decoded *d, struct hl_arena *arena)
+{
+    struct hl_rollout_body body;
+    struct hl_tokens tokens;
+    struct hl_field root = begin(&tokens, d, arena);
+    struct hl_err err;
+
+    if (hl_rollout_body_read(&root, &body, &err) == HL_OK) {
+        check_text(d, &body.from);
+        check_text(d, &body.to);
+        check_text(d, &body.why);
+        require(body.settings.sample >= 0 && body.settings.sample <= 1 &&
+                body.settings.ttl_s <= HL_ROLLOUT_MAX_TTL_S);
+        check_settings(&body.settings, arena);
+    }
+    root = begin(&tokens, d, arena);
+    if (hl_rollout_step_read(&root, HL_ROLLOUT_ADVANCE, &body, &err) == HL_OK) {
+        check_text(d, &body.why);
+        require(body.percent >= 0.01 && body.percent <= 100);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct decoded d = {(const char *)data, size};
@@ -66,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     try_order(&d, arena);
     try_others(&d, arena);
+    try_rollouts(&d, arena);
     hl_arena_free(arena);
     return 0;
 }
