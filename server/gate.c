@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/gate.h"
 
+#include "compat/evidence.h"
 #include "proto/encode.h"
 #include "proto/model_name.h"
 #include "server/activations.h"
@@ -23,6 +24,7 @@ struct gate {
     bool has_probes;
     struct hl_baseline baseline;
     const char *baseline_of; /* NULL: there is none */
+    double excess;           /* of shadow over it, at least; NaN: not looked at */
     struct hl_err why;       /* all that is not met so far */
     bool is_unmet;
 };
@@ -156,9 +158,10 @@ static enum hl_code load(struct gate *gate, struct hl_err *err)
 
 static void note_report_baseline(struct gate *gate)
 {
-    const struct hl_figure *flips = &gate->report->groups[0].served_negative_flips;
+    const struct hl_figure *flips =
+        gate->report ? &gate->report->groups[0].served_negative_flips : NULL;
 
-    if (flips->of == 0 || gate->baseline_of)
+    if (!flips || flips->of == 0 || gate->baseline_of)
         return;
     gate->baseline = (struct hl_baseline){
         flips->of, (uint64_t)llround(flips->value * (double)flips->of)};
@@ -172,7 +175,6 @@ static void check_report(struct gate *gate)
     struct hl_err why;
 
     if (gate->report) {
-        note_report_baseline(gate);
         if (hl_gates_check(gates, gate->report, &why) == HL_OK)
             return;
         (void)snprintf(sentence, sizeof sentence, "revision %" PRIu64 " of the bridge: %s",
@@ -188,7 +190,8 @@ static void check_report(struct gate *gate)
         else
             (void)snprintf(sentence, sizeof sentence,
                            "no bridge is active from \"%s\" to \"%s\", whose report would "
-                           "say the criterion, the gain and self@10",
+                           "say them: where points have vectors of their own, ask no "
+                           "\"criterion\", \"min_gain\" or \"min_self\"",
                            gate->to, gate->from);
         refuse(gate, sentence);
     }
@@ -249,6 +252,57 @@ static enum hl_code run_probes(struct gate *gate, struct hl_err *err)
     return HL_OK;
 }
 
+/* ---- feedback in shadow ---- */
+
+/* Of its sentence; the same as the guard's of flips. */
+static const double ALPHA = 0.02;
+
+static void check_excess(struct gate *gate)
+{
+    const struct hl_baseline *shadow = &gate->task->shadow, *base = &gate->baseline;
+    const struct hl_guard_limits *guard = gate->task->guard;
+    const uint64_t counts[2] = {shadow->n - shadow->flips, shadow->flips};
+    const uint64_t accepted[2] = {base->n - base->flips, base->flips};
+    char sentence[HL_ERR_MSG_SIZE];
+
+    if (!guard || isnan(guard->excess_flips) || shadow->n == 0 || base->n == 0 ||
+        shadow->n < guard->min_samples || base->n < guard->min_samples)
+        return;
+    gate->excess = hl_excess_at_least(accepted, counts, 2, ALPHA);
+    if (gate->excess <= guard->excess_flips)
+        return;
+    (void)snprintf(sentence, sizeof sentence,
+                   "negative flips in shadow are %.4f (%" PRIu64 " of %" PRIu64
+                   "), at least %.4f more than the %.4f of the %s, %.4f more is the budget",
+                   (double)shadow->flips / (double)shadow->n, shadow->flips, shadow->n,
+                   gate->excess, (double)base->flips / (double)base->n, gate->baseline_of,
+                   guard->excess_flips);
+    refuse(gate, sentence);
+    gate->baseline = *shadow;
+    gate->baseline_of = "shadow";
+}
+
+/* By a bound: they are a sample, and not of anybody's choice. */
+static void check_shadow(struct gate *gate)
+{
+    const double most = gate->task->gates->max_negative_flips;
+    const struct hl_baseline *shadow = &gate->task->shadow;
+    const uint64_t counts[2] = {shadow->n - shadow->flips, shadow->flips};
+
+    gate->excess = (double)NAN;
+    if (!isnan(most) && hl_mean_at_least(counts, 2, ALPHA) > most) {
+        char sentence[HL_ERR_MSG_SIZE];
+
+        (void)snprintf(sentence, sizeof sentence,
+                       "negative flips in shadow are %.4f (%" PRIu64 " of %" PRIu64
+                       "), at most %.4f was asked",
+                       (double)shadow->flips / (double)shadow->n, shadow->flips, shadow->n,
+                       most);
+        refuse(gate, sentence);
+    }
+    check_excess(gate);
+}
+
 /* ---- figures ---- */
 
 static void print_retrieval(const struct hl_retrieval *retrieval, const char *key,
@@ -302,6 +356,20 @@ static void print_report(const struct gate *gate, struct hl_buf *json)
     hl_buf_add_char(json, '}');
 }
 
+static void print_shadow(const struct gate *gate, struct hl_buf *json)
+{
+    const struct hl_baseline *shadow = &gate->task->shadow;
+
+    if (shadow->n == 0) {
+        hl_encode_null(json);
+        return;
+    }
+    hl_buf_print(json, "{\"n\":%" PRIu64 ",\"flips\":%" PRIu64 ",\"excess\":", shadow->n,
+                 shadow->flips);
+    hl_encode_double(json, gate->excess);
+    hl_buf_add_char(json, '}');
+}
+
 static void print_baseline(const struct gate *gate, struct hl_buf *json)
 {
     if (!gate->baseline_of) {
@@ -328,6 +396,8 @@ static void print_figures(const struct gate *gate, struct hl_buf *json)
         hl_buf_add(json, gate->probes.summary.data, gate->probes.summary.len);
     else
         hl_encode_null(json);
+    hl_buf_add_text(json, ",\"shadow\":");
+    print_shadow(gate, json);
     hl_buf_add_text(json, ",\"baseline\":");
     print_baseline(gate, json);
     hl_buf_add_char(json, '}');
@@ -359,6 +429,8 @@ enum hl_code hl_gate_check(const struct hl_gate_task *task, struct hl_buf *figur
     if (code == HL_OK)
         code = run_probes(&gate, err);
     if (code == HL_OK) {
+        note_report_baseline(&gate);
+        check_shadow(&gate);
         check_report(&gate);
         code = finish(&gate, figures, ret_baseline, err);
     }

@@ -12,7 +12,7 @@
  * says how), so that a healthy model is taken back at most so often:
  *
  *   flips         negative flips of what feedback judged, beyond those that it judged in
- *                 shadow, or else those that the gate accepted                       2 %
+ *                 shadow or that the gate accepted, whichever are of more queries     2 %
  *   disagreement  1 - overlap@10 with `from`, beyond that of shadow                  2 %
  *   slower        in more than half of the comparisons                              .5 %
  *   errors        of `to` where `from` had none                                     .5 %

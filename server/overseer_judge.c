@@ -86,12 +86,12 @@ static void print_stage(struct hl_trial *trial, enum hl_stage stage, struct hl_b
     hl_buf_add_char(buf, ',');
 }
 
-void hl_overseer_print(struct hl_overseer *overseer, struct hl_collection *collection,
-                       const struct hl_rollout *rollout, struct hl_buf *buf)
+/* Without its lists. */
+static struct hl_trial copy_trial(struct hl_overseer *overseer,
+                                  struct hl_collection *collection,
+                                  const struct hl_rollout *rollout)
 {
-    struct hl_guard_check checks[HL_N_GUARDS];
-    struct hl_guard_facts facts = {.rollout = rollout};
-    struct hl_trial trial = {.number = 0}; /* its counts alone */
+    struct hl_trial trial = {.number = 0};
     struct hl_watched *watched;
 
     pthread_mutex_lock(&overseer->lock);
@@ -99,7 +99,28 @@ void hl_overseer_print(struct hl_overseer *overseer, struct hl_collection *colle
     if (watched)
         trial = *watched->trial;
     pthread_mutex_unlock(&overseer->lock);
+    trial.ring = NULL;
     hl_trial_follow(&trial, rollout); /* it may have gone on since the last second */
+    return trial;
+}
+
+void hl_overseer_counts(struct hl_overseer *overseer, struct hl_collection *collection,
+                        const struct hl_rollout *rollout, enum hl_stage stage,
+                        struct hl_counts *ret_counts)
+{
+    struct hl_trial trial = copy_trial(overseer, collection, rollout);
+    const struct hl_counts *counts = hl_trial_counts(&trial, stage);
+
+    *ret_counts = counts ? *counts : (struct hl_counts){0};
+}
+
+void hl_overseer_print(struct hl_overseer *overseer, struct hl_collection *collection,
+                       const struct hl_rollout *rollout, struct hl_buf *buf)
+{
+    struct hl_guard_check checks[HL_N_GUARDS];
+    struct hl_guard_facts facts = {.rollout = rollout};
+    struct hl_trial trial = copy_trial(overseer, collection, rollout);
+
     facts.shadow = hl_trial_counts(&trial, HL_STAGE_SHADOW);
     facts.stage = hl_trial_counts(&trial, rollout->stage);
     hl_guard_look(&facts, checks);

@@ -213,16 +213,22 @@ static enum hl_code pass_gate(struct step_call *self, struct hl_collection *coll
                               const struct hl_request *request,
                               const struct hl_rollout *rollout, struct hl_err *err)
 {
-    const struct hl_gate_task task = {.server = self->server,
-                                      .collection = collection,
-                                      .from = rollout->from,
-                                      .to = rollout->to,
-                                      .gates = &rollout->gate,
-                                      .probes = rollout->probes,
-                                      .by = request->key,
-                                      .errand = {.deadline = &request->deadline}};
-    enum hl_code code = hl_gate_check(&task, &self->figures, &self->baseline, err);
+    struct hl_gate_task task = {.server = self->server,
+                                .collection = collection,
+                                .from = rollout->from,
+                                .to = rollout->to,
+                                .gates = &rollout->gate,
+                                .probes = rollout->probes,
+                                .by = request->key,
+                                .guard = &rollout->guard,
+                                .errand = {.deadline = &request->deadline}};
+    struct hl_counts shadow;
+    enum hl_code code;
 
+    hl_overseer_counts(self->server->overseer, collection, rollout, HL_STAGE_SHADOW,
+                       &shadow);
+    task.shadow = (struct hl_baseline){shadow.flips[0] + shadow.flips[1], shadow.flips[1]};
+    code = hl_gate_check(&task, &self->figures, &self->baseline, err);
     if (code == HL_GATE_UNMET && self->body.is_forced) {
         self->order.is_forced = true;
         code = HL_OK;

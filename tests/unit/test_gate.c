@@ -14,10 +14,19 @@
  * probes, one is found by v1 and not by v2. */
 #define FIGURE(value) "{\"value\":" value ",\"low\":0,\"high\":1,\"of\":200}"
 #define PAIR(value)   "{\"top1\":" FIGURE(value) ",\"map\":" FIGURE(value) "}"
-#define GROUP(old, new)                                                                    \
-    "{\"old_old\":" PAIR(old) ",\"new_old\":" PAIR(new) ",\"served\":" PAIR(               \
-        new) ",\"new_new\":" PAIR("0.9") ",\"map_gain\":" FIGURE("0.5") ",\"negative_"     \
-                                                                        "flips\":" FIGURE("0.06") ",\"served_negative_flips\":" FIGURE("0.05") "}"
+#define GROUP(old, new)                                                                         \
+    "{\"old_old\":" PAIR(old) ",\"new_old\":" PAIR(new) ",\"served\":" PAIR(                    \
+        new) ",\"new_new\":" PAIR("0.9") ",\"map_gain\":" FIGURE("0.5") ",\"negative_"          \
+                                                                        "flips\":" FIGURE(      \
+                                                                            "0.06") ",\"s"      \
+                                                                                    "erve"      \
+                                                                                    "d_"        \
+                                                                                    "nega"      \
+                                                                                    "tive"      \
+                                                                                    "_fli"      \
+                                                                                    "ps\""      \
+                                                                                    ":" FIGURE( \
+                                                                                        "0.05") "}"
 #define REPORT(known)                                                                      \
     "{\"seed\":1,\"measured\":{\"has_labels\":true,\"has_bridge\":true,\"groups\":{"       \
     "\"all\":" GROUP("0.7", "0.8") ",\"known\":" GROUP("0.7", known) "}}}"
@@ -79,6 +88,8 @@ struct asked {
     struct hl_gates gates;
     uint64_t revision;
     const char *probes;
+    struct hl_baseline shadow;
+    bool has_guard; /* a budget of .01, and at least 200 cases on each side */
 };
 
 struct said {
@@ -89,6 +100,7 @@ struct said {
 
 static struct said check(struct rig *rig, const struct asked *asked)
 {
+    static const struct hl_guard_limits guard = {.excess_flips = .01, .min_samples = 200};
     struct hl_collection *collection = collection_of(rig);
     const struct hl_gate_task task = {.server = &rig->server,
                                       .collection = collection,
@@ -98,6 +110,8 @@ static struct said check(struct rig *rig, const struct asked *asked)
                                       .gates = &asked->gates,
                                       .probes = asked->probes,
                                       .by = "ops",
+                                      .shadow = asked->shadow,
+                                      .guard = asked->has_guard ? &guard : NULL,
                                       .errand = {.deadline = &never}};
     struct said said = {.baseline = {7, 7}};
     struct hl_buf figures;
@@ -162,8 +176,9 @@ static void a_report_that_meets_what_was_asked_passes(void **state)
                                "\"max_negative_flips\":0.06,\"min_self\":null}");
     assert_says_figures(&said, "\"bridge\":{\"revision\":1,\"report\":{\"groups\":{\"all\":"
                                "{\"old_old\":{\"top1\":{\"value\":0.7,");
-    assert_says_figures(&said, "\"probes\":null,\"baseline\":{\"of\":\"report\",\"n\":200,"
-                               "\"flips\":10}}");
+    assert_says_figures(
+        &said, "\"probes\":null,\"shadow\":null,\"baseline\":{\"of\":\"report\",\"n\":200,"
+               "\"flips\":10}}");
     assert_int_equal(said.baseline.n, 200);
     assert_int_equal(said.baseline.flips, 10);
 }
@@ -205,9 +220,11 @@ static void a_bridge_the_other_way_is_not_the_one(void **state)
     struct asked asked = nothing();
 
     asked.gates.criterion = true;
-    (void)assert_unmet(*state, &asked,
-                       "no bridge is active from \"v2\" to \"v1\", whose report would say "
-                       "the criterion, the gain and self@10");
+    (void)assert_unmet(
+        *state, &asked,
+        "no bridge is active from \"v2\" to \"v1\", whose report would say them: where "
+        "points have vectors of their own, ask no \"criterion\", \"min_gain\" or "
+        "\"min_self\"");
 }
 
 static void what_is_not_asked_is_not_missed(void **state)
@@ -215,7 +232,8 @@ static void what_is_not_asked_is_not_missed(void **state)
     struct asked asked = nothing();
     const struct said said = assert_met(*state, &asked);
 
-    assert_says_figures(&said, "\"bridge\":null,\"probes\":null,\"baseline\":null}");
+    assert_says_figures(
+        &said, "\"bridge\":null,\"probes\":null,\"shadow\":null,\"baseline\":null}");
     assert_int_equal(said.baseline.n, 0);
     asked.revision = 2;
     (void)assert_met(*state, &asked);
@@ -289,6 +307,71 @@ static void probes_that_find_nothing_to_judge_do_not_meet_a_threshold(void **sta
         "2 queries could be judged");
 }
 
+/* ---- shadow ---- */
+
+/* The report says 10 of 200. */
+static struct asked after_shadow(uint64_t n, uint64_t flips)
+{
+    return (struct asked){.gates = {true, absent, absent, absent},
+                          .revision = 1,
+                          .shadow = {n, flips},
+                          .has_guard = true};
+}
+
+static void shadow_that_flips_as_often_as_accepted_passes(void **state)
+{
+    struct asked asked = after_shadow(1000, 60);
+    struct said said;
+
+    give_report(*state, better);
+    said = assert_met(*state, &asked);
+    assert_says_figures(&said, "\"shadow\":{\"n\":1000,\"flips\":60,\"excess\":-0.0");
+    assert_int_equal(said.baseline.n, 200);
+}
+
+static void a_model_that_was_bad_from_the_start_is_not_shown_to_callers(void **state)
+{
+    struct asked asked = after_shadow(1000, 200);
+    struct said said;
+
+    give_report(*state, better);
+    said = check(*state, &asked);
+    assert_int_equal(said.code, HL_GATE_UNMET);
+    assert_non_null(strstr(((struct rig *)*state)->err.msg,
+                           "is not met: negative flips in shadow are 0.2000 (200 of 1000), "
+                           "at least 0.0"));
+    assert_non_null(
+        strstr(((struct rig *)*state)->err.msg,
+               " more than the 0.0500 of the report, 0.0100 more is the budget"));
+    assert_says_figures(&said, "\"baseline\":{\"of\":\"shadow\",\"n\":1000,\"flips\":200}");
+    assert_int_equal(said.baseline.flips, 200);
+}
+
+static void little_feedback_says_nothing_against_it(void **state)
+{
+    struct asked asked = after_shadow(199, 100);
+
+    give_report(*state, better);
+    (void)assert_met(*state, &asked);
+    asked = after_shadow(200, 100);
+    asked.has_guard = false;
+    (void)assert_met(*state, &asked);
+}
+
+static void shadow_has_to_meet_the_threshold_of_flips_too(void **state)
+{
+    struct asked asked = after_shadow(2000, 400);
+
+    asked.has_guard = false;
+    asked.gates.max_negative_flips = .1;
+    give_report(*state, better);
+    (void)assert_unmet(*state, &asked,
+                       "negative flips in shadow are 0.2000 (400 of 2000), "
+                       "at most 0.1000 was asked");
+    asked.shadow = (struct hl_baseline){2000, 210}; /* which may be chance */
+    (void)assert_met(*state, &asked);
+}
+
 static void a_set_that_is_gone_is_no_matter_of_figures(void **state)
 {
     struct rig *rig = *state;
@@ -335,6 +418,10 @@ int main(void)
         RIGGED(probes_alone_will_do_where_points_have_their_own_vectors),
         RIGGED(what_the_probes_flip_comes_before_what_the_report_says),
         RIGGED(probes_that_find_nothing_to_judge_do_not_meet_a_threshold),
+        RIGGED(shadow_that_flips_as_often_as_accepted_passes),
+        RIGGED(a_model_that_was_bad_from_the_start_is_not_shown_to_callers),
+        RIGGED(little_feedback_says_nothing_against_it),
+        RIGGED(shadow_has_to_meet_the_threshold_of_flips_too),
         RIGGED(a_set_that_is_gone_is_no_matter_of_figures),
         RIGGED(a_failed_allocation_fails_the_gate_and_nothing_else),
     };
