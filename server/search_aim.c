@@ -35,14 +35,6 @@ static const struct hl_space *find_named(const struct hl_layout *layout,
     return space;
 }
 
-static const struct hl_vector *find_sent(const struct hl_query *query, const char *name)
-{
-    for (size_t i = 0; i < query->vectors.n; i++)
-        if (hl_text_is(&query->vectors.items[i].name, name))
-            return &query->vectors.items[i];
-    return NULL;
-}
-
 /* Of what was sent for several models: what callers are routed to, where a rollout says so
  * and it was sent, else the newest. Those in a layout stand in the order they were made. */
 static enum hl_code choose_sent(const struct hl_layout *layout,
@@ -87,7 +79,7 @@ enum hl_code hl_aim_model(const struct hl_layout *layout, const struct hl_query 
     space = find_named(layout, query->using_name.text ? &query->using_name : &unnamed, err);
     if (!space)
         return hl_err_code(err);
-    if (query->vectors.n > 0 && !find_sent(query, space->name))
+    if (query->vectors.n > 0 && !hl_query_sent(query, space->name))
         return hl_fail(err, HL_WRONG_INPUT,
                        "Wrong input: \"using\" is \"%s\", and no vector of it is among "
                        "\"vectors\"",
@@ -246,7 +238,7 @@ static enum hl_code take_examples(struct hl_search *search, struct hl_aim *aim,
     if (code != HL_OK)
         return code;
     if (query->vectors.n > 0)
-        input.vector = *find_sent(query, aim->space->name);
+        input.vector = *hl_query_sent(query, aim->space->name);
     code = take_inputs(search, aim->space, positive, &gathered, err);
     if (code == HL_OK)
         code = take_inputs(search, aim->space, &query->negative, &gathered, err);

@@ -99,16 +99,6 @@ struct draft {
     struct hl_aim *aim;
 };
 
-/* What the caller sent for the model of the leg's space as well. */
-static const struct hl_vector *find_old(const struct hl_query *query,
-                                        const struct hl_space *space)
-{
-    for (size_t i = 0; i < query->vectors.n; i++)
-        if (hl_text_is(&query->vectors.items[i].name, space->name))
-            return &query->vectors.items[i];
-    return NULL;
-}
-
 static enum hl_code map_vector(struct draft *draft, struct hl_aim_leg *leg,
                                const struct hl_vector *vector, struct hl_vector *ret_vector,
                                struct hl_err *err)
@@ -118,7 +108,8 @@ static enum hl_code map_vector(struct draft *draft, struct hl_aim_leg *leg,
     const struct hl_way *way = leg->plan->way;
     const struct hl_applier *applier =
         way->appliers[query->params.is_text ? HL_MODALITY_TEXT : HL_MODALITY_IMAGE];
-    const struct hl_vector *old = find_old(query, leg->space);
+    /* What the caller sent for the model of the leg's space as well. */
+    const struct hl_vector *old = hl_query_sent(query, leg->space->name);
     const size_t dim = hl_applier_dim_out(applier);
     const int64_t begun_us = hl_clock_now(&search->clock);
     float *in = hl_arena_floats(search->arena, 1, vector->n);

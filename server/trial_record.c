@@ -15,14 +15,23 @@ static const struct row {
     const char *name;
     size_t offset, n;
 } rows[] = {
-#define ROW(member)                                                                        \
+#define ROW(member, n)                                                                     \
     {                                                                                      \
-#member, offsetof(struct hl_counts, member),                                       \
-            sizeof(((struct hl_counts *)0)->member) / sizeof(uint64_t)                     \
+#member, offsetof(struct hl_counts, member), n                                     \
     }
-    ROW(begun),        ROW(dropped), ROW(disagreement), ROW(lost_tops),      ROW(slower),
-    ROW(errors),       ROW(failed),  ROW(flips),        ROW(positive_flips), ROW(right),
-    ROW(flips_served), ROW(spans),   ROW(total_us),
+    ROW(begun, 1),
+    ROW(dropped, 1),
+    ROW(disagreement, HL_TENTHS),
+    ROW(lost_tops, 1),
+    ROW(slower, 2),
+    ROW(errors, 2),
+    ROW(failed, HL_N_SIDES),
+    ROW(flips, 2),
+    ROW(positive_flips, 1),
+    ROW(right, HL_N_SIDES),
+    ROW(flips_served, 1),
+    ROW(spans, (size_t)HL_N_SIDES *HL_SPANS),
+    ROW(total_us, HL_N_SIDES),
 #undef ROW
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };

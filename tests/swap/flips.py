@@ -2,62 +2,49 @@
 """The flips that a rollout counts are those that plain queries of each model show: every query is sent with both
 vectors and judged by feedback, then asked again of each model alone, and counts must be equal, one by one.
 Usage: flips.py HEIRLOOM MODELS [QUERIES]"""
-import json
 import os
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "compat"))
-import gallery  # noqa: E402
+from tried import NEW, OLD, Tried, gallery, tell
 
 HEIRLOOM, MODELS = map(os.path.abspath, sys.argv[1:3])
 N_QUERIES = int(sys.argv[3]) if len(sys.argv) > 3 else 1000
-OLD, NEW, PERCENT, BLOCK = "v1", "v3", 40, 100
+PERCENT, BLOCK = 40, 100
 
 
-class Tried:
-    """A gallery of which every third photograph was taken with the new model alone, and a rollout of it."""
+class Judged(Tried):
+    """Searches of which is known what was relevant: photographs of the same kind."""
 
     def __init__(self, server):
-        self.data = gallery.Set(MODELS, "fashion", [OLD, NEW])
-        self.all = gallery.Gallery(server, "flips", self.data)
-        self.server, self.path = server, self.all.path
-        self.all.give_lessons()
-        self.all.put(range(self.data.n), lambda i: [NEW] if i % 3 == 0 else [OLD])
-        self.all.learn(NEW, OLD, "ridge")
-        self.all.activate(NEW, OLD, "backward")
-        server.result("PUT", f"{self.path}/rollout", {"from": OLD, "to": NEW, "sample": 1})
+        super().__init__(server, MODELS, "flips", 1)
         self.relevant = {int(label): [int(i) for i in (self.data.labels == label).nonzero()[0]]
                          for label in set(self.data.labels)}
 
     def label(self, q):
         return int(self.data.query_labels[q])
 
-    def vector(self, model, q):
-        return gallery.text_of(self.data.queries[model][q])
-
-    def more(self, q):
-        """Some look among a part of the points, exactly."""
-        return {"filter": {"must_not": [{"has_id": list(range(0, self.data.n, 7))}]},
-                "params": {"exact": True}} if q % 5 == 0 else {}
+    def among(self, q):
+        """Some look among a part of the points, exactly: a filter, and params."""
+        if q % 5:
+            return {}, {}
+        return {"filter": {"must_not": [{"has_id": list(range(0, self.data.n, 7))}]}}, {"exact": True}
 
     def key(self, q):
         return f"user-{q % 97}"
 
     # ---- on line ----
 
+    def search(self, q):
+        part, params = self.among(q)
+        return {**self.both(q, key=self.key(q), **params), **part}
+
     def send(self, q):
-        more = self.more(q)
-        more["params"] = {**more.get("params", {}), "key": self.key(q)}
-        self.server.result("POST", f"{self.path}/points/query", {
-            "query": {"vectors": {OLD: self.vector(OLD, q), NEW: self.vector(NEW, q)}}, "limit": 3, **more},
-            {"X-Request-Id": f"q-{q}"})
+        self.server.result("POST", f"{self.path}/points/query", self.search(q), {"X-Request-Id": f"q-{q}"})
 
     def send_batch(self, block):
-        self.server.result("POST", f"{self.path}/points/query/batch", {"searches": [
-            {"query": {"vectors": {OLD: self.vector(OLD, q), NEW: self.vector(NEW, q)}},
-             **self.more(q), "params": {**self.more(q).get("params", {}), "key": self.key(q)}} for q in block]},
-            {"X-Request-Id": f"batch-{block[0]}"})
+        self.server.result("POST", f"{self.path}/points/query/batch", {"searches": [self.search(q) for q in block]},
+                           {"X-Request-Id": f"batch-{block[0]}"})
 
     def name(self, q, block, is_batch):
         return {"query_id": f"batch-{block[0]}", "index": q - block[0]} if is_batch else {"query_id": f"q-{q}"}
@@ -82,14 +69,12 @@ class Tried:
             verdicts += [v["flip"] for v in told["feedback"]]
         return verdicts
 
-    def counted(self, stage):
-        return self.server.result("GET", f"{self.path}/rollout")["comparison"][stage]
-
     # ---- off line ----
 
     def ask(self, model, q):
+        part, params = self.among(q)
         hits = self.server.result("POST", f"{self.path}/points/query", {
-            "query": self.vector(model, q), "using": model, "limit": 10, **self.more(q)})["points"]
+            "query": self.vector(model, q), "using": model, "limit": 10, "params": params, **part})["points"]
         return [hit["id"] for hit in hits]
 
     def find(self, queries):
@@ -108,10 +93,10 @@ def equal(what, got, wanted):
     return f"{what}: {got} on line, {wanted} off line", is_equal
 
 
-def hold(tried, stage, queries, is_served):
+def hold(judged, stage, queries, is_served):
     """What was counted in a stage against what plain queries show."""
-    told, lists = tried.judge(queries), tried.find(queries)
-    flips, counted = tried.flips(queries, lists), tried.counted(stage)
+    told, lists = judged.judge(queries), judged.find(queries)
+    flips, counted = judged.flips(queries, lists), judged.counted(stage)
     n = len(queries)
     overlap = sum(len(set(old) & set(new)) / 10 for old, new in lists) / n
     yield f"{stage}: every query's verdict is the same on line and off line", told == flips
@@ -130,38 +115,34 @@ def hold(tried, stage, queries, is_served):
     yield f"{stage}: nothing failed", counted["errors_from"]["value"] == counted["errors_to"]["value"] == 0
 
 
-def unknown(tried, query_id):
-    told = tried.server.result("POST", f"{tried.path}/feedback", {"query_id": query_id, "relevant": [1]})
+def unknown(judged, query_id):
+    told = judged.server.result("POST", f"{judged.path}/feedback", {"query_id": query_id, "relevant": [1]})
     return not told["counted"] and "no query of that id was compared" in told["why"]
 
 
 def run(folder):
     server = gallery.Server(HEIRLOOM, folder)
-    tried = Tried(server)
+    judged = Judged(server)
     queries = range(N_QUERIES)
     half = N_QUERIES // 2
-    yield from hold(tried, "shadow", queries[:half], lambda q: False)
-    server.result("POST", f"{tried.path}/rollout/advance", {"percent": PERCENT, "force": True})
-    model = {tried.key(q): server.result("GET", f"{tried.path}/route?key={tried.key(q)}")["model"] for q in queries}
-    yield from hold(tried, "canary", queries[half:], lambda q: model[tried.key(q)] == NEW)
-    yield "what was never asked is not known", unknown(tried, "never")
+    yield from hold(judged, "shadow", queries[:half], lambda q: False)
+    server.result("POST", f"{judged.path}/rollout/advance", {"percent": PERCENT, "force": True})
+    model = {judged.key(q): server.result("GET", f"{judged.path}/route?key={judged.key(q)}")["model"] for q in queries}
+    yield from hold(judged, "canary", queries[half:], lambda q: model[judged.key(q)] == NEW)
+    yield "what was never asked is not known", unknown(judged, "never")
     yield "some keys are served by each model", set(model.values()) == {OLD, NEW}
-    before = server.result("GET", f"{tried.path}/rollout")["comparison"]
+    before = server.result("GET", f"{judged.path}/rollout")["comparison"]
     assert server.stop() == 0
-    tried.server = server = gallery.Server(HEIRLOOM, folder)
-    yield "counts are the same after a restart", server.result("GET", f"{tried.path}/rollout")["comparison"] == before
-    yield "what was asked before a restart is forgotten", unknown(tried, "q-1")
+    judged.server = server = gallery.Server(HEIRLOOM, folder)
+    yield "counts are the same after a restart", server.result("GET", f"{judged.path}/rollout")["comparison"] == before
+    yield "what was asked before a restart is forgotten", unknown(judged, "q-1")
     assert server.stop() == 0
 
 
 def main():
     with tempfile.TemporaryDirectory(prefix="heirloom-flips-") as folder:
         os.chdir(folder)
-        results = list(run(folder))
-    print(f"TAP version 13\n1..{len(results)}")
-    for i, (what, is_so) in enumerate(results, 1):
-        print(f"{'ok' if is_so else 'not ok'} {i} - {what}")
-    return not all(is_so for _, is_so in results)
+        return not tell(run(folder))
 
 
 if __name__ == "__main__":
