@@ -47,8 +47,8 @@ void hl_overseer_judge(struct hl_overseer *overseer, struct hl_judging *judging,
 enum hl_code hl_overseer_await(struct hl_overseer *overseer, struct hl_judging *judging,
                                struct hl_err *err);
 
-/* What was counted in a stage so far; zeros when nothing was. Any thread that may wait for
- * a lock. */
+/* What was counted in a stage so far; zeros when nothing was, or where there is no overseer
+ * (NULL). Any thread that may wait for a lock. */
 void hl_overseer_counts(struct hl_overseer *overseer, struct hl_collection *collection,
                         const struct hl_rollout *rollout, enum hl_stage stage,
                         struct hl_counts *ret_counts);

@@ -108,10 +108,16 @@ void hl_overseer_counts(struct hl_overseer *overseer, struct hl_collection *coll
                         const struct hl_rollout *rollout, enum hl_stage stage,
                         struct hl_counts *ret_counts)
 {
-    struct hl_trial trial = copy_trial(overseer, collection, rollout);
-    const struct hl_counts *counts = hl_trial_counts(&trial, stage);
+    const struct hl_counts *counts;
+    struct hl_trial trial;
 
-    *ret_counts = counts ? *counts : (struct hl_counts){0};
+    *ret_counts = (struct hl_counts){0};
+    if (!overseer)
+        return;
+    trial = copy_trial(overseer, collection, rollout);
+    counts = hl_trial_counts(&trial, stage);
+    if (counts)
+        *ret_counts = *counts;
 }
 
 void hl_overseer_print(struct hl_overseer *overseer, struct hl_collection *collection,
