@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 import threading
+import time
 
 from across import ASKED, DIM, SCALES, SEES, WHO, Gallery, bridge, photograph, see
 from bridges import tell
@@ -155,6 +156,78 @@ def races(server, rollout):
     rollout.step("abort")
 
 
+# ---- while everybody asks ----
+
+class Caller(threading.Thread):
+    """Asks for the route, and searches with both vectors, as fast as it can: what it saw and since when."""
+
+    def __init__(self, server, path, key, vectors):
+        super().__init__()
+        self.port, self.path, self.key, self.is_over = server.port, path, key, False
+        self.seen, self.found, self.failed = [], [], []
+        self.body = json.dumps({"query": {"vectors": vectors}, "limit": 30, "params": {"key": key}})
+
+    def ask(self, connection, method, path, body=None):
+        began = time.monotonic()
+        connection.request(method, path, body)
+        reply = connection.getresponse()
+        answer = json.loads(reply.read())
+        if reply.status != 200:
+            self.failed.append(answer)
+        return began, answer.get("result")
+
+    def run(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        while not self.is_over and not self.failed:
+            self.seen.append(self.ask(connection, "GET", f"{self.path}/route?key={self.key}"))
+            began, result = self.ask(connection, "POST", f"{self.path}/points/query", self.body)
+            self.found.append((began, time.monotonic(), [p["id"] for p in result["points"]] if result else None))
+        connection.close()
+
+
+def served_in(stage, percent, number, key):
+    return stage == "live" or (stage == "canary" and place(number, key) < percent)
+
+
+def under_load(server, gallery, rollout):
+    vectors = {"v1": photograph(), "v2": see(SEES["v2"], ASKED)}
+    answers = [[p["id"] for p in gallery.whole({"query": {"vectors": vectors}, "using": m, "limit": 30})["points"]]
+               for m in ("v1", "v2")]
+    number = rollout.start()["number"]
+    callers = [Caller(server, gallery.path, f"caller-{i}", vectors) for i in range(4)]
+    for caller in callers:
+        caller.start()
+    steps = [(0.0, rollout.now())]  # since when a record stood for who asks afterwards
+    for _ in range(8):
+        for step, body in (("advance", {"percent": 50, "force": True}), ("advance", {"percent": 10}),
+                           ("promote", {"force": True}), ("rollback", {})):
+            now = rollout.step(step, **body)
+            steps.append((time.monotonic(), now))
+    for caller in callers:
+        caller.is_over = True
+        caller.join()
+    n = sum(len(caller.seen) for caller in callers)
+    stood = {now["step"]: now for _, now in steps}
+    print(f"# {2 * n} requests beside {len(steps) - 1} steps", file=sys.stderr)
+    yield "no request fails for a step", n > 100 and not any(c.failed for c in callers)
+    yield "whoever asks after a step was answered is answered by it, or by a later one", all(
+        route["step"] >= max(now["step"] for at, now in steps if at <= began)
+        for c in callers for began, route in c.seen)
+    yield "and by the model of that step", all(
+        route["model"] == ("v2" if served_in(route["stage"], stood[route["step"]]["percent"], number, c.key) else "v1")
+        for c in callers for _, route in c.seen)
+    wrong = 0
+    for c in callers:
+        for began, ended, ids in c.found:
+            first = max(i for i, (at, _) in enumerate(steps) if at <= began)
+            # a step counts some time before its answer is here: the one behind the last may, too
+            could = [now for at, now in steps[first:] if at <= ended or now is steps[first][1]]
+            could += [now for at, now in steps if at > ended][:1]
+            wrong += ids not in [answers[served_in(now["stage"], now["percent"], number, c.key)] for now in could]
+    yield "searches are served by what stood while they were asked", not wrong
+    rollout.step("abort")
+
+
 # ---- restarts ----
 
 def restarts(server, rollout):
@@ -213,6 +286,7 @@ def play(server):
     yield from served(gallery, rollout)
     yield from photographs_of_the_time(gallery, rollout)
     yield from races(server, rollout)
+    yield from under_load(server, gallery, rollout)
     yield from restarts(server, rollout)
 
 
