@@ -191,23 +191,6 @@ static bool take_record(void *self, const struct hl_store_record *record)
     return scan->code == HL_OK;
 }
 
-static enum hl_code load_number(struct hl_reader *reader, uint64_t *ret_number,
-                                struct hl_err *err)
-{
-    struct hl_store_record record;
-    char digits[24];
-    enum hl_code code =
-        hl_reader_record(reader, HL_HOLDING_PLANS, the_number, &record, err);
-
-    *ret_number = 0;
-    if (code != HL_OK)
-        return code == HL_NOT_FOUND ? HL_OK : code;
-    (void)snprintf(digits, sizeof digits, "%.*s", (int)record.size,
-                   (const char *)record.body);
-    *ret_number = strtoull(digits, NULL, 10);
-    return HL_OK;
-}
-
 enum hl_code hl_activations_load(struct hl_reader *reader,
                                  struct hl_activations *ret_activations, struct hl_err *err)
 {
@@ -223,7 +206,9 @@ enum hl_code hl_activations_load(struct hl_reader *reader,
         code = scan.code;
     }
     hl_arena_free(scan.arena);
-    return code == HL_OK ? load_number(reader, &ret_activations->number, err) : code;
+    return code == HL_OK ? hl_holding_number(reader, HL_HOLDING_PLANS, the_number,
+                                             &ret_activations->number, err)
+                         : code;
 }
 
 const struct hl_active *hl_activations_find(const struct hl_activations *activations,
@@ -296,19 +281,6 @@ static enum hl_code put_lines(struct hl_writing *writing, const struct hl_bridge
                                strlen(body), err);
 }
 
-static enum hl_code count_up(struct hl_writing *writing, struct hl_err *err)
-{
-    struct hl_store *store = hl_writing_store(writing);
-    char digits[24];
-    uint64_t number;
-    enum hl_code code = load_number(hl_store_inside(store), &number, err);
-
-    (void)snprintf(digits, sizeof digits, "%" PRIu64, number + 1);
-    return code == HL_OK ? hl_store_put_record(store, HL_HOLDING_PLANS, the_number, digits,
-                                               strlen(digits), err)
-                         : code;
-}
-
 enum hl_code hl_activation_put(struct hl_writing *writing,
                                const struct hl_bridge_pair *pair,
                                const struct hl_activation *activation, struct hl_err *err)
@@ -316,6 +288,7 @@ enum hl_code hl_activation_put(struct hl_writing *writing,
     const struct hl_holdings inside = hl_holdings_inside(writing);
     struct hl_activations now;
     struct lines lines;
+    uint64_t number;
     char next[ACTIVE] = "null";
     bool is_so;
     enum hl_code code = load_lines(&inside, pair, &lines, err);
@@ -332,7 +305,9 @@ enum hl_code hl_activation_put(struct hl_writing *writing,
     if (is_so && (activation || revision_of(lines.current) == 0))
         return HL_OK;
     code = put_lines(writing, pair, next, lines.current, err);
-    return code == HL_OK ? count_up(writing, err) : code;
+    return code == HL_OK
+               ? hl_holding_count_up(writing, HL_HOLDING_PLANS, the_number, &number, err)
+               : code;
 }
 
 enum hl_code hl_activation_forget(struct hl_writing *writing,

@@ -170,30 +170,6 @@ static enum hl_code trim(struct hl_writing *writing, const struct hl_bridge_pair
     return code;
 }
 
-static enum hl_code next_revision(struct hl_writing *writing, const char *key,
-                                  uint64_t *ret_revision, struct hl_err *err)
-{
-    const struct hl_holdings inside = hl_holdings_inside(writing);
-    struct hl_store_record record;
-    char digits[24] = "";
-    uint64_t revision = 1;
-    enum hl_code code = hl_reader_record(inside.reader, HL_HOLDING_PAIR, key, &record, err);
-
-    if (code != HL_OK && code != HL_NOT_FOUND)
-        return code;
-    if (code == HL_OK) {
-        (void)snprintf(digits, sizeof digits, "%.*s", (int)record.size,
-                       (const char *)record.body);
-        revision = strtoull(digits, NULL, 10) + 1;
-    }
-    (void)snprintf(digits, sizeof digits, "%" PRIu64, revision);
-    code = hl_store_put_record(hl_writing_store(writing), HL_HOLDING_PAIR, key, digits,
-                               strlen(digits), err);
-    if (code == HL_OK)
-        *ret_revision = revision;
-    return code;
-}
-
 /* Members of an object, without its braces. */
 static void print_info(const struct hl_bridge_entry *entry, struct hl_buf *info)
 {
@@ -261,7 +237,7 @@ enum hl_code hl_bridges_add(struct hl_writing *writing, const struct hl_bridge_e
         code = hl_holdings_check(&inside, &pair->to, err);
     hl_holding_pair_key(pair->from.space, pair->to.space, key);
     if (code == HL_OK)
-        code = next_revision(writing, key, &revision, err);
+        code = hl_holding_count_up(writing, HL_HOLDING_PAIR, key, &revision, err);
     hl_holding_bridge_key(pair->from.space, pair->to.space, revision, key);
     if (code == HL_OK)
         code = put_revision(hl_writing_store(writing), entry, key, err);

@@ -3,6 +3,7 @@
 
 #include "proto/alloc.h"
 #include "proto/model_name.h"
+#include "proto/number.h"
 #include "server/server.h"
 #include "server/upload.h"
 
@@ -150,6 +151,46 @@ enum hl_code hl_holdings_check(const struct hl_holdings *holdings,
         return hl_fail(err, HL_CONFLICT,
                        "the vector \"%.200s\" was given the revision \"%s\" meanwhile",
                        model->shown, now.revision);
+    return code;
+}
+
+/* ---- numbers ---- */
+
+enum hl_code hl_holding_number(struct hl_reader *reader, const char *kind, const char *key,
+                               uint64_t *ret_number, struct hl_err *err)
+{
+    struct hl_store_record record;
+    char digits[24];
+    uint64_t number = 0;
+    enum hl_code code = hl_reader_record(reader, kind, key, &record, err);
+
+    if (code != HL_OK && code != HL_NOT_FOUND)
+        return code;
+    if (code == HL_OK) {
+        (void)snprintf(digits, sizeof digits, "%.*s", (int)record.size,
+                       (const char *)record.body);
+        if (strspn(digits, "0123456789") != record.size ||
+            !hl_number_u64(digits, record.size, &number))
+            return hl_fail(err, HL_DAMAGED, "the record \"%s\" of kind \"%s\" is no number",
+                           key, kind);
+    }
+    *ret_number = number;
+    return HL_OK;
+}
+
+enum hl_code hl_holding_count_up(struct hl_writing *writing, const char *kind,
+                                 const char *key, uint64_t *ret_number, struct hl_err *err)
+{
+    struct hl_store *store = hl_writing_store(writing);
+    char digits[24];
+    uint64_t number = 0;
+    enum hl_code code = hl_holding_number(hl_store_inside(store), kind, key, &number, err);
+
+    (void)snprintf(digits, sizeof digits, "%" PRIu64, number + 1);
+    if (code == HL_OK)
+        code = hl_store_put_record(store, kind, key, digits, strlen(digits), err);
+    if (code == HL_OK)
+        *ret_number = number + 1;
     return code;
 }
 

@@ -28,7 +28,7 @@
 #define HL_HOLDING_CANARY_FOUND  "canary_found"   /* JSON, the last comparison */
 #define HL_HOLDING_ROLLOUT       "rollout"        /* JSON; of the collection */
 #define HL_HOLDING_EVENT         "rollout_event"  /* JSON; likewise */
-#define HL_HOLDING_TRIAL         "trial"          /* JSON; what was counted of the rollout */
+#define HL_HOLDING_TRIAL         "trial" /* JSON; what was counted of the rollout */
 
 enum { HL_HOLDING_KEY = 40, HL_MODEL_REVISION = HL_VECTOR_REVISION_MAX };
 
@@ -76,6 +76,13 @@ enum hl_code hl_holdings_check(const struct hl_holdings *holdings,
 enum hl_code hl_holdings_record(const struct hl_holdings *holdings, const char *kind,
                                 const char *key, const char *missing,
                                 struct hl_store_record *ret_record, struct hl_err *err);
+
+/* A record that is a number in digits: 0 where there is none. The other one, in a change,
+ * makes it one more, and 1 where there was none. */
+enum hl_code hl_holding_number(struct hl_reader *reader, const char *kind, const char *key,
+                               uint64_t *ret_number, struct hl_err *err);
+enum hl_code hl_holding_count_up(struct hl_writing *writing, const char *kind,
+                                 const char *key, uint64_t *ret_number, struct hl_err *err);
 
 void hl_holding_model_key(uint32_t space, char key[HL_HOLDING_KEY]);
 void hl_holding_pair_key(uint32_t from, uint32_t to, char key[HL_HOLDING_KEY]);

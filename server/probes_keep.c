@@ -3,7 +3,6 @@
 
 #include "proto/encode.h"
 #include "proto/model_name.h"
-#include "proto/number.h"
 #include "server/moment.h"
 
 #include <inttypes.h>
@@ -27,28 +26,6 @@ static enum hl_code check_models(const struct hl_layout *layout,
                            space ? "made anew with another size" : "deleted");
     }
     return HL_OK;
-}
-
-static enum hl_code next_version(struct hl_writing *writing, const char *name,
-                                 uint64_t *ret_version, struct hl_err *err)
-{
-    const struct hl_holdings inside = hl_holdings_inside(writing);
-    struct hl_store_record record;
-    char digits[24];
-    uint64_t last = 0;
-    enum hl_code code =
-        hl_reader_record(inside.reader, HL_PROBE_KIND_LAST, name, &record, err);
-
-    if (code != HL_OK && code != HL_NOT_FOUND)
-        return code;
-    if (code == HL_OK && !hl_number_u64(record.body, record.size, &last))
-        return hl_fail(err, HL_DAMAGED, "the number of the last probe set is none");
-    (void)snprintf(digits, sizeof digits, "%" PRIu64, last + 1);
-    code = hl_store_put_record(hl_writing_store(writing), HL_PROBE_KIND_LAST, name, digits,
-                               strlen(digits), err);
-    if (code == HL_OK)
-        *ret_version = last + 1;
-    return code;
 }
 
 static void print_models(const struct hl_probe_set *set, struct hl_buf *buf)
@@ -139,7 +116,7 @@ enum hl_code hl_probes_put(struct hl_writing *writing, const struct hl_probe_ent
     enum hl_code code = check_models(inside.layout, &entry->set, err);
 
     if (code == HL_OK)
-        code = next_version(writing, entry->name, &version, err);
+        code = hl_holding_count_up(writing, HL_PROBE_KIND_LAST, entry->name, &version, err);
     if (code == HL_OK)
         code = put_version(writing, entry, version, err);
     if (code == HL_OK)

@@ -2,53 +2,17 @@
 #include "server/rollout_events.h"
 
 #include "proto/encode.h"
-#include "proto/model_name.h"
 #include "server/rollout_part.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { LARGEST_EVENT = 4 << 20, KEY = 24 };
 
 static const char the_last[] = "last"; /* key of the number, in digits */
 
-static enum hl_code load_last(struct hl_reader *reader, uint64_t *ret_number,
-                              struct hl_err *err)
-{
-    struct hl_store_record record;
-    char digits[KEY];
-    enum hl_code code = hl_reader_record(reader, HL_HOLDING_EVENT, the_last, &record, err);
-
-    *ret_number = 0;
-    if (code != HL_OK)
-        return code == HL_NOT_FOUND ? HL_OK : code;
-    (void)snprintf(digits, sizeof digits, "%.*s", (int)record.size,
-                   (const char *)record.body);
-    *ret_number = strtoull(digits, NULL, 10);
-    return HL_OK;
-}
-
 /* ---- one event ---- */
-
-static void print_text(struct hl_buf *buf, const char *name, const char *text)
-{
-    hl_buf_print(buf, ",\"%s\":", name);
-    if (text && text[0])
-        hl_encode_string(buf, text);
-    else
-        hl_encode_null(buf);
-}
-
-/* Names, not ids: an event outlives its models. */
-static void print_model(struct hl_buf *buf, const char *name,
-                        const struct hl_layout *layout, uint32_t id)
-{
-    const struct hl_space *space = id != 0 ? hl_layout_space(layout, id) : NULL;
-
-    print_text(buf, name, space ? hl_model_shown(space->name) : NULL);
-}
 
 static void print_event(const struct hl_rollout_step *step, const struct hl_layout *layout,
                         uint64_t number, struct hl_buf *buf)
@@ -59,14 +23,14 @@ static void print_event(const struct hl_rollout_step *step, const struct hl_layo
 
     hl_moment_now(now);
     hl_buf_print(buf, "{\"number\":%" PRIu64 ",\"at\":\"%s\"", number, now);
-    print_text(buf, "by", order->by);
-    print_text(buf, "what", step->what);
+    hl_rollout_print_text(buf, "by", order->by);
+    hl_rollout_print_text(buf, "what", step->what);
     hl_buf_print(buf, ",\"rollout\":%" PRIu64 ",\"step\":%" PRIu64, after->number,
                  after->step);
-    print_model(buf, "from", layout, after->from);
-    print_model(buf, "to", layout, after->to);
-    print_text(buf, "stage_before", hl_stage_name(step->before->stage));
-    print_text(buf, "stage_after", hl_stage_name(after->stage));
+    hl_rollout_print_model(buf, "from", layout, after->from);
+    hl_rollout_print_model(buf, "to", layout, after->to);
+    hl_rollout_print_text(buf, "stage_before", hl_stage_name(step->before->stage));
+    hl_rollout_print_text(buf, "stage_after", hl_stage_name(after->stage));
     hl_buf_add_text(buf, ",\"percent_before\":");
     hl_encode_double(buf, step->before->percent);
     hl_buf_add_text(buf, ",\"percent_after\":");
@@ -76,7 +40,7 @@ static void print_event(const struct hl_rollout_step *step, const struct hl_layo
         hl_buf_add(buf, order->figures->data, order->figures->len);
     else
         hl_encode_null(buf);
-    print_text(buf, "why", order->why);
+    hl_rollout_print_text(buf, "why", order->why);
     hl_buf_add_char(buf, '}');
 }
 
@@ -88,16 +52,12 @@ static void print_key(char key[KEY], uint64_t number)
 static enum hl_code put_event(struct hl_store *store, uint64_t number,
                               const struct hl_buf *buf, struct hl_err *err)
 {
-    char key[KEY], digits[KEY];
+    char key[KEY];
     bool existed;
     enum hl_code code;
 
     print_key(key, number);
-    (void)snprintf(digits, sizeof digits, "%" PRIu64, number);
     code = hl_store_put_record(store, HL_HOLDING_EVENT, key, buf->data, buf->len, err);
-    if (code == HL_OK)
-        code = hl_store_put_record(store, HL_HOLDING_EVENT, the_last, digits,
-                                   strlen(digits), err);
     if (code != HL_OK || number <= HL_MOST_EVENTS)
         return code;
     print_key(key, number - HL_MOST_EVENTS);
@@ -107,18 +67,18 @@ static enum hl_code put_event(struct hl_store *store, uint64_t number,
 enum hl_code hl_rollout_tell(struct hl_writing *writing, const struct hl_rollout_step *step,
                              struct hl_err *err)
 {
-    struct hl_store *store = hl_writing_store(writing);
     struct hl_buf buf;
-    uint64_t last = 0;
-    enum hl_code code = load_last(hl_store_inside(store), &last, err);
+    uint64_t number;
+    enum hl_code code =
+        hl_holding_count_up(writing, HL_HOLDING_EVENT, the_last, &number, err);
 
     if (code != HL_OK)
         return code;
     hl_buf_init(&buf, LARGEST_EVENT);
-    print_event(step, hl_writing_layout(writing), last + 1, &buf);
+    print_event(step, hl_writing_layout(writing), number, &buf);
     code = hl_buf_check(&buf, "an event", err);
     if (code == HL_OK)
-        code = put_event(store, last + 1, &buf, err);
+        code = put_event(hl_writing_store(writing), number, &buf, err);
     hl_buf_done(&buf);
     return code;
 }
@@ -130,7 +90,7 @@ enum hl_code hl_rollout_events_print(struct hl_reader *reader, uint64_t since,
 {
     struct hl_store_record record;
     uint64_t last = 0, number = since, n = 0;
-    enum hl_code code = load_last(reader, &last, err);
+    enum hl_code code = hl_holding_number(reader, HL_HOLDING_EVENT, the_last, &last, err);
 
     if (last > HL_MOST_EVENTS && number < last - HL_MOST_EVENTS)
         number = last - HL_MOST_EVENTS;

@@ -10,7 +10,14 @@
  *   rollout_serve.c    whom it serves with what
  *   rollout_record.c   its record
  *   rollout_events.c   what happened, one record each
- *   rollout_settings.c its thresholds as JSON */
+ *   rollout_settings.c its thresholds as JSON
+ *   rollout_show.c     how it looks */
+
+/* `,"name":"text"`, or null where there is none; the name of a model, or null where it is
+ * gone. */
+void hl_rollout_print_text(struct hl_buf *buf, const char *name, const char *text);
+void hl_rollout_print_model(struct hl_buf *buf, const char *name,
+                            const struct hl_layout *layout, uint32_t id);
 
 /* In a change. */
 enum hl_code hl_rollout_save(struct hl_writing *writing, const struct hl_rollout *rollout,

@@ -2,32 +2,32 @@
 #include "proto/encode.h"
 #include "proto/model_name.h"
 #include "server/rollout_calls.h"
+#include "server/rollout_part.h"
 #include "server/rollout_settings.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-static void show_text(struct hl_buf *buf, const char *name, const char *text)
+void hl_rollout_print_text(struct hl_buf *buf, const char *name, const char *text)
 {
     hl_buf_print(buf, ",\"%s\":", name);
-    if (text[0])
+    if (text && text[0])
         hl_encode_string(buf, text);
     else
         hl_encode_null(buf);
 }
 
-/* Null when it is gone. */
-static void show_model(struct hl_buf *buf, const char *name, const struct hl_layout *layout,
-                       uint32_t id)
+void hl_rollout_print_model(struct hl_buf *buf, const char *name,
+                            const struct hl_layout *layout, uint32_t id)
 {
     const struct hl_space *space = id != 0 ? hl_layout_space(layout, id) : NULL;
 
-    show_text(buf, name, space ? hl_model_shown(space->name) : "");
+    hl_rollout_print_text(buf, name, space ? hl_model_shown(space->name) : NULL);
 }
 
 static void show_settings(const struct hl_rollout *rollout, struct hl_buf *buf)
 {
-    show_text(buf, "probes", rollout->probes);
+    hl_rollout_print_text(buf, "probes", rollout->probes);
     hl_buf_add_text(buf, ",\"gate\":");
     hl_gates_print(&rollout->gate, buf);
     hl_buf_add_text(buf, ",\"guard\":");
@@ -67,13 +67,13 @@ void hl_rollout_show(const struct hl_rollout *rollout, const struct hl_layout *l
 {
     hl_buf_print(buf, "\"number\":%" PRIu64 ",\"step\":%" PRIu64 ",\"stage\":\"%s\"",
                  rollout->number, rollout->step, hl_stage_name(rollout->stage));
-    show_model(buf, "from", layout, rollout->from);
-    show_model(buf, "to", layout, rollout->to);
+    hl_rollout_print_model(buf, "from", layout, rollout->from);
+    hl_rollout_print_model(buf, "to", layout, rollout->to);
     hl_buf_add_text(buf, ",\"percent\":");
     hl_encode_double(buf, rollout->percent);
     show_settings(rollout, buf);
-    show_text(buf, "began_at", rollout->began_at);
-    show_text(buf, "changed_at", rollout->changed_at);
-    show_text(buf, "changed_by", rollout->changed_by);
+    hl_rollout_print_text(buf, "began_at", rollout->began_at);
+    hl_rollout_print_text(buf, "changed_at", rollout->changed_at);
+    hl_rollout_print_text(buf, "changed_by", rollout->changed_by);
     show_nexts(rollout, collection, buf);
 }
