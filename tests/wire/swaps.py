@@ -118,7 +118,7 @@ def go(server, models):
         status == 200 and reply["result"]["kind"] == "swap" and steps(first) == {
             "snapshot": "done", "fit": "done", "gate": "not_asked", "activate": "not_asked", "shadow": "not_asked"})
     yield "there is a snapshot, and a bridge that nobody is served through", (
-        [s["name"] for s in server.result("GET", "/collections/c/snapshots")] == [step_of(first, "snapshot")["snapshot"]] and
+        step_of(first, "snapshot")["snapshot"] in [s["name"] for s in server.result("GET", "/collections/c/snapshots")] and
         server.result("GET", "/collections/c/bridges/v3/@default")["activation"]["current"] is None)
     shown = server.result("GET", SWAP)
     yield "GET says the call that goes on", (
@@ -178,6 +178,44 @@ def roll_out(server):
     yield "ended, nothing is next", ended["stage"] == "ended" and ended["next"] is None
 
 
+# ---- probes ----
+
+def rows(models, name, n):
+    _, shape, data = bridges.npy(models / name)
+    return [struct.unpack_from(f"<{shape[1]}e", data, i * shape[1] * 2) for i in range(n)]
+
+
+def put_probes(server, models, of_new):
+    """Photographs that must find themselves; `of_new` says whose vector of the new model each query has."""
+    old, new = rows(models, "v1_test.npy", 300), rows(models, "v3_test.npy", 300)
+    server.result("PUT", "/collections/c/probes/golden", {"k": 10, "flip_at": 10, "queries": [
+        {"vectors": {"@default": old[i], "v3": new[of_new(i)]}, "relevant": [i]} for i in range(300)]})
+
+
+def probe(server, models):
+    body = {**BODY, "kind": "ridge", "to_model": {"size": 128, "distance": "Cosine"}, "probes": "golden",
+            "gates": {"max_negative_flips": 0.9}}
+    server.result("PUT", "/collections/c/vectors/v3", {"dense": {"size": 128, "distance": "Cosine"}})
+    server.result("PUT", "/collections/c/datasets/fit", dataset(models, "fit"))
+    put_probes(server, models, lambda i: (i + 150) % 300)  # of another photograph
+    status, reply = post(server, body)
+    shown = server.result("GET", SWAP)
+    figures = step_of(shown, "gate")["figures"]
+    yield "probes that the new model loses stop it before the rollout, with the figures", (
+        (status, reply["status"]["code"]) == (409, "gate_unmet") and shown["stage"] == "shadow" and
+        shown["blocks"][0]["step"] == "shadow" and figures["probes"]["judged"] == 300 and
+        server.result("GET", "/collections/c/rollout")["stage"] == "none")
+    yield "the bridge serves, which moves nobody", (
+        steps(shown)["activate"] == "done" and shown["coverage"]["reached"] == N_POINTS)
+    put_probes(server, models, lambda i: i)
+    status, reply = post(server, body)
+    shown = server.result("GET", SWAP)
+    yield "with the right ones it goes on behind what is done", (
+        status == 200 and set(steps(shown).values()) == {"done"} and step_of(shown, "fit")["revision"] == 1 and
+        server.result("GET", "/collections/c/rollout")["probes"] == "golden")
+    server.result("DELETE", "/collections/c")
+
+
 # ---- cut off ----
 
 def interrupt(server):
@@ -221,6 +259,8 @@ def interrupt(server):
 
 
 def play(server, models):
+    fill(server, models)
+    yield from probe(server, models)
     fill(server, models)
     yield from missing(server, models)
     yield from go(server, models)
