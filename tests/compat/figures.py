@@ -542,18 +542,18 @@ class Mixes:
         for place, item in enumerate(order):
             first.setdefault(self.labels[1][item], place)
         by_class = np.array(sorted(order, key=lambda item: first[self.labels[1][item]]))
-        self.chance = [self.found(order, is_dual) for is_dual in (False, True)]
-        self.classes = [[self.found(way, is_dual) for way in (by_class, by_class[::-1])] if by_label else []
+        self.chance = [self.found(order, is_dual, len(ask)) for is_dual in (False, True)]
+        self.classes = [[self.found(way, is_dual, 0) for way in (by_class, by_class[::-1])] if by_label else []
                         for is_dual in (False, True)]
 
-    def found(self, order, is_dual):
+    def found(self, order, is_dual, n_ranked):
         """At each share."""
         answers = []
         for share_ in self.SHARES if self.has_dual or not is_dual else ():
             is_new = np.zeros(len(order), bool)
             is_new[order[:int(share_ * len(order) + .5)]] = True
             scores = np.where(is_new[None, :], self.new if is_dual else self.images, self.old)
-            answers.append(Answers(scores, *self.labels, len(scores)))
+            answers.append(Answers(scores, *self.labels, n_ranked))
         return answers
 
     def figures(self, i, is_dual):
