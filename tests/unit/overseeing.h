@@ -30,7 +30,6 @@ static inline void begin_rollout(struct rig *rig, double sample)
 {
     struct stepping stepping = read_step("put 1>2");
 
-    rig->config.limits.request_memory_mb = 16;
     activate(rig, "v2>v1", "{\"revision\":1,\"strategy\":\"backward\"}");
     stepping.wanted.sample = sample;
     if (order(rig, &stepping) != HL_OK)

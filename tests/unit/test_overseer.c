@@ -400,6 +400,50 @@ static void a_collection_of_the_same_name_has_counts_of_its_own(void **state)
     close_overseer(rig);
 }
 
+/* The collection of the rig anew, as far as the rollout needs it. */
+static void make_again(struct rig *rig)
+{
+    static struct turning turning = {"v2", "v1", 30, 0, 0, true, HL_BRIDGE_DUAL};
+    const struct hl_collections_filler filler = {fill, NULL};
+
+    assert_int_equal(
+        hl_collections_create(rig->server.collections, &name, &filler, &rig->err), HL_OK);
+    write_ops(rig, "{\"upsert\":{\"points\":[{\"id\":1,\"vector\":{\"v1\":[1,0]}},"
+                   "{\"id\":2,\"vector\":{\"v2\":[1,0]}},"
+                   "{\"id\":4,\"vector\":{\"v1\":[0,1]}}]}}");
+    assert_int_equal(change(rig, add_bridge, &turning), HL_OK);
+}
+
+static void collections_come_and_go_while_they_are_compared(void **state)
+{
+    enum { ROUNDS = 8, N_PUT = 60 };
+    struct rig *rig = *state;
+    char id[24];
+    bool existed;
+
+    open_overseer(rig);
+    for (int round = 0; round < ROUNDS; round++) {
+        if (round > 0)
+            make_again(rig);
+        begin_rollout(rig, 1);
+        for (int i = 0; i < N_PUT; i++) {
+            (void)snprintf(id, sizeof id, "r%d-%d", round, i);
+            put(rig, apart, id);
+        }
+        if (round == ROUNDS - 1)
+            break;
+        if (round % 2 == 0) /* else all are still to be compared */
+            assert_true(feed(rig, id, 1).is_counted);
+        assert_int_equal(
+            hl_collections_delete(rig->server.collections, &name, &existed, &rig->err),
+            HL_OK);
+    }
+    assert_true(feed(rig, id, 1).is_counted);
+    assert_true(feed(rig, "r0-1", 1).is_unknown);
+    assert_true(says(rig, "{\"shadow\":{\"compared\":60,\"dropped\":0,"));
+    close_overseer(rig);
+}
+
 /* ---- the end ---- */
 
 static void what_waits_at_the_end_is_told_and_what_comes_later_refused(void **state)
@@ -459,6 +503,7 @@ int main(void)
         RIGGED(probes_are_run_by_themselves_and_say_what_is_right),
         RIGGED(a_collection_that_is_deleted_leaves_no_folder),
         RIGGED(a_collection_of_the_same_name_has_counts_of_its_own),
+        RIGGED(collections_come_and_go_while_they_are_compared),
         RIGGED(what_waits_at_the_end_is_told_and_what_comes_later_refused),
         RIGGED(without_memory_comparisons_are_dropped_and_it_goes_on),
     };
