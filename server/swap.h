@@ -108,7 +108,8 @@ struct hl_swap_state {
     struct hl_arena *arena;
     const char *base;           /* "/collections/NAME" */
     struct hl_swap swap;        /* as it is recorded */
-    bool is_same;               /* and asked for what the order asks for */
+    bool is_same;               /* and of the same models and learning as the order's */
+    bool is_same_body;          /* and of the same thresholds, and to the same end */
     struct hl_swap_order order; /* what is asked now, or was */
     struct hl_rollout rollout;
     const char *rollout_words;  /* about it, for sentences */

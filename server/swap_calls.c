@@ -45,7 +45,7 @@ static enum hl_code refuse_other(const struct hl_swap_state *state, struct hl_er
 
     if (state->job)
         return hl_fail(err, HL_CONFLICT,
-                       "another swap is under way as job %" PRIu64
+                       "a swap with another body is under way as job %" PRIu64
                        ", begun %s%s%s: wait for it, or DELETE /jobs/%" PRIu64,
                        state->job, swap->began_at, swap->by[0] ? " by " : "", swap->by,
                        state->job);
@@ -73,7 +73,7 @@ static enum hl_code check(const struct hl_swap_state *state, struct hl_err *err)
     const struct hl_swap *swap = &state->swap;
     const bool is_unfinished = swap->is_there && !swap->is_over && !state->order.is_anew;
 
-    if (!state->is_same && (state->job || is_unfinished))
+    if ((state->job && !state->is_same_body) || (!state->is_same && is_unfinished))
         return refuse_other(state, err);
     return state->n_blocks > 0 ? refuse_blocked(&state->blocks[0], err) : HL_OK;
 }

@@ -70,6 +70,10 @@ static struct hl_swap_call next_of_rollout(const struct hl_swap_state *state)
 {
     switch (state->rollout.stage) {
     case HL_STAGE_SHADOW:
+        if (strcmp(state->rollout.changed_by, "guard") == 0)
+            return call_it(state, "GET", "/rollout/events", NULL,
+                           "the guard took the new model back: the last event says by "
+                           "which figures; once that is mended, advance goes on");
         return call_it(
             state, "POST", "/rollout/advance", "{\"percent\":5}",
             "moves the first callers to the new model, if the gate is met; until "

@@ -226,6 +226,8 @@ static enum hl_code look_at_models(const struct hl_swap_look *look,
         state->is_same = swap->is_there && swap->to == state->pair.from.space &&
                          swap->from == state->pair.to.space &&
                          is_span(&swap->fit, &look->order->fit);
+    state->is_same_body = state->is_same && swap->stop_at == state->order.stop_at &&
+                          is_span(&swap->asked, &state->order.asked);
     state->is_mine = state->rollout.number > 0 &&
                      state->rollout.from == state->pair.to.space &&
                      state->rollout.to == state->pair.from.space;

@@ -126,7 +126,11 @@ static void while_its_job_waits_the_same_body_is_the_same_job(void **state)
     assert_int_equal(rig->reply.status, 202);
     assert_non_null(strstr(rig->reply.body.data, "\"id\":2,\"kind\":\"swap\""));
     assert_refused(rig, "{" MODELS ",\"data\":{\"dataset\":\"d\"},\"anew\":true}",
-                   HL_CONFLICT, "another swap is under way as job 2");
+                   HL_CONFLICT, "another body is under way as job 2");
+    assert_refused(rig, "{" MODELS "," FIT "}", HL_CONFLICT,
+                   "another body is under way as job 2");
+    assert_refused(rig, "{" MODELS "," FIT "," EASY ",\"stop_at\":\"fit\"}", HL_CONFLICT,
+                   "another body is under way as job 2");
     assert_says(rig, "\"state\":\"running\"");
     assert_says(rig, "\"path\":\"/jobs/2\"");
     assert_int_equal(hl_jobs_cancel(rig->server.jobs, 2, &rig->err), HL_OK);
