@@ -7,7 +7,14 @@
  *
  * As v1 the points 1, 2 and 4 are at 0, 30 and 90 degrees; v2 is turned by 30. */
 #include "server/offers.h"
+#include "server/overseer.h"
 #include "tests/unit/stepping.h"
+
+#include <sched.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATIENCE_MS = 30000 };
 
 struct answering {
     struct rig *rig;
@@ -81,8 +88,123 @@ static inline void put(struct rig *rig, const char *body, const char *query_id)
 
 static inline void open_offers(struct rig *rig)
 {
+    rig->config.limits.request_memory_mb = 16;
     assert_int_equal(hl_offers_new(rig->server.metrics, 1, &rig->server.offers, &rig->err),
                      HL_OK);
+}
+
+/* ---- the thread, and what it says ---- */
+
+static inline void open_overseer(struct rig *rig)
+{
+    open_offers(rig);
+    assert_int_equal(hl_overseer_open(&rig->server, &rig->server.overseer, &rig->err),
+                     HL_OK);
+}
+
+static inline void close_overseer(struct rig *rig)
+{
+    hl_overseer_stop(rig->server.overseer);
+    hl_jobs_stop(rig->server.jobs);
+    hl_overseer_close(rig->server.overseer);
+    hl_offers_free(rig->server.offers);
+}
+
+/* ---- asking ---- */
+
+struct waiting {
+    struct hl_judging judging; /* first */
+    sem_t told;
+};
+
+static inline void tell(struct hl_judging *judging)
+{
+    sem_post(&((struct waiting *)judging)->told);
+}
+
+/* As a call does it, to the end. */
+static inline struct hl_verdict feed(struct rig *rig, const char *query_id,
+                                     uint64_t relevant)
+{
+    const struct hl_id id = hl_id_number(relevant);
+    const struct hl_feedback feedback = {.query_id = {query_id, strlen(query_id)},
+                                         .relevant = {&id, 1}};
+    struct hl_verdict verdict;
+    struct waiting waiting = {.judging = {.feedback = &feedback,
+                                          .verdicts = &verdict,
+                                          .n = 1,
+                                          .collection = collection_of(rig),
+                                          .tell = tell}};
+    bool is_done;
+
+    sem_init(&waiting.told, 0, 0);
+    hl_overseer_judge(rig->server.overseer, &waiting.judging, &is_done);
+    if (!is_done) {
+        assert_int_equal(
+            hl_overseer_await(rig->server.overseer, &waiting.judging, &rig->err), HL_OK);
+        while (sem_wait(&waiting.told) != 0)
+            continue;
+    }
+    sem_destroy(&waiting.told);
+    hl_collection_unref(waiting.judging.collection);
+    return verdict;
+}
+
+static inline void load(struct rig *rig, struct hl_rollout *ret_rollout)
+{
+    struct answering *a = answer(rig, both, "");
+
+    *ret_rollout = *hl_rollout_of(a->answered.layout);
+    answer_end(a);
+}
+
+/* What GET of the rollout says of it. */
+static inline void print(struct rig *rig, struct hl_buf *buf)
+{
+    struct hl_collection *collection = collection_of(rig);
+    struct hl_rollout rollout;
+
+    load(rig, &rollout);
+    hl_buf_clear(buf, 0);
+    hl_overseer_print(rig->server.overseer, collection, &rollout, buf);
+    hl_collection_unref(collection);
+}
+
+static inline bool says(struct rig *rig, const char *words)
+{
+    struct hl_buf buf;
+    bool does;
+
+    hl_buf_init(&buf, 1 << 20);
+    print(rig, &buf);
+    does = strstr(buf.data, words) != NULL;
+    hl_buf_done(&buf);
+    return does;
+}
+
+static inline void await_words(struct rig *rig, const char *words)
+{
+    const struct timespec pause = {.tv_nsec = 2000000};
+
+    for (int ms = 0; !says(rig, words); ms += 2) {
+        if (ms > PATIENCE_MS)
+            fail_msg("it never said %s", words);
+        nanosleep(&pause, NULL);
+    }
+}
+
+static inline void await_stage(struct rig *rig, enum hl_stage stage)
+{
+    const struct timespec pause = {.tv_nsec = 2000000};
+    struct hl_rollout rollout;
+
+    for (int ms = 0; ms < PATIENCE_MS; ms += 2) {
+        load(rig, &rollout);
+        if (rollout.stage == stage)
+            return;
+        nanosleep(&pause, NULL);
+    }
+    fail_msg("it never came to be %s", hl_stage_name(stage));
 }
 
 #endif
