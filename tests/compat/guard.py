@@ -24,7 +24,7 @@ OLD, NEW = "v1", "v3"
 BUDGETS = {True: (.005, .01, .02, .05), False: (.01,)}  # of the whole set, of the small one
 EVERY = 10    # queries between two looks at the stage; of a drawn one, twice as many
 MIXED_UP = .1
-MOST = {True: 3000, False: 400}  # queries of a canary stage
+MOST = {True: 3000, False: 400}  # queries of a canary stage; of a drawn poisoned one, four times as many
 
 
 class Play:
@@ -57,6 +57,8 @@ class Play:
         gallery.put(np.arange(self.data.n), lambda i: [OLD])
         gallery.learn(NEW, OLD, "auto" if self.is_whole else "anchored")
         gallery.activate(NEW, OLD, "backward")
+        self.found_by_old = self.found(OLD, self.data.queries[OLD])
+        self.usual = self.outcomes(self.found(NEW, self.data.queries[NEW]))
 
     # ---- off line: what each query does ----
 
@@ -64,8 +66,9 @@ class Play:
         how = {"exact": False}
         return self.gallery.ask([{"query": text_of(row), "using": model} for row in rows], 10, how, ids)
 
-    def outcomes(self, old, new):
+    def outcomes(self, new):
         """Negative flip, and how many of ten are not shared, of each query."""
+        old = self.found_by_old
         labels, of = self.data.labels, self.data.query_labels
         right = [np.array([labels[row[0]] == label for row, label in zip(hits, of)]) for hits in (old, new)]
         apart = [10 - len(np.intersect1d(a, b)) for a, b in zip(old, new)]
@@ -99,7 +102,7 @@ class Play:
             self.end()
         self.server.result("PUT", f"{self.path}/rollout", {
             "from": OLD, "to": NEW, "sample": 1, "gate": {"criterion": True, "min_gain": .3},
-            "guard": {"excess_flips": budget, "latency_ratio": "off"}})
+            "guard": {"excess_flips": budget}})
         for at in range(0, n_shadow, 50):
             self.ask(random.integers(0, self.n, 50), rows)
 
@@ -136,11 +139,11 @@ class Play:
 
     # ---- drawn from what was measured ----
 
-    def drawn(self, usual, now, budget, n_shadow, n_gate, n_runs):
+    def drawn(self, now, budget, n_shadow, n_gate, n_runs):
         """[(after, by, seen)] of so many rollouts, by guarded.c."""
-        lines = [f"{kind} {int(flip)} {apart}" for kind, outcomes in (("usual", usual), ("now", now))
+        lines = [f"{kind} {int(flip)} {apart}" for kind, outcomes in (("usual", self.usual), ("now", now))
                  for flip, apart in zip(*outcomes)]
-        most = MOST[self.is_whole]
+        most = MOST[self.is_whole] * (1 if now is self.usual else 4)
         out = subprocess.run([self.guarded, str(budget), str(n_shadow), str(n_gate), str(most), str(n_runs), str(2 * EVERY)],
                              input="\n".join(lines) + "\n", capture_output=True, text=True, check=True).stdout
         return [(int(a), by, int(seen)) for a, by, seen in (line.split() for line in out.splitlines())]
@@ -158,11 +161,11 @@ class Play:
 # ---- the parts ----
 
 def poisoned(play):
-    usual = play.outcomes(play.found(OLD, play.data.queries[OLD]), play.found(NEW, play.data.queries[NEW]))
+    usual = play.usual
     play.lines.note(f"healthy: {usual[0].mean():.4f} negative flips, {usual[1].mean() / 10:.3f} disagreement")
     for how in ("mixed up", "permuted"):
         rows = play.vectors(how, 1)
-        now = play.outcomes(play.found(OLD, play.data.queries[OLD]), play.found(NEW, rows))
+        now = play.outcomes(play.found(NEW, rows))
         play.lines.note(f"{how}: {now[0].mean():.4f} negative flips, {now[1].mean() / 10:.3f} disagreement")
         for budget in BUDGETS[play.is_whole]:
             excess = now[0].mean() - usual[0].mean()
@@ -180,7 +183,7 @@ def poisoned(play):
             for n_shadow, of_gate in ((0, n_gate), (300, 0), (2000, 0)):
                 n_found = play.say_drawn(f"{how}, budget {budget}, over {n_shadow or n_gate} "
                                          f"{'of shadow' if n_shadow else 'of the gate'}",
-                                         play.drawn(usual, now, budget, n_shadow, of_gate, n_runs))
+                                         play.drawn(now, budget, n_shadow, of_gate, n_runs))
                 if how == "permuted":
                     play.lines.say(f"{how}, budget {budget}: drawn ones are taken back", n_found == n_runs)
 
@@ -198,7 +201,6 @@ def poisoned_at_once(play):
 
 
 def healthy(play):
-    usual = play.outcomes(play.found(OLD, play.data.queries[OLD]), play.found(NEW, play.data.queries[NEW]))
     n_played, n_back, budgets = 10 if play.is_whole else 1, 0, BUDGETS[play.is_whole]
     for seed in range(n_played):
         random = np.random.default_rng(100 + seed)
@@ -210,7 +212,7 @@ def healthy(play):
         for n_shadow, of_gate in ((0, n_gate), (300, 0)):
             n_found = play.say_drawn(f"healthy, budget {budget}, over {n_shadow or n_gate} "
                                      f"{'of shadow' if n_shadow else 'of the gate'}",
-                                     play.drawn(usual, usual, budget, n_shadow, of_gate, 100))
+                                     play.drawn(play.usual, budget, n_shadow, of_gate, 100))
             play.lines.say(f"healthy, budget {budget}, over {n_shadow or n_gate}: {n_found} of 100 taken back, at most 5",
                            n_found <= 5)
 
