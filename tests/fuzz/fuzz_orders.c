@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads a body as each of the calls about bridges and rollouts. What is accepted is in its
- * bounds, and inside of body and arena; thresholds are printed as they are read. */
+/* Reads a body as each of the calls about bridges, rollouts and swaps. What is accepted is
+ * in its bounds, and inside of body and arena; thresholds are printed as they are read. */
 #include "server/bridge_body.h"
 #include "server/rollout_body.h"
 #include "server/rollout_settings.h"
+#include "server/swap.h"
 #include "tests/fuzz/decoded.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -108,6 +109,30 @@ static void try_rollouts(const struct decoded *d, struct hl_arena *arena)
     }
 }
 
+/* What is kept of a swap is a body again, and the same one. */
+static void try_swap(const struct decoded *d, struct hl_arena *arena)
+{
+    struct hl_swap_order order, again;
+    struct hl_tokens tokens;
+    struct hl_field root = begin(&tokens, d, arena);
+    struct hl_err err;
+
+    if (hl_swap_order_read(&root, &order, &err) != HL_OK)
+        return;
+    check_text(d, &order.from);
+    check_text(d, &order.to);
+    require(order.stop_at < HL_N_SWAP_STEPS && order.kind < HL_N_KINDS);
+    hl_tokens_init(&tokens, order.asked.data, order.asked.len, arena);
+    root = hl_field_root(&tokens);
+    require(hl_swap_order_read(&root, &again, &err) == HL_OK);
+    require(again.asked.len == order.asked.len &&
+            memcmp(again.asked.data, order.asked.data, order.asked.len) == 0);
+    require(again.fit.len == order.fit.len &&
+            memcmp(again.fit.data, order.fit.data, order.fit.len) == 0);
+    require(hl_rollout_is_set_as(&again.wanted, &order.wanted));
+    require(again.stop_at == HL_SWAP_SHADOW && !again.is_dry && !again.is_anew);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct decoded d = {(const char *)data, size};
@@ -116,6 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_order(&d, arena);
     try_others(&d, arena);
     try_rollouts(&d, arena);
+    try_swap(&d, arena);
     hl_arena_free(arena);
     return 0;
 }
