@@ -56,6 +56,7 @@ function save(name, text) {
 
 const client = new QdrantClient({ url, checkCompatibility: false });
 const gallery = npy(join(demo, 'gallery.npy'), 64);
+const payloads = readFileSync(join(demo, 'gallery.ndjson'), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
 const [old, newer] = tensors(join(demo, 'queries.safetensors'), ['@default', 'v3']);
 const both = (i, key) => ({ query: { vectors: { '@default': old[i], v3: newer[i] } }, params: { key }, limit: 10 });
 
@@ -63,7 +64,7 @@ await client.createCollection(collection, { vectors: { size: 64, distance: 'Cosi
 for (let at = 0; at < gallery.length; at += BATCH)
     await client.upsert(collection, {
         wait: true,
-        points: gallery.slice(at, at + BATCH).map((vector, i) => ({ id: at + i, vector })),
+        points: gallery.slice(at, at + BATCH).map((vector, i) => ({ id: at + i, vector, payload: payloads[at + i] })),
     });
 
 for (let n = 0; n < Number(nClients); n++) {

@@ -3,9 +3,10 @@
 # A gallery that Qdrant's own client filled moves to a new model and back, by nine lines of curl, while
 # eight clients ask for their model, search with what they are told, and add photographs. Not one request of
 # anybody may fail. Prints the seconds of each step; speaks TAP.
-#     tests/load/rollout.sh HEIRLOOM [SECONDS]     SECONDS: how long each stage stands under load (5)
+#     tests/load/rollout.sh HEIRLOOM [SECONDS [KIND]]
+# SECONDS: how long each stage stands under load (5). KIND: of the bridge (auto).
 set -uo pipefail
-program=$(realpath "${1:?usage: rollout.sh HEIRLOOM [SECONDS]}") rest=${2:-5}
+program=$(realpath "${1:?usage: rollout.sh HEIRLOOM [SECONDS [KIND]]}") rest=${2:-5} kind=${3:-auto}
 root=$(realpath "$(dirname "$0")/../..")
 demo=$root/deploy/demo clients=8
 bail() { echo "Bail out! $1"; exit 1; }
@@ -103,7 +104,8 @@ step 'a model is added' -X PUT "$c/vectors/v3" -d '{"dense":{"size":128,"distanc
 step "the old model's head" -X PUT "$c/vectors/@default/head" --data-binary "@$demo/head.safetensors"
 step 'pairs to learn from' -X PUT "$c/datasets/pairs" --data-binary "@$demo/pairs.safetensors"
 step 'probes' -X PUT "$c/probes/golden" -H 'Content-Type: application/x-ndjson' --data-binary "@$demo/probes.ndjson"
-step 'the swap, to shadow' -X POST "$c/swap?wait=true&timeout=600" -d '{"from":"@default","to":"v3","data":{"dataset":"pairs"},"kind":"residual","probes":"golden","gates":{"max_negative_flips":0.1}}'
+step 'the swap, to shadow' -X POST "$c/swap?wait=true&timeout=600" -d '{"from":"@default","to":"v3","data":{"dataset":"pairs"},"kind":"'"$kind"'","probes":"golden","gates":{"max_negative_flips":0.1}}'
+((failed == 0)) || bail 'without the swap there is nothing to go on with'
 step 'canary: half of the keys' -X POST "$c/rollout/advance" -d '{"percent":50}'
 step 'live' -X POST "$c/rollout/promote"
 
