@@ -22,6 +22,7 @@ struct gate {
     struct hl_report *report;              /* NULL: there is none */
     struct hl_probe_result probes;
     bool has_probes;
+    struct hl_guard_check again[HL_N_SHADOW_GUARDS]; /* of shadow over the first one */
     struct hl_baseline baseline;
     const char *baseline_of; /* NULL: there is none */
     double excess;           /* of shadow over it, at least; NaN: not looked at */
@@ -303,6 +304,23 @@ static void check_shadow(struct gate *gate)
     check_excess(gate);
 }
 
+/* Probes are stored vectors, and say nothing of those that are sent now. */
+static void check_again(struct gate *gate)
+{
+    char words[HL_GUARD_WORDS], sentence[HL_GUARD_WORDS + 16];
+
+    if (!gate->task->facts)
+        return;
+    hl_guard_look_at_shadow(gate->task->facts, gate->again);
+    for (int i = 0; i < HL_N_SHADOW_GUARDS; i++) {
+        if (!gate->again[i].is_breached)
+            continue;
+        hl_guard_describe((enum hl_guard)i, &gate->again[i], words);
+        (void)snprintf(sentence, sizeof sentence, "in shadow, %s", words);
+        refuse(gate, sentence);
+    }
+}
+
 /* ---- figures ---- */
 
 static void print_retrieval(const struct hl_retrieval *retrieval, const char *key,
@@ -389,6 +407,11 @@ static void print_figures(const struct gate *gate, struct hl_buf *json)
         hl_encode_null(json);
     hl_buf_add_text(json, ",\"asked\":");
     hl_gates_print(gate->task->gates, json);
+    hl_buf_add_text(json, ",\"again\":");
+    if (gate->task->facts)
+        hl_guard_checks_print(gate->again, HL_N_SHADOW_GUARDS, json);
+    else
+        hl_encode_null(json);
     hl_buf_add_text(json, ",\"bridge\":");
     print_report(gate, json);
     hl_buf_add_text(json, ",\"probes\":");
@@ -431,6 +454,7 @@ enum hl_code hl_gate_check(const struct hl_gate_task *task, struct hl_buf *figur
     if (code == HL_OK) {
         note_report_baseline(&gate);
         check_shadow(&gate);
+        check_again(&gate);
         check_report(&gate);
         code = finish(&gate, figures, ret_baseline, err);
     }

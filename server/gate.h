@@ -4,6 +4,7 @@
 
 #include "compat/lesson.h"
 #include "compat/report.h"
+#include "server/guard.h"
 #include "server/rollout.h"
 #include "server/server.h"
 
@@ -19,7 +20,8 @@
  *
  * What shadow showed may not exceed what probes or report say by more than the guard will
  * allow: a model that was bad before anybody was moved looks no worse than in shadow ever
- * after.
+ * after. Once it was taken back, what goes on in shadow may not exceed what its first
+ * shadow stage showed either, of flips and of disagreement.
  *
  * Reads the disk, takes as long as the probes do and waits for a commit where there are
  * some: a thread of its own, never an HTTP one. */
@@ -34,6 +36,7 @@ struct hl_gate_task {
     const char *by;                      /* who asked; kept with the run of the probes */
     struct hl_baseline shadow;           /* what feedback judged in shadow; n 0: nothing */
     const struct hl_guard_limits *guard; /* of the rollout; NULL: there is none yet */
+    const struct hl_guard_facts *facts;  /* of its shadow and its first one, likewise */
     struct hl_errand errand;
 };
 

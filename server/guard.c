@@ -99,16 +99,20 @@ static struct hl_guard_check look_at_flips(const struct hl_guard_facts *facts)
     const struct {
         const char *name;
         struct histogram base;
-    } sources[] = {{"shadow", {facts->shadow ? facts->shadow->flips : none, 2}},
+    } sources[] = {{"first_shadow", {facts->first ? facts->first->flips : none, 2}},
+                   {"shadow", {facts->shadow ? facts->shadow->flips : none, 2}},
                    {"gate", {at_gate, 2}}};
+    enum { N_SOURCES = sizeof sources / sizeof *sources };
     struct hl_guard_check check =
         begin(HL_GUARD_FLIPS, facts->rollout->guard.excess_flips, facts, &stage);
     const struct histogram *base = NULL;
 
     /* Few say little of a rate, and an excess of 1 % is nothing beside what 200 leave open;
-     * the gate has seen to it that both say the same (gate.h). */
-    for (size_t i = 0; i < 2; i++)
-        if (is_enough(facts, &sources[i].base, &check, sources[i].name))
+     * the gate has seen to it that both say the same (gate.h). A later shadow is none where
+     * the first one said enough. */
+    for (size_t i = 0; i < N_SOURCES; i++)
+        if (!(i == 1 && base) &&
+            is_enough(facts, &sources[i].base, &check, sources[i].name))
             base = &sources[i].base;
     if (!base && !check.unarmed)
         check.unarmed = "nothing says how many flips were accepted: too little feedback in "
@@ -123,12 +127,16 @@ static struct hl_guard_check look_at_disagreement(const struct hl_guard_facts *f
     static const uint64_t none[HL_TENTHS] = {0};
     const struct histogram stage = {facts->stage ? facts->stage->disagreement : none,
                                     HL_TENTHS};
+    const struct histogram first = {facts->first ? facts->first->disagreement : none,
+                                    HL_TENTHS};
     const struct histogram base = {facts->shadow ? facts->shadow->disagreement : none,
                                    HL_TENTHS};
     struct hl_guard_check check = begin(
         HL_GUARD_DISAGREEMENT, facts->rollout->guard.excess_disagreement, facts, &stage);
 
-    if (is_enough(facts, &base, &check, "shadow"))
+    if (is_enough(facts, &first, &check, "first_shadow"))
+        compare(&check, &stage, &first);
+    else if (is_enough(facts, &base, &check, "shadow"))
         compare(&check, &stage, &base);
     else if (!check.unarmed)
         check.unarmed = "too little was compared in shadow";
@@ -167,6 +175,45 @@ void hl_guard_look(const struct hl_guard_facts *facts,
     ret_checks[HL_GUARD_DISAGREEMENT] = look_at_disagreement(facts);
     ret_checks[HL_GUARD_SLOWER] = look_at_slower(facts);
     ret_checks[HL_GUARD_ERRORS] = look_at_errors(facts);
+}
+
+/* ---- shadow, for the gate ---- */
+
+/* Anything is enough: the bound says how much it is worth. */
+static struct hl_guard_check hold(enum hl_guard guard, double budget,
+                                  const struct hl_guard_facts *facts,
+                                  const struct histogram *shadow,
+                                  const struct histogram *first)
+{
+    const struct hl_guard_facts of = {.rollout = facts->rollout, .stage = facts->shadow};
+    struct hl_guard_check check = begin(guard, budget, &of, shadow);
+
+    if (isnan(budget))
+        return check;
+    check.unarmed = NULL;
+    check.baseline_n = sum_of(first, &check.baseline_mean);
+    if (check.baseline_n > 0)
+        check.baseline = "first_shadow";
+    if (!check.baseline || check.n == 0)
+        check.unarmed = "there is nothing to hold it against";
+    else
+        compare(&check, shadow, first);
+    return check;
+}
+
+void hl_guard_look_at_shadow(const struct hl_guard_facts *facts,
+                             struct hl_guard_check ret_checks[HL_N_SHADOW_GUARDS])
+{
+    const struct hl_guard_limits *limits = &facts->rollout->guard;
+    const struct hl_counts *shadow = facts->shadow, *first = facts->first;
+
+    ret_checks[HL_GUARD_FLIPS] =
+        hold(HL_GUARD_FLIPS, limits->excess_flips, facts,
+             &(struct histogram){shadow->flips, 2}, &(struct histogram){first->flips, 2});
+    ret_checks[HL_GUARD_DISAGREEMENT] =
+        hold(HL_GUARD_DISAGREEMENT, limits->excess_disagreement, facts,
+             &(struct histogram){shadow->disagreement, HL_TENTHS},
+             &(struct histogram){first->disagreement, HL_TENTHS});
 }
 
 /* ---- words ---- */
@@ -209,10 +256,9 @@ static void print_check(const struct hl_guard_check *check, struct hl_buf *buf)
     hl_buf_add_char(buf, '}');
 }
 
-void hl_guard_checks_print(const struct hl_guard_check checks[HL_N_GUARDS],
-                           struct hl_buf *buf)
+void hl_guard_checks_print(const struct hl_guard_check *checks, int n, struct hl_buf *buf)
 {
-    for (int i = 0; i < HL_N_GUARDS; i++) {
+    for (int i = 0; i < n; i++) {
         hl_buf_add_char(buf, i > 0 ? ',' : '{');
         hl_encode_key(buf, guards[i].name);
         print_check(&checks[i], buf);

@@ -17,6 +17,9 @@
  *   slower        in more than half of the comparisons                              .5 %
  *   errors        of `to` where `from` had none                                     .5 %
  *
+ * Shadow is the rollout's first one, however often it is taken back: what a bad model does
+ * in a later one is no measure for it.
+ *
  * Drift of a model's canary is known, not estimated: it takes back at once. */
 enum hl_guard {
     HL_GUARD_FLIPS,
@@ -36,23 +39,28 @@ struct hl_guard_check {
     uint64_t n;           /* of the stage */
     double mean, bound;   /* of the stage; what is exceeded by at least, and is compared
                              with the budget */
-    const char *baseline; /* "shadow" "gate"; NULL: it has none */
+    const char *baseline; /* "first_shadow" "shadow" "gate"; NULL: it has none */
     uint64_t baseline_n;
     double baseline_mean;
 };
 
 struct hl_guard_facts {
     const struct hl_rollout *rollout;
-    const struct hl_counts *shadow, *stage; /* NULL: none */
+    const struct hl_counts *first, *shadow, *stage; /* hl_trial_first; NULL: none */
 };
 
 /* Pure. */
 void hl_guard_look(const struct hl_guard_facts *facts,
                    struct hl_guard_check ret_checks[HL_N_GUARDS]);
 
-/* An object with a member for each. */
-void hl_guard_checks_print(const struct hl_guard_check checks[HL_N_GUARDS],
-                           struct hl_buf *buf);
+/* Pure, for the gate: whether the shadow stage shows more than the first one did. Else
+ * callers would be shown again a model that was taken back, for what still goes on. */
+enum { HL_N_SHADOW_GUARDS = HL_GUARD_DISAGREEMENT + 1 };
+void hl_guard_look_at_shadow(const struct hl_guard_facts *facts,
+                             struct hl_guard_check ret_checks[HL_N_SHADOW_GUARDS]);
+
+/* An object with a member for each of the first `n`. */
+void hl_guard_checks_print(const struct hl_guard_check *checks, int n, struct hl_buf *buf);
 
 /* Why a check is breached, in a sentence. */
 enum { HL_GUARD_WORDS = 320 };

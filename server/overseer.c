@@ -130,16 +130,12 @@ static void roll_in_time(struct hl_overseer *overseer)
         hl_overseer_roll(overseer);
 }
 
-static void take_all(struct hl_overseer *overseer)
+static void take_all(struct hl_overseer *overseer, bool is_end)
 {
     struct hl_offers *offers = overseer->server->offers;
-    struct hl_judging *waiting, *next;
+    struct hl_judging *waiting = hl_overseer_take_waiting(overseer, is_end), *next;
     struct hl_offer *offer, *after;
 
-    pthread_mutex_lock(&overseer->lock);
-    waiting = overseer->waiting;
-    overseer->waiting = NULL;
-    pthread_mutex_unlock(&overseer->lock);
     for (offer = hl_offers_take(offers); offer; offer = after) {
         after = offer->next;
         take_offer(overseer, offer);
@@ -166,13 +162,10 @@ static void *oversee(void *arg)
 
         if (left_us > 0)
             hl_offers_wait(overseer->server->offers, left_us);
-        take_all(overseer);
+        take_all(overseer, false);
         roll_in_time(overseer);
     }
-    pthread_mutex_lock(&overseer->lock);
-    overseer->is_closed = true;
-    pthread_mutex_unlock(&overseer->lock);
-    take_all(overseer);
+    take_all(overseer, true);
     hl_overseer_save_all(overseer);
     return NULL;
 }

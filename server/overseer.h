@@ -39,7 +39,7 @@ struct hl_judging {
 };
 
 /* *ret_is_done: all of them are judged, and nobody is told. Else hl_overseer_await must
- * follow. Any thread that may wait for a lock. */
+ * follow. Any thread; waits for nothing. */
 void hl_overseer_judge(struct hl_overseer *overseer, struct hl_judging *judging,
                        bool *ret_is_done);
 
@@ -47,11 +47,10 @@ void hl_overseer_judge(struct hl_overseer *overseer, struct hl_judging *judging,
 enum hl_code hl_overseer_await(struct hl_overseer *overseer, struct hl_judging *judging,
                                struct hl_err *err);
 
-/* What was counted in a stage so far; zeros when nothing was, or where there is no overseer
- * (NULL). Any thread that may wait for a lock. */
-void hl_overseer_counts(struct hl_overseer *overseer, struct hl_collection *collection,
-                        const struct hl_rollout *rollout, enum hl_stage stage,
-                        struct hl_counts *ret_counts);
+/* What was counted of a rollout so far, without what was found: nothing to free. Any thread
+ * that may wait for a lock. Without an overseer (NULL) nothing was. */
+void hl_overseer_count(struct hl_overseer *overseer, struct hl_collection *collection,
+                       const struct hl_rollout *rollout, struct hl_trial *ret_trial);
 
 /* An object: what was counted in each stage, and what the guard makes of it. Any thread
  * that may wait for a lock. */

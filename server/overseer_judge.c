@@ -39,7 +39,9 @@ bool hl_overseer_judge_now(struct hl_overseer *overseer, struct hl_judging *judg
     return is_done;
 }
 
-/* Whether something is pending is asked before: what is compared in between is found. */
+/* Whether something is pending is asked before: what is compared in between is found. Where
+ * the overseer counts just now, or was kept from going on while it did, it judges itself.
+ */
 void hl_overseer_judge(struct hl_overseer *overseer, struct hl_judging *judging,
                        bool *ret_is_done)
 {
@@ -47,29 +49,43 @@ void hl_overseer_judge(struct hl_overseer *overseer, struct hl_judging *judging,
 
     for (size_t i = 0; i < judging->n; i++)
         judging->verdicts[i] = (struct hl_verdict){.is_counted = false};
-    pthread_mutex_lock(&overseer->lock);
+    *ret_is_done = false;
+    if (pthread_mutex_trylock(&overseer->lock) != 0)
+        return;
     *ret_is_done = hl_overseer_judge_now(overseer, judging) || !is_pending;
     pthread_mutex_unlock(&overseer->lock);
 }
 
+/* ---- who waits ---- */
+
 enum hl_code hl_overseer_await(struct hl_overseer *overseer, struct hl_judging *judging,
                                struct hl_err *err)
 {
-    struct hl_judging **last = &overseer->waiting;
-    bool is_closed;
+    struct hl_judging *last = atomic_load(&overseer->waiting);
 
-    judging->next = NULL;
-    pthread_mutex_lock(&overseer->lock);
-    is_closed = overseer->is_closed;
-    while (*last)
-        last = &(*last)->next;
-    if (!is_closed)
-        *last = judging;
-    pthread_mutex_unlock(&overseer->lock);
-    if (is_closed)
-        return hl_fail(err, HL_UNAVAILABLE, "the server is stopping");
+    do {
+        if (last == &overseer->the_end)
+            return hl_fail(err, HL_UNAVAILABLE, "the server is stopping");
+        judging->next = last;
+    } while (!atomic_compare_exchange_weak(&overseer->waiting, &last, judging));
     hl_offers_poke(overseer->server->offers);
     return HL_OK;
+}
+
+struct hl_judging *hl_overseer_take_waiting(struct hl_overseer *overseer, bool is_end)
+{
+    struct hl_judging *last =
+        atomic_exchange(&overseer->waiting, is_end ? &overseer->the_end : NULL);
+    struct hl_judging *first = NULL;
+
+    while (last) {
+        struct hl_judging *next = last->next;
+
+        last->next = first;
+        first = last;
+        last = next;
+    }
+    return first;
 }
 
 /* ---- figures ---- */
@@ -86,38 +102,21 @@ static void print_stage(struct hl_trial *trial, enum hl_stage stage, struct hl_b
     hl_buf_add_char(buf, ',');
 }
 
-/* Without its lists. */
-static struct hl_trial copy_trial(struct hl_overseer *overseer,
-                                  struct hl_collection *collection,
-                                  const struct hl_rollout *rollout)
+void hl_overseer_count(struct hl_overseer *overseer, struct hl_collection *collection,
+                       const struct hl_rollout *rollout, struct hl_trial *ret_trial)
 {
-    struct hl_trial trial = {.number = 0};
     struct hl_watched *watched;
 
+    *ret_trial = (struct hl_trial){.number = 0};
+    if (!overseer)
+        return;
     pthread_mutex_lock(&overseer->lock);
     watched = hl_overseer_find(overseer, collection);
     if (watched)
-        trial = *watched->trial;
+        *ret_trial = *watched->trial;
     pthread_mutex_unlock(&overseer->lock);
-    trial.ring = NULL;
-    hl_trial_follow(&trial, rollout); /* it may have gone on since the last second */
-    return trial;
-}
-
-void hl_overseer_counts(struct hl_overseer *overseer, struct hl_collection *collection,
-                        const struct hl_rollout *rollout, enum hl_stage stage,
-                        struct hl_counts *ret_counts)
-{
-    const struct hl_counts *counts;
-    struct hl_trial trial;
-
-    *ret_counts = (struct hl_counts){0};
-    if (!overseer)
-        return;
-    trial = copy_trial(overseer, collection, rollout);
-    counts = hl_trial_counts(&trial, stage);
-    if (counts)
-        *ret_counts = *counts;
+    ret_trial->ring = NULL;
+    hl_trial_follow(ret_trial, rollout); /* it may have gone on since the last second */
 }
 
 void hl_overseer_print(struct hl_overseer *overseer, struct hl_collection *collection,
@@ -125,8 +124,10 @@ void hl_overseer_print(struct hl_overseer *overseer, struct hl_collection *colle
 {
     struct hl_guard_check checks[HL_N_GUARDS];
     struct hl_guard_facts facts = {.rollout = rollout};
-    struct hl_trial trial = copy_trial(overseer, collection, rollout);
+    struct hl_trial trial;
 
+    hl_overseer_count(overseer, collection, rollout, &trial);
+    facts.first = hl_trial_first(&trial);
     facts.shadow = hl_trial_counts(&trial, HL_STAGE_SHADOW);
     facts.stage = hl_trial_counts(&trial, rollout->stage);
     hl_guard_look(&facts, checks);
@@ -135,6 +136,6 @@ void hl_overseer_print(struct hl_overseer *overseer, struct hl_collection *colle
     print_stage(&trial, HL_STAGE_CANARY, buf);
     print_stage(&trial, HL_STAGE_LIVE, buf);
     hl_buf_add_text(buf, "\"guards\":");
-    hl_guard_checks_print(checks, buf);
+    hl_guard_checks_print(checks, HL_N_GUARDS, buf);
     hl_buf_add_char(buf, '}');
 }

@@ -40,11 +40,16 @@ struct hl_overseer {
     atomic_bool is_stopping; /* cancels what is being compared */
     atomic_bool is_probing;  /* a scheduled run is queued or runs: one at a time */
 
-    /* Guards what follows, to the blank line; nothing that waits is called under it. */
+    /* A stack that many push to and the thread empties at once, without a lock, because
+     * that thread may hold one for as long as others keep it from running.
+     * &the_end: nobody may wait any more. */
+    _Atomic(struct hl_judging *) waiting;
+    struct hl_judging the_end;
+
+    /* Guards what follows, to the blank line; nothing that waits is called under it. Who
+     * serves requests does not wait for it. */
     pthread_mutex_t lock;
     struct hl_watched *first;
-    struct hl_judging *waiting;
-    bool is_closed; /* nobody may wait any more */
 
     uint64_t roll; /* the thread's own */
     int64_t rolled_us;
@@ -76,6 +81,9 @@ void hl_overseer_probe(struct hl_overseer *overseer, struct hl_watched *watched,
                        const struct hl_rollout *rollout);
 
 /* ---- overseer_judge.c ---- */
+
+/* Those that wait, the longest first; from the end on nobody may. */
+struct hl_judging *hl_overseer_take_waiting(struct hl_overseer *overseer, bool is_end);
 
 /* With the lock: what is not judged yet of it. False: some are not known. */
 bool hl_overseer_judge_now(struct hl_overseer *overseer, struct hl_judging *judging);

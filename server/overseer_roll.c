@@ -40,7 +40,7 @@ static void act(struct hl_overseer *overseer, struct hl_watched *watched,
     hl_guard_describe((enum hl_guard)first, &checks[first], words);
     breach.what = hl_guard_name((enum hl_guard)first);
     hl_buf_init(&figures, FIGURES_MOST);
-    hl_guard_checks_print(checks, &figures);
+    hl_guard_checks_print(checks, HL_N_GUARDS, &figures);
     span = (struct hl_span){figures.data, figures.len};
     if (hl_buf_check(&figures, "what the guard saw", &err) != HL_OK ||
         take_back(overseer, watched, collection, &breach, &err) != HL_OK)
@@ -54,9 +54,10 @@ void hl_overseer_guard(struct hl_overseer *overseer, struct hl_watched *watched,
                        struct hl_collection *collection, const struct hl_rollout *rollout)
 {
     struct hl_guard_check checks[HL_N_GUARDS];
-    struct hl_counts stage, shadow;
+    struct hl_counts stage, shadow, first;
     struct hl_counts *counts;
-    struct hl_guard_facts facts = {.rollout = rollout, .stage = &stage, .shadow = &shadow};
+    struct hl_guard_facts facts = {
+        .rollout = rollout, .stage = &stage, .shadow = &shadow, .first = &first};
 
     pthread_mutex_lock(&overseer->lock);
     watched->n_new = 0;
@@ -64,6 +65,7 @@ void hl_overseer_guard(struct hl_overseer *overseer, struct hl_watched *watched,
     if (counts) {
         stage = *counts;
         shadow = *hl_trial_counts(watched->trial, HL_STAGE_SHADOW);
+        first = *hl_trial_first(watched->trial);
     }
     pthread_mutex_unlock(&overseer->lock);
     if (!counts)

@@ -222,12 +222,16 @@ static enum hl_code pass_gate(struct step_call *self, struct hl_collection *coll
                                 .by = request->key,
                                 .guard = &rollout->guard,
                                 .errand = {.deadline = &request->deadline}};
-    struct hl_counts shadow;
+    struct hl_trial trial = {.number = 0};
+    const struct hl_counts *shadow = hl_trial_counts(&trial, HL_STAGE_SHADOW);
+    const struct hl_guard_facts facts = {
+        .rollout = rollout, .first = hl_trial_first(&trial), .shadow = shadow};
     enum hl_code code;
 
-    hl_overseer_counts(self->server->overseer, collection, rollout, HL_STAGE_SHADOW,
-                       &shadow);
-    task.shadow = (struct hl_baseline){shadow.flips[0] + shadow.flips[1], shadow.flips[1]};
+    hl_overseer_count(self->server->overseer, collection, rollout, &trial);
+    task.shadow =
+        (struct hl_baseline){shadow->flips[0] + shadow->flips[1], shadow->flips[1]};
+    task.facts = &facts;
     code = hl_gate_check(&task, &self->figures, &self->baseline, err);
     if (code == HL_GATE_UNMET && self->body.is_forced) {
         self->order.is_forced = true;

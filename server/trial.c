@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Below this a difference of times is the machine's own, however large the ratio: no caller
  * feels it. */
@@ -50,9 +51,41 @@ struct hl_counts *hl_trial_counts(struct hl_trial *trial, enum hl_stage stage)
     }
 }
 
+const struct hl_counts *hl_trial_first(const struct hl_trial *trial)
+{
+    return &trial->counts[HL_TRIAL_FIRST];
+}
+
+static uint64_t total(const uint64_t *counts, size_t n)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += counts[i];
+    return sum;
+}
+
+/* The first that says enough stays. */
+static void keep_first(uint64_t *kept, const uint64_t *counts, size_t n, uint64_t enough)
+{
+    if (total(kept, n) == 0 && total(counts, n) >= enough)
+        memcpy(kept, counts, n * sizeof *counts);
+}
+
+/* Callers were let on by what this shadow had shown. */
+static void end_shadow(struct hl_trial *trial, const struct hl_rollout *rollout)
+{
+    const struct hl_counts *shadow = hl_trial_counts(trial, HL_STAGE_SHADOW);
+    struct hl_counts *first = &trial->counts[HL_TRIAL_FIRST];
+    const uint64_t enough = rollout->guard.min_samples;
+
+    keep_first(first->flips, shadow->flips, 2, enough);
+    keep_first(first->disagreement, shadow->disagreement, HL_TENTHS, enough);
+}
+
 static void begin_anew(struct hl_trial *trial)
 {
-    for (size_t i = 0; i < HL_N_TRIAL_STAGES; i++)
+    for (size_t i = 0; i < HL_N_TRIAL_COUNTS; i++)
         trial->counts[i] = (struct hl_counts){.begun = 0};
     trial->probed_ms = 0;
 }
@@ -65,6 +98,8 @@ void hl_trial_follow(struct hl_trial *trial, const struct hl_rollout *rollout)
         return;
     if (rollout->number != trial->number)
         begin_anew(trial);
+    if (rollout->stage == HL_STAGE_SHADOW && counts->begun != rollout->stage_step)
+        end_shadow(trial, rollout);
     if (counts && counts->begun != rollout->stage_step)
         *counts = (struct hl_counts){.begun = rollout->stage_step};
     trial->number = rollout->number;
@@ -226,11 +261,7 @@ struct hl_verdict hl_trial_judge(struct hl_trial *trial, const struct hl_feedbac
 
 uint64_t hl_counts_compared(const struct hl_counts *counts)
 {
-    uint64_t n = 0;
-
-    for (size_t i = 0; i < HL_TENTHS; i++)
-        n += counts->disagreement[i];
-    return n;
+    return total(counts->disagreement, HL_TENTHS);
 }
 
 uint64_t hl_counts_begun(const struct hl_counts *counts)

@@ -36,7 +36,11 @@ struct hl_counts {
     uint64_t total_us[HL_N_SIDES];
 };
 
-enum { HL_N_TRIAL_STAGES = 3 }; /* shadow, canary, live */
+enum {
+    HL_N_TRIAL_STAGES = 3,              /* shadow, canary, live; */
+    HL_TRIAL_FIRST = HL_N_TRIAL_STAGES, /* of the first shadow, once there is another, */
+    HL_N_TRIAL_COUNTS                   /* what callers may be held against */
+};
 
 struct hl_trial {
     uint64_t number;     /* of the rollout */
@@ -45,7 +49,7 @@ struct hl_trial {
     uint32_t flip_at;    /* hits of which one must be relevant; 1 to HL_COMPARED_HITS */
     uint64_t probed_ms;  /* when its probe set was run by schedule, since 1970; 0: never */
     bool is_dirty;       /* the record does not say all of it */
-    struct hl_counts counts[HL_N_TRIAL_STAGES];
+    struct hl_counts counts[HL_N_TRIAL_COUNTS];
     struct hl_compared_ring *ring;
 };
 
@@ -54,6 +58,11 @@ void hl_trial_free(struct hl_trial *trial); /* NULL is accepted */
 
 /* NULL: nothing is counted in that stage. */
 struct hl_counts *hl_trial_counts(struct hl_trial *trial, enum hl_stage stage);
+
+/* Flips and disagreement of the first shadow of the rollout that said enough of them, and
+ * nothing else; empty until it is over and another one began. A model that was taken back
+ * is compared again from there on, and must not be measured by itself. */
+const struct hl_counts *hl_trial_first(const struct hl_trial *trial);
 
 /* Another rollout forgets everything; a stage that begins, its counts. What is older than
  * what was heard of changes nothing. */

@@ -66,7 +66,7 @@ static void print_record(const struct hl_trial *trial, struct hl_buf *buf)
     hl_buf_add_text(buf, ",\"probed_ms\":");
     hl_encode_u64(buf, trial->probed_ms);
     hl_buf_add_text(buf, ",\"counts\":[");
-    for (size_t i = 0; i < HL_N_TRIAL_STAGES; i++) {
+    for (size_t i = 0; i < HL_N_TRIAL_COUNTS; i++) {
         hl_buf_add_text(buf, i > 0 ? ",{" : "{");
         for (size_t j = 0; j < N_ROWS; j++) {
             if (j > 0)
@@ -136,7 +136,7 @@ static enum hl_code read_stage(const struct hl_field *item, void *self, struct h
     const char *names[N_ROWS];
     const struct hl_members members = {HL_MEMBERS_OF(names), 0, read_row};
 
-    if (stages->n == HL_N_TRIAL_STAGES)
+    if (stages->n == HL_N_TRIAL_COUNTS)
         return hl_fail(err, HL_DAMAGED, "the record of what was counted has too many");
     for (size_t i = 0; i < N_ROWS; i++)
         names[i] = rows[i].name;

@@ -88,6 +88,7 @@ struct asked {
     struct hl_gates gates;
     uint64_t revision;
     const char *probes;
+    const struct hl_guard_facts *facts;
     struct hl_baseline shadow;
     bool has_guard; /* a budget of .01, and at least 200 cases on each side */
 };
@@ -109,6 +110,7 @@ static struct said check(struct rig *rig, const struct asked *asked)
                                       .revision = asked->revision,
                                       .gates = &asked->gates,
                                       .probes = asked->probes,
+                                      .facts = asked->facts,
                                       .by = "ops",
                                       .shadow = asked->shadow,
                                       .guard = asked->has_guard ? &guard : NULL,
@@ -269,6 +271,30 @@ static void a_report_that_cannot_be_read_is_as_good_as_none(void **state)
 
 /* ---- the probes ---- */
 
+/* Stored vectors are healthy though those that are sent now are not. */
+static void what_shadow_shows_again_is_held_against_the_first_one(void **state)
+{
+    struct hl_rollout rollout = hl_rollout_default();
+    const struct hl_counts first = {.flips = {950, 50}};
+    struct hl_counts shadow = {.flips = {950, 50}};
+    const struct hl_guard_facts facts = {
+        .rollout = &rollout, .first = &first, .shadow = &shadow};
+    struct asked asked = nothing();
+    struct said said;
+
+    asked.facts = &facts;
+    said = assert_met(*state, &asked);
+    assert_says_figures(&said, "\"again\":{\"flips\":{\"armed\":true,");
+    assert_says_figures(&said, "\"disagreement\":{\"armed\":false,");
+    shadow.flips[1] = 400;
+    assert_int_equal(check(*state, &asked).code, HL_GATE_UNMET);
+    assert_non_null(strstr(((struct rig *)*state)->err.msg,
+                           "in shadow, negative flips: 0.2963 of 1350, 0.0500 of 1000 were "
+                           "accepted (first_shadow): at least 0."));
+    rollout.guard.excess_flips = absent;
+    (void)assert_met(*state, &asked);
+}
+
 static void probes_alone_will_do_where_points_have_their_own_vectors(void **state)
 {
     struct asked asked = nothing();
@@ -415,6 +441,7 @@ int main(void)
         RIGGED(what_is_not_asked_is_not_missed),
         RIGGED(flips_that_nothing_says_are_not_met),
         RIGGED(a_report_that_cannot_be_read_is_as_good_as_none),
+        RIGGED(what_shadow_shows_again_is_held_against_the_first_one),
         RIGGED(probes_alone_will_do_where_points_have_their_own_vectors),
         RIGGED(what_the_probes_flip_comes_before_what_the_report_says),
         RIGGED(probes_that_find_nothing_to_judge_do_not_meet_a_threshold),

@@ -43,7 +43,7 @@ static void assert_armed(const struct fixture *f, enum hl_guard guard, const cha
 {
     const char *got = f->checks[guard].unarmed;
 
-    if (!got != !why_not || (got && !strstr(got, why_not)))
+    if (why_not ? !got || !strstr(got, why_not) : got != NULL)
         fail_msg("%s: %s instead of %s", hl_guard_name(guard), got ? got : "armed",
                  why_not ? why_not : "armed");
 }
@@ -107,6 +107,74 @@ static void flips_are_held_against_whoever_judged_most_of_them(void **state)
     assert_string_equal(f.checks[HL_GUARD_FLIPS].baseline, "shadow");
     assert_int_equal(f.checks[HL_GUARD_FLIPS].baseline_n, 400);
     assert_float_equal(f.checks[HL_GUARD_FLIPS].baseline_mean, 0.04, 1e-12);
+}
+
+static void a_later_shadow_is_no_measure_where_the_first_said_enough(void **state)
+{
+    struct hl_counts first = {.begun = 0};
+    struct fixture f = in(HL_STAGE_CANARY);
+
+    (void)state;
+    f.facts.first = &first;
+    say(f.shadow.flips, 1000, 400);
+    say(f.stage.flips, 1000, 400);
+    f.shadow.disagreement[8] = f.stage.disagreement[8] = 1000;
+    assert_string_equal(look(&f)->checks[HL_GUARD_FLIPS].baseline, "shadow");
+    assert_false(f.checks[HL_GUARD_FLIPS].is_breached);
+    assert_false(f.checks[HL_GUARD_DISAGREEMENT].is_breached);
+    say(first.flips, 1000, 50);
+    first.disagreement[2] = 1000;
+    assert_string_equal(look(&f)->checks[HL_GUARD_FLIPS].baseline, "first_shadow");
+    assert_true(f.checks[HL_GUARD_FLIPS].is_breached);
+    assert_true(f.checks[HL_GUARD_DISAGREEMENT].is_breached);
+}
+
+/* n of shadow and of the first, and which flips; whether it is held against that, and
+ * whether it is too much. */
+static void flips_of_shadow_are_held_against_the_first_one(void **state)
+{
+    static const struct {
+        uint64_t shadow[2], first[2];
+        bool is_armed, is_breached;
+    } rows[] = {{{1000, 400}, {0, 0}, false, false},
+                {{0, 0}, {1000, 50}, false, false},
+                {{1000, 400}, {1000, 50}, true, true},
+                {{1000, 50}, {1000, 50}, true, false},
+                {{1000, 400}, {2, 0}, true, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct hl_counts first = {.begun = 0};
+        struct fixture f = in(HL_STAGE_SHADOW);
+        const struct hl_guard_check *flips = &f.checks[HL_GUARD_FLIPS];
+
+        f.facts = (struct hl_guard_facts){
+            .rollout = &f.rollout, .first = &first, .shadow = &f.shadow};
+        say(f.shadow.flips, rows[i].shadow[0], rows[i].shadow[1]);
+        say(first.flips, rows[i].first[0], rows[i].first[1]);
+        hl_guard_look_at_shadow(&f.facts, f.checks);
+        assert_int_equal(flips->is_breached, rows[i].is_breached);
+        assert_int_equal(!flips->unarmed, rows[i].is_armed);
+        f.rollout.guard.excess_flips = (double)NAN;
+        hl_guard_look_at_shadow(&f.facts, f.checks);
+        assert_false(flips->is_breached);
+    }
+}
+
+static void disagreement_of_shadow_is_held_against_the_first_one(void **state)
+{
+    struct hl_counts first = {.disagreement = {[2] = 1000}};
+    struct fixture f = in(HL_STAGE_SHADOW);
+
+    (void)state;
+    f.facts = (struct hl_guard_facts){
+        .rollout = &f.rollout, .first = &first, .shadow = &f.shadow};
+    f.shadow.disagreement[2] = 1000;
+    hl_guard_look_at_shadow(&f.facts, f.checks);
+    assert_false(f.checks[HL_GUARD_DISAGREEMENT].is_breached);
+    f.shadow.disagreement[8] = 1000;
+    hl_guard_look_at_shadow(&f.facts, f.checks);
+    assert_true(f.checks[HL_GUARD_DISAGREEMENT].is_breached);
 }
 
 static void flips_beyond_the_budget_are_a_breach_and_those_accepted_are_none(void **state)
@@ -207,7 +275,7 @@ static void a_breach_is_told_with_its_figures(void **state)
     hl_guard_describe(HL_GUARD_ERRORS, &f.checks[HL_GUARD_ERRORS], words);
     assert_non_null(strstr(words, "errors: 0.1000 of 1000: at least "));
     hl_buf_init(&buf, 1 << 16);
-    hl_guard_checks_print(f.checks, &buf);
+    hl_guard_checks_print(f.checks, HL_N_GUARDS, &buf);
     assert_non_null(strstr(buf.data, "\"baseline\":{\"of\":\"shadow\",\"n\":5000,"));
     assert_non_null(strstr(buf.data, "\"slower\":{\"armed\":true,\"why_not\":null,"));
     hl_buf_done(&buf);
@@ -219,6 +287,9 @@ int main(void)
         cmocka_unit_test(nothing_is_armed_while_nobody_is_served_by_the_new_model),
         cmocka_unit_test(what_was_switched_off_is_not_armed),
         cmocka_unit_test(flips_are_held_against_whoever_judged_most_of_them),
+        cmocka_unit_test(a_later_shadow_is_no_measure_where_the_first_said_enough),
+        cmocka_unit_test(flips_of_shadow_are_held_against_the_first_one),
+        cmocka_unit_test(disagreement_of_shadow_is_held_against_the_first_one),
         cmocka_unit_test(flips_beyond_the_budget_are_a_breach_and_those_accepted_are_none),
         cmocka_unit_test(disagreement_is_held_against_shadow_alone),
         cmocka_unit_test(

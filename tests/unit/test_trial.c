@@ -119,6 +119,43 @@ static void a_flip_that_a_caller_saw_is_counted_apart(void **state)
     assert_int_equal(hl_trial_counts(*state, HL_STAGE_CANARY)->flips_served, 1);
 }
 
+static void judge_all(struct hl_trial *trial, const struct hl_rollout *rollout, int n,
+                      const char *to)
+{
+    char id[16];
+
+    for (int i = 0; i < n; i++) {
+        (void)snprintf(id, sizeof id, "%d", i);
+        compare(trial, rollout, id, "1", to);
+        (void)judge(trial, id, 1);
+    }
+}
+
+static void the_first_shadow_that_said_enough_is_kept_when_another_begins(void **state)
+{
+    static const enum hl_stage way[] = {HL_STAGE_CANARY, HL_STAGE_SHADOW};
+    struct hl_rollout rollout = rollout_in(HL_STAGE_SHADOW, 1);
+    struct hl_trial *trial = *state;
+    const struct hl_counts *first = hl_trial_first(trial);
+
+    for (int round = 0; round < 3; round++) {
+        judge_all(trial, &rollout, round == 0 ? 9 : 10, round < 2 ? "1" : "2");
+        for (size_t i = 0; i < 2; i++) {
+            rollout = rollout_in(way[i], rollout.step + 1);
+            rollout.guard.min_samples = 10;
+            hl_trial_follow(trial, &rollout);
+        }
+        assert_int_equal(shadow_of(state)->flips[0], 0);
+        assert_int_equal(first->flips[0], round == 0 ? 0 : 10);
+        assert_int_equal(first->disagreement[0], round == 0 ? 0 : 10);
+        assert_int_equal(first->flips[1], 0);
+    }
+    rollout.number++;
+    rollout.step++;
+    hl_trial_follow(trial, &rollout);
+    assert_int_equal(first->flips[0], 0);
+}
+
 static void what_fails_is_an_error_of_its_side_and_compares_nothing(void **state)
 {
     const struct hl_rollout rollout = rollout_in(HL_STAGE_SHADOW, 1);
@@ -228,7 +265,7 @@ static void fill_counts(struct hl_trial *trial)
     trial->number = 3;
     trial->step = UINT64_MAX;
     trial->probed_ms = 1763000000000;
-    for (size_t i = 0; i < HL_N_TRIAL_STAGES; i++) {
+    for (size_t i = 0; i < HL_N_TRIAL_COUNTS; i++) {
         uint64_t *values = (uint64_t *)(void *)&trial->counts[i];
 
         for (size_t j = 0; j < sizeof trial->counts[i] / sizeof *values; j++)
@@ -298,7 +335,7 @@ static void a_record_that_is_none_changes_nothing(void **state)
     static struct raw raws[] = {
         {""},
         {"{}"},
-        {"{\"number\":1,\"step\":1,\"counts\":[{},{},{},{}]}"},
+        {"{\"number\":1,\"step\":1,\"counts\":[{},{},{},{},{}]}"},
         {"{\"number\":1,\"step\":1,\"counts\":[{\"flips\":[1,2,3]}]}"},
         {"{\"number\":1,\"step\":1,\"counts\":[{\"flips\":[-1]}]}"},
     };
@@ -348,6 +385,7 @@ int main(void)
         COUNTED(feedback_says_who_was_right_and_counts_once),
         COUNTED(a_query_is_right_within_as_many_hits_as_the_probes_say),
         COUNTED(a_flip_that_a_caller_saw_is_counted_apart),
+        COUNTED(the_first_shadow_that_said_enough_is_kept_when_another_begins),
         COUNTED(what_fails_is_an_error_of_its_side_and_compares_nothing),
         COUNTED(slower_is_what_is_slower_by_the_ratio_and_by_more_than_noise),
         COUNTED(times_are_known_to_a_fifth),
