@@ -13,6 +13,10 @@ enum hl_code hl_coverage_count(const struct hl_holdings *holdings,
                                const struct hl_models *models, bool is_of_all,
                                struct hl_arena *arena, uint64_t *ret_n, struct hl_err *err);
 
+/* Points that have a vector of `from` and none of `to`. */
+enum hl_code hl_coverage_left(const struct hl_holdings *holdings, uint32_t from,
+                              uint32_t to, uint64_t *ret_n, struct hl_err *err);
+
 struct hl_coverage {
     uint64_t n_points;  /* of the collection */
     uint64_t n_own;     /* with a vector of the model */

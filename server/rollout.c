@@ -162,12 +162,13 @@ static enum hl_code check_reach(const struct stepping *stepping, struct hl_err *
 
     if (plan)
         hl_plan_found(plan, layout, &found);
-    if (hl_models_have(&found, from))
+    if (hl_models_have(&found, from) || stepping->order->is_whole)
         return HL_OK;
-    return hl_fail(err, HL_CONFLICT,
-                   "no active bridge lets queries of \"%.120s\" find what only \"%.120s\" "
-                   "has seen: activate one first",
-                   name_of(layout, to), name_of(layout, from));
+    return hl_fail(
+        err, HL_CONFLICT,
+        "no active bridge lets queries of \"%.120s\" find what only \"%.120s\" "
+        "has seen: activate one first, or give each point a vector of \"%.120s\"",
+        name_of(layout, to), name_of(layout, from), name_of(layout, to));
 }
 
 static enum hl_code check_models(const struct stepping *stepping, struct hl_err *err)

@@ -107,13 +107,15 @@ enum hl_rollout_action {
 
 struct hl_rollout_order {
     enum hl_rollout_action action;
-    const struct hl_rollout *wanted;    /* of START: from, to, and all that can be set */
-    double percent;                     /* of ADVANCE */
-    uint64_t expect;                    /* the step it is meant for; 0: any */
-    const char *by;                     /* as changed_by */
-    const char *what;                   /* of NOTE: a word for it */
-    const char *why;                    /* NULL: nobody said */
-    const struct hl_span *figures;      /* a JSON object, or NULL */
+    const struct hl_rollout *wanted; /* of START: from, to, and all that can be set */
+    double percent;                  /* of ADVANCE */
+    uint64_t expect;                 /* the step it is meant for; 0: any */
+    const char *by;                  /* as changed_by */
+    const char *what;                /* of NOTE: a word for it */
+    const char *why;                 /* NULL: nobody said */
+    const struct hl_span *figures;   /* a JSON object, or NULL */
+    bool is_whole; /* of START: `to` has seen every point that `from` has, so that no bridge
+                      is needed */
     bool is_forced;                     /* past a gate that was not met */
     const struct hl_baseline *baseline; /* what the gate accepted; NULL: it stays */
 };

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/rollout_calls.h"
 
+#include "proto/model_name.h"
 #include "server/body.h"
 #include "server/change.h"
+#include "server/coverage.h"
 #include "server/gate.h"
 #include "server/overseer.h"
 #include "server/rollout_body.h"
@@ -69,7 +71,8 @@ struct step_call {
     struct hl_rollout_body body;
     struct hl_rollout_order order;
     struct hl_rollout wanted, got;
-    bool is_step; /* else it stood so already */
+    uint32_t whole[2]; /* the models that order.is_whole would be said of; 0: it is not */
+    bool is_step;      /* else it stood so already */
     struct hl_buf shown;
     struct hl_buf figures; /* the gate's */
     struct hl_span figures_span;
@@ -129,6 +132,7 @@ static enum hl_code find_models(struct step_call *self, const struct hl_holdings
     self->wanted.from = old.space;
     self->wanted.to = new.space;
     self->order.wanted = &self->wanted;
+    self->order.is_whole = self->whole[0] == old.space && self->whole[1] == new.space;
     return HL_OK;
 }
 
@@ -192,6 +196,48 @@ static enum hl_code keep_names(struct step_call *self, struct hl_request *reques
             return hl_arena_fail(request->arena, err, "the name of a model");
     }
     return HL_OK;
+}
+
+/* ---- before a rollout begins ---- */
+
+/* What is written from here on may change it, as it may once the rollout runs. */
+static enum hl_code count_left(struct step_call *self, struct hl_collection *collection,
+                               struct hl_err *err)
+{
+    const struct hl_look_wish wish = {.n_filters = 0};
+    const struct hl_text names[] = {hl_model_meant_by(&self->body.from),
+                                    hl_model_meant_by(&self->body.to)};
+    const struct hl_space *from, *to;
+    struct hl_holdings now = {.collection = collection};
+    uint64_t left = 1;
+    enum hl_code code = hl_look_open(collection, &wish, &now.look, err);
+
+    if (code != HL_OK)
+        return code;
+    now.layout = hl_look_layout(now.look);
+    from = hl_layout_find(now.layout, &names[0]);
+    to = hl_layout_find(now.layout, &names[1]);
+    if (from && to && hl_look_n_points(now.look) > 0)
+        code = hl_coverage_left(&now, from->id, to->id, &left, err);
+    if (code == HL_OK && left == 0) {
+        self->whole[0] = from->id;
+        self->whole[1] = to->id;
+    }
+    hl_look_close(now.look);
+    return code;
+}
+
+static enum hl_code look_at_points(struct step_call *self, const struct hl_request *request,
+                                   struct hl_err *err)
+{
+    struct hl_collection *collection = NULL;
+    enum hl_code code = hl_collections_acquire(self->server->collections,
+                                               &request->params[0], &collection, err);
+
+    if (code == HL_OK)
+        code = count_left(self, collection, err);
+    hl_collection_unref(collection);
+    return code;
 }
 
 /* ---- the gate ---- */
@@ -282,6 +328,8 @@ static enum hl_code prepare(struct step_call *self, struct hl_request *request,
         return code;
     self->order.expect = self->body.expect;
     self->order.percent = self->body.percent;
+    if (action == HL_ROLLOUT_START)
+        return look_at_points(self, request, err);
     return action == HL_ROLLOUT_ADVANCE || action == HL_ROLLOUT_PROMOTE
                ? check_gate(self, request, err)
                : HL_OK;

@@ -100,6 +100,24 @@ def served(gallery, rollout):
     yield "who gives up leaves callers where they were", ids() == old and rollout.route()["model"] == "v1"
 
 
+def embedded_again(server):
+    """No bridge is active: the new model has to have seen every photograph itself."""
+    gallery = Gallery(server, "whole", {m: {"size": DIM, "distance": "Cosine"} for m in ("v1", "v2")})
+    rollout = Rollout(server, gallery.path)
+    wanted = {**ROLLOUT, "gate": GATE}
+    yield "nothing is whole without a photograph", (
+        server.ask("PUT", f"{gallery.path}/rollout", wanted)[1]["status"]["code"] == "conflict")
+    gallery.fill({1: ("v1", "v2"), 2: ("v1",), 3: ("v2",)})
+    refused = server.ask("PUT", f"{gallery.path}/rollout", wanted)
+    yield "a photograph that the new model would lose keeps callers with the old one", (
+        refused[0] == 409 and "activate one first" in refused[1]["status"]["error"])
+    gallery.fill({2: ("v1", "v2")})
+    rollout.start()
+    rollout.forced("advance", percent=50)
+    yield "where all were embedded again no bridge is needed", rollout.forced("promote")["stage"] == "live"
+    server.result("DELETE", gallery.path)
+
+
 # ---- two at once ----
 
 def race(port, calls):
@@ -281,6 +299,7 @@ def play(server):
     gallery.put("v2", "v1", {"faithful.weight": bridge("v2", "v1")}, SCALES)
     gallery.activate("v2/v1", strategy="backward", fidelity=1)
     rollout = Rollout(server, gallery.path)
+    yield from embedded_again(server)
     yield from gates(server, rollout)
     yield from shares(rollout)
     yield from served(gallery, rollout)
