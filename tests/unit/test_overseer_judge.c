@@ -74,14 +74,14 @@ static void a_bad_model_is_taken_back_as_often_as_it_is_let_on(void **state)
     settings.wanted.guard.min_samples = 20;
     assert_int_equal(order(rig, &settings), HL_OK);
     search(rig, both, 's');
-    for (char round = 'a'; round < 'd'; round++) {
+    for (int round = 0; round < 3; round++) {
         const uint64_t step = step_of(rig);
 
         do_step(rig, "advance 50");
-        search(rig, apart, round);
+        search(rig, apart, (char)('a' + round));
         await_stage(rig, HL_STAGE_SHADOW);
         assert_int_equal(step_of(rig), step + 2);
-        search(rig, apart, (char)(round + 10));
+        search(rig, apart, (char)('k' + round));
     }
     assert_told(rig, 0, 100, "were accepted (first_shadow)");
     close_overseer(rig);
