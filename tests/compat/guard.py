@@ -186,6 +186,9 @@ def poisoned(play):
                                          play.drawn(now, budget, n_shadow, of_gate, n_runs))
                 if how == "permuted":
                     play.lines.say(f"{how}, budget {budget}: drawn ones are taken back", n_found == n_runs)
+                elif not n_shadow and excess > 2 * budget:
+                    play.lines.say(f"{how}, budget {budget}: so are enough of the drawn ones",
+                                   n_found >= (n_runs if play.is_whole else n_runs // 5))
 
 
 def poisoned_at_once(play):
