@@ -139,6 +139,21 @@ static enum hl_code load_report(struct gate *gate, const struct hl_holdings *hol
     return code;
 }
 
+/* What is known of it already would be taken back at once, and compares with nothing. */
+static enum hl_code check_drift(struct gate *gate, const struct hl_holdings *holdings,
+                                uint32_t space, const char *name, struct hl_err *err)
+{
+    char words[HL_GUARD_WORDS];
+    struct hl_drift drift;
+    enum hl_code code = hl_drift_seen(holdings->reader, space, &drift, err);
+
+    if (code != HL_OK || !drift.was_compared || !drift.is_drifted)
+        return code;
+    hl_guard_describe_drift(name, &drift, words);
+    refuse(gate, words);
+    return HL_OK;
+}
+
 static enum hl_code load(struct gate *gate, struct hl_err *err)
 {
     struct hl_holdings holdings;
@@ -153,6 +168,10 @@ static enum hl_code load(struct gate *gate, struct hl_err *err)
         code = find_revision(gate, &holdings, err);
     if (code == HL_OK && gate->revision != 0)
         code = load_report(gate, &holdings, err);
+    if (code == HL_OK)
+        code = check_drift(gate, &holdings, gate->task->from, gate->from, err);
+    if (code == HL_OK)
+        code = check_drift(gate, &holdings, gate->task->to, gate->to, err);
     hl_holdings_close(&holdings);
     return code;
 }

@@ -23,6 +23,9 @@
  * after. Once it was taken back, what goes on in shadow may not exceed what its first
  * shadow stage showed either, of flips and of disagreement.
  *
+ * A model whose canary has drifted, of either, is not let on: it is not the one that was
+ * measured.
+ *
  * Reads the disk, takes as long as the probes do and waits for a commit where there are
  * some: a thread of its own, never an HTTP one. */
 struct hl_gate_task {

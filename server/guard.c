@@ -266,6 +266,16 @@ void hl_guard_checks_print(const struct hl_guard_check *checks, int n, struct hl
     hl_buf_add_char(buf, '}');
 }
 
+void hl_guard_describe_drift(const char *model, const struct hl_drift *drift,
+                             char words[HL_GUARD_WORDS])
+{
+    (void)snprintf(words, HL_GUARD_WORDS,
+                   "drift: %zu of %zu photographs of \"%.80s\" are further than %g from "
+                   "what they were, \"%.80s\" by %g, at %s",
+                   drift->n_drifted, drift->n_compared, model, drift->tolerance,
+                   drift->photograph, drift->worst, drift->at);
+}
+
 void hl_guard_describe(enum hl_guard guard, const struct hl_guard_check *check,
                        char words[HL_GUARD_WORDS])
 {

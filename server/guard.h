@@ -2,6 +2,7 @@
 #ifndef HL_SERVER_GUARD_H
 #define HL_SERVER_GUARD_H
 
+#include "server/drift.h"
 #include "server/server.h"
 #include "server/trial.h"
 
@@ -20,7 +21,8 @@
  * Shadow is the rollout's first one, however often it is taken back: what a bad model does
  * in a later one is no measure for it.
  *
- * Drift of a model's canary is known, not estimated: it takes back at once. */
+ * Drift of the new model's canary is known, not estimated: it takes back at once. That of
+ * the old one is the gate's to see: callers are not sent to a model that has drifted. */
 enum hl_guard {
     HL_GUARD_FLIPS,
     HL_GUARD_DISAGREEMENT,
@@ -66,6 +68,10 @@ void hl_guard_checks_print(const struct hl_guard_check *checks, int n, struct hl
 enum { HL_GUARD_WORDS = 320 };
 void hl_guard_describe(enum hl_guard guard, const struct hl_guard_check *check,
                        char words[HL_GUARD_WORDS]);
+
+/* What a canary showed of a model that has drifted, likewise. */
+void hl_guard_describe_drift(const char *model, const struct hl_drift *drift,
+                             char words[HL_GUARD_WORDS]);
 
 /* Takes the rollout back, as "guard", and says so in its events, the log and the metrics.
  * Nothing happens unless it is as it was looked at, in canary or live: then *ret_is_back.

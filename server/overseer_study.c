@@ -21,27 +21,22 @@ static bool is_served(const struct hl_rollout *rollout)
     return rollout->stage == HL_STAGE_CANARY || rollout->stage == HL_STAGE_LIVE;
 }
 
+/* Of the new model: whoever is served by the old one is not helped by going back to it. */
 static enum hl_code look_at_drift(struct hl_overseer *overseer, struct hl_watched *watched,
                                   const struct hl_holdings *holdings,
-                                  const struct hl_rollout *rollout, uint32_t model,
-                                  struct hl_err *err)
+                                  const struct hl_rollout *rollout, struct hl_err *err)
 {
-    const struct hl_space *space = hl_layout_space(holdings->layout, model);
-    struct hl_guard_breach breach = {
-        .collection = watched->name, .rollout = rollout, .what = "drift"};
-    char why[HL_ERR_MSG_SIZE];
+    const struct hl_space *space = hl_layout_space(holdings->layout, rollout->to);
+    char why[HL_GUARD_WORDS];
+    const struct hl_guard_breach breach = {
+        .collection = watched->name, .rollout = rollout, .what = "drift", .why = why};
     struct hl_drift drift;
     bool is_back;
-    enum hl_code code = hl_drift_seen(holdings->reader, model, &drift, err);
+    enum hl_code code = hl_drift_seen(holdings->reader, rollout->to, &drift, err);
 
     if (code != HL_OK || !space || !drift.was_compared || !drift.is_drifted)
         return code;
-    (void)snprintf(why, sizeof why,
-                   "drift: %zu of %zu photographs of \"%.100s\" are further than %g from "
-                   "what they were, \"%.100s\" by %g, at %s",
-                   drift.n_drifted, drift.n_compared, hl_model_shown(space->name),
-                   drift.tolerance, drift.photograph, drift.worst, drift.at);
-    breach.why = why;
+    hl_guard_describe_drift(hl_model_shown(space->name), &drift, why);
     return hl_guard_act(overseer->server, holdings->collection, &breach, &is_back, err);
 }
 
@@ -82,9 +77,7 @@ void hl_overseer_study(struct hl_overseer *overseer, struct hl_watched *watched,
         return; /* in a second */
     code = look_at_probes(overseer, watched, &holdings, rollout, &err);
     if (code == HL_OK && is_served(rollout))
-        code = look_at_drift(overseer, watched, &holdings, rollout, rollout->from, &err);
-    if (code == HL_OK && is_served(rollout))
-        code = look_at_drift(overseer, watched, &holdings, rollout, rollout->to, &err);
+        code = look_at_drift(overseer, watched, &holdings, rollout, &err);
     hl_holdings_close(&holdings);
     if (code == HL_OK)
         watched->studied = watched->commit;

@@ -293,6 +293,24 @@ def gates(server, rollout):
     rollout.step("abort")
 
 
+def drifting(gallery, rollout):
+    """Of the old model: nobody is sent back to it, and nobody on."""
+    canary = f"{gallery.path}/vectors/v1/canary"
+    gallery.server.result("PUT", canary, {"vectors": {"a": [1] * DIM}})
+    rollout.start()
+    rollout.forced("advance", percent=50)
+    gallery.server.result("PUT", canary, {"vectors": {"a": [-1] * DIM}})
+    time.sleep(2.5)
+    refused = gallery.server.ask("POST", f"{rollout.path}/rollout/promote", {})
+    yield "nobody is sent back to a model that has drifted", rollout.now()["stage"] == "canary"
+    yield "and nobody on while it has", (
+        refused[1]["status"]["code"] == "gate_unmet" and 'drift: 1 of 1 photographs of "v1"' in refused[1]["status"]["error"])
+    gallery.server.result("PUT", canary, {"vectors": {"a": [1] * DIM}})
+    yield "until it is well again", rollout.step("promote")["stage"] == "live"
+    rollout.step("rollback")
+    rollout.step("abort")
+
+
 def play(server):
     gallery = Gallery(server, "c", {m: {"size": DIM, "distance": "Cosine"} for m in SEES})
     gallery.fill(WHO)
@@ -304,6 +322,7 @@ def play(server):
     yield from shares(rollout)
     yield from served(gallery, rollout)
     yield from photographs_of_the_time(gallery, rollout)
+    yield from drifting(gallery, rollout)
     yield from races(server, rollout)
     yield from under_load(server, gallery, rollout)
     yield from restarts(server, rollout)
