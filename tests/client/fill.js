@@ -41,8 +41,13 @@ function tensors(path, names) {
     return names.map((name) => {
         const { data_offsets: [from, to], shape } = head[name];
 
-        return rows(bytes.subarray(end + from, end + to), shape[1]);
+        return shape.length > 1 ? rows(bytes.subarray(end + from, end + to), shape[1])
+            : Array.from({ length: shape[0] }, (_, i) => bytes.readInt16LE(end + from + i * 2));
     });
+}
+
+function lines(name) {
+    return readFileSync(join(demo, name), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
 }
 
 function search(body) {
@@ -56,8 +61,10 @@ function save(name, text) {
 
 const client = new QdrantClient({ url, checkCompatibility: false });
 const gallery = npy(join(demo, 'gallery.npy'), 64);
-const payloads = readFileSync(join(demo, 'gallery.ndjson'), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
-const [old, newer] = tensors(join(demo, 'queries.safetensors'), ['@default', 'v3']);
+const payloads = lines('gallery.ndjson');
+const [old, newer, labels] = tensors(join(demo, 'queries.safetensors'), ['@default', 'v3', 'labels']);
+/* What the labels are called: the probes are the first of the queries. */
+const names = Object.fromEntries(lines('probes.ndjson').map((probe, i) => [labels[i], probe.relevant_if.must[0].match.value]));
 const both = (i, key) => ({ query: { vectors: { '@default': old[i], v3: newer[i] } }, params: { key }, limit: 10 });
 
 await client.createCollection(collection, { vectors: { size: 64, distance: 'Cosine' } });
@@ -76,7 +83,8 @@ for (let n = 0; n < Number(nClients); n++) {
     write('both', (i) => both(i, `client-${n}`));
 }
 for (let n = 0; n < N_PHOTOS; n++) {
-    const i = old.length - N_PHOTOS + n, point = (vector) => ({ points: [{ id: FIRST_PHOTO + n, vector }] });
+    const i = old.length - N_PHOTOS + n, payload = { label: names[labels[i]] };
+    const point = (vector) => ({ points: [{ id: FIRST_PHOTO + n, vector, payload }] });
 
     save(`photo-${n}.@default`, JSON.stringify(point(old[i])));
     save(`photo-${n}.v3`, JSON.stringify(point({ v3: newer[i] })));
