@@ -73,6 +73,8 @@ static enum hl_code check(const struct hl_swap_state *state, struct hl_err *err)
     const struct hl_swap *swap = &state->swap;
     const bool is_unfinished = swap->is_there && !swap->is_over && !state->order.is_anew;
 
+    if (!state->has_models && state->n_blocks > 0) /* whose ever it is: it cannot go on */
+        return refuse_blocked(&state->blocks[0], err);
     if ((state->job && !state->is_same_body) || (!state->is_same && is_unfinished))
         return refuse_other(state, err);
     return state->n_blocks > 0 ? refuse_blocked(&state->blocks[0], err) : HL_OK;

@@ -110,6 +110,8 @@ static void a_gate_that_is_not_met_stops_it_and_says_so_later_too(void **state)
     assert_says(rig, ",\"anew\":true}");
     assert_refused(rig, "{" MODELS ",\"data\":{\"dataset\":\"d\"}}", HL_CONFLICT,
                    "by ops, is not over");
+    assert_refused(rig, "{\"from\":\"@default\",\"to\":\"gone\"," FIT "}", HL_NOT_FOUND,
+                   "Not existing vector name error: gone");
     assert_int_equal(do_it(rig, easy).state, HL_JOB_DONE);
     assert_says(rig, "\"blocks\":[]");
 }
