@@ -30,8 +30,9 @@ struct hl_figure hl_figure_share(uint64_t hits, uint64_t n)
     share = (double)hits / of;
     middle = (share + Z * Z / (2 * of)) / (1 + Z * Z / of);
     half = Z / (1 + Z * Z / of) * sqrt(share * (1 - share) / of + Z * Z / (4 * of * of));
-    /* Of none or of all the bound is the end itself, which rounding would step over. */
-    return (struct hl_figure){share, fmax(middle - half, 0), fmin(middle + half, 1), n};
+    /* Of none or of all the bound is the end itself, which rounding would miss. */
+    return (struct hl_figure){share, hits > 0 ? fmax(middle - half, 0) : 0,
+                              hits < n ? fmin(middle + half, 1) : 1, n};
 }
 
 /* Around a value whose cases scatter with that sum of squares about their mean. */

@@ -3,9 +3,12 @@
 #include "proto/encode.h"
 #include "server/trial.h"
 
+#include <math.h>
+
 static struct hl_figure overlap_of(const struct hl_counts *counts)
 {
     struct hl_tally tally = {.n = 0};
+    struct hl_figure figure;
 
     for (size_t i = 0; i < HL_TENTHS; i++) {
         const double n = (double)counts->disagreement[i], value = 1 - (double)i / 10;
@@ -14,7 +17,10 @@ static struct hl_figure overlap_of(const struct hl_counts *counts)
         tally.a += n * value;
         tally.aa += n * value * value;
     }
-    return hl_figure_mean(&tally);
+    figure = hl_figure_mean(&tally);
+    figure.low = fmax(figure.low, 0);
+    figure.high = fmin(figure.high, 1); /* no two lists have more in common than all */
+    return figure;
 }
 
 static void print_share(const char *name, uint64_t hits, uint64_t n, struct hl_buf *buf)

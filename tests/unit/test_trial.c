@@ -119,6 +119,19 @@ static void a_flip_that_a_caller_saw_is_counted_apart(void **state)
     assert_int_equal(hl_trial_counts(*state, HL_STAGE_CANARY)->flips_served, 1);
 }
 
+static void an_overlap_is_of_ten_at_most(void **state)
+{
+    const struct hl_counts counts = {.begun = 1, .disagreement = {[0] = 150, [10] = 1}};
+    struct hl_buf buf;
+
+    (void)state;
+    hl_buf_init(&buf, 1 << 16);
+    hl_counts_print(&counts, &buf);
+    assert_non_null(strstr(buf.data, "\"overlap10\":{\"value\":0.9933"));
+    assert_non_null(strstr(buf.data, "\"high\":1.0,\"of\":151}"));
+    hl_buf_done(&buf);
+}
+
 static void judge_all(struct hl_trial *trial, const struct hl_rollout *rollout, int n,
                       const char *to)
 {
@@ -385,6 +398,7 @@ int main(void)
         COUNTED(feedback_says_who_was_right_and_counts_once),
         COUNTED(a_query_is_right_within_as_many_hits_as_the_probes_say),
         COUNTED(a_flip_that_a_caller_saw_is_counted_apart),
+        COUNTED(an_overlap_is_of_ten_at_most),
         COUNTED(the_first_shadow_that_said_enough_is_kept_when_another_begins),
         COUNTED(what_fails_is_an_error_of_its_side_and_compares_nothing),
         COUNTED(slower_is_what_is_slower_by_the_ratio_and_by_more_than_noise),
