@@ -121,14 +121,7 @@ static enum hl_code show(struct hl_server *server, struct hl_request *request,
 enum hl_code hl_bridge_call_get(struct hl_server *server, struct hl_request *request,
                                 struct hl_reply *reply, struct hl_err *err)
 {
-    struct hl_holdings holdings;
-    enum hl_code code = hl_holdings_open(server, &request->params[0], &holdings, err);
-
-    if (code != HL_OK)
-        return code;
-    code = show(server, request, &holdings, reply, err);
-    hl_holdings_close(&holdings);
-    return code;
+    return hl_holdings_reply(server, request, reply, show, err);
 }
 
 /* ---- changes ---- */

@@ -165,14 +165,7 @@ static enum hl_code send_head(struct hl_server *server, struct hl_request *reque
 enum hl_code hl_head_call_get(struct hl_server *server, struct hl_request *request,
                               struct hl_reply *reply, struct hl_err *err)
 {
-    struct hl_holdings holdings;
-    enum hl_code code = hl_holdings_open(server, &request->params[0], &holdings, err);
-
-    if (code != HL_OK)
-        return code;
-    code = send_head(server, request, &holdings, reply, err);
-    hl_holdings_close(&holdings);
-    return code;
+    return hl_holdings_reply(server, request, reply, send_head, err);
 }
 
 static enum hl_code delete_records(struct hl_pending *pending, struct hl_writing *writing,

@@ -55,6 +55,24 @@ void hl_holdings_close(struct hl_holdings *holdings)
     *holdings = (struct hl_holdings){.collection = NULL};
 }
 
+enum hl_code
+hl_holdings_reply(struct hl_server *server, struct hl_request *request,
+                  struct hl_reply *reply,
+                  enum hl_code (*show)(struct hl_server *server, struct hl_request *request,
+                                       const struct hl_holdings *holdings,
+                                       struct hl_reply *reply, struct hl_err *err),
+                  struct hl_err *err)
+{
+    struct hl_holdings holdings;
+    enum hl_code code = hl_holdings_open(server, &request->params[0], &holdings, err);
+
+    if (code != HL_OK)
+        return code;
+    code = show(server, request, &holdings, reply, err);
+    hl_holdings_close(&holdings);
+    return code;
+}
+
 struct hl_holdings hl_holdings_inside(struct hl_writing *writing)
 {
     return (struct hl_holdings){.reader = hl_store_inside(hl_writing_store(writing)),

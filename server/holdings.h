@@ -55,6 +55,16 @@ enum hl_code hl_holdings_look(struct hl_collection *collection,
                               struct hl_holdings *ret_holdings, struct hl_err *err);
 void hl_holdings_close(struct hl_holdings *holdings); /* zeros are accepted */
 
+/* A call that shows some of it, of the collection in its path: looks, has `show` make the
+ * reply, closes. */
+enum hl_code
+hl_holdings_reply(struct hl_server *server, struct hl_request *request,
+                  struct hl_reply *reply,
+                  enum hl_code (*show)(struct hl_server *server, struct hl_request *request,
+                                       const struct hl_holdings *holdings,
+                                       struct hl_reply *reply, struct hl_err *err),
+                  struct hl_err *err);
+
 /* As a change sees it; nothing to close. */
 struct hl_holdings hl_holdings_inside(struct hl_writing *writing);
 

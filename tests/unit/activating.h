@@ -165,38 +165,6 @@ static inline enum hl_code ask(struct rig *rig, bool is_activation, const char *
                                                      &rig->reply, &rig->err);
 }
 
-struct seen {
-    size_t n;
-    enum hl_job_state state;
-    char outcome[1000];
-};
-
-static inline bool see(void *self, const struct hl_job *job)
-{
-    struct seen *seen = self;
-
-    if (seen->n++ == 0) { /* the newest */
-        seen->state = job->state;
-        snprintf(seen->outcome, sizeof seen->outcome, "%s", job->outcome);
-    }
-    return true;
-}
-
-static inline struct seen await_newest(struct rig *rig)
-{
-    const struct timespec pause = {.tv_nsec = 1000000};
-    struct seen seen = {0};
-
-    for (int ms = 0; ms < 60000; ms++) {
-        seen.n = 0;
-        assert_int_equal(hl_jobs_each(rig->server.jobs, 0, see, &seen, &rig->err), HL_OK);
-        if (seen.state != HL_JOB_QUEUED && seen.state != HL_JOB_RUNNING)
-            break;
-        nanosleep(&pause, NULL);
-    }
-    return seen;
-}
-
 /* The whole of it, which goes well. */
 static inline struct seen do_now(struct rig *rig, bool is_activation, const char *pair,
                                  const char *body)

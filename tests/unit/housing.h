@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct rig {
     char folder[48];
@@ -150,6 +151,47 @@ static inline int tear_down(void **state)
     assert_int_equal(hl_dir_remove(rig->folder, &rig->err), HL_OK);
     free(rig);
     return 0;
+}
+
+/* ---- jobs as they are ---- */
+
+struct seen {
+    size_t n;
+    enum hl_job_state state;
+    char outcome[4096];
+};
+
+static inline bool see(void *self, const struct hl_job *job)
+{
+    struct seen *seen = self;
+
+    if (seen->n++ == 0) { /* the newest */
+        seen->state = job->state;
+        snprintf(seen->outcome, sizeof seen->outcome, "%s", job->outcome);
+    }
+    return true;
+}
+
+static inline struct seen see_newest(struct rig *rig)
+{
+    struct seen seen = {0};
+
+    assert_int_equal(hl_jobs_each(rig->server.jobs, 0, see, &seen, &rig->err), HL_OK);
+    return seen;
+}
+
+static inline struct seen await_newest(struct rig *rig)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct seen seen = see_newest(rig);
+
+    for (int ms = 0;
+         ms < 60000 && (seen.state == HL_JOB_QUEUED || seen.state == HL_JOB_RUNNING);
+         ms++) {
+        nanosleep(&pause, NULL);
+        seen = see_newest(rig);
+    }
+    return seen;
 }
 
 #endif

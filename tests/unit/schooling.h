@@ -121,47 +121,6 @@ static inline enum hl_code ask(struct rig *rig, HANDLER(handler), const char *fr
     return handler(&rig->server, &rig->request, &rig->reply, &rig->err);
 }
 
-/* ---- jobs as they are ---- */
-
-struct seen {
-    size_t n;
-    enum hl_job_state state;
-    char outcome[4096];
-};
-
-static inline bool see(void *self, const struct hl_job *job)
-{
-    struct seen *seen = self;
-
-    if (seen->n++ == 0) { /* the newest */
-        seen->state = job->state;
-        snprintf(seen->outcome, sizeof seen->outcome, "%s", job->outcome);
-    }
-    return true;
-}
-
-static inline struct seen look(struct rig *rig)
-{
-    struct seen seen = {0};
-
-    assert_int_equal(hl_jobs_each(rig->server.jobs, 0, see, &seen, &rig->err), HL_OK);
-    return seen;
-}
-
-static inline struct seen await_newest(struct rig *rig)
-{
-    const struct timespec pause = {.tv_nsec = 1000000};
-    struct seen seen = look(rig);
-
-    for (int ms = 0;
-         ms < 60000 && (seen.state == HL_JOB_QUEUED || seen.state == HL_JOB_RUNNING);
-         ms++) {
-        nanosleep(&pause, NULL);
-        seen = look(rig);
-    }
-    return seen;
-}
-
 static const char ridge[] = "{\"data\":{\"dataset\":\"d\"},\"kind\":\"ridge\"}";
 
 #endif

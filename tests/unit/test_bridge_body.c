@@ -8,47 +8,19 @@
 #include <cmocka.h>
 
 #include "server/bridge_body.h"
+#include "tests/unit/reading.h"
 
-#include <string.h>
-
-struct fixture {
-    struct hl_arena *arena;
-    struct hl_tokens tokens;
-    struct hl_err err;
-};
-
-static int set_up(void **state)
-{
-    static struct fixture fixture;
-
-    fixture.arena = hl_arena_new(1 << 20);
-    *state = &fixture;
-    return fixture.arena ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    hl_arena_free(((struct fixture *)*state)->arena);
-    return 0;
-}
-
-static struct hl_field body_of(struct fixture *f, const char *text)
-{
-    hl_tokens_init(&f->tokens, text, strlen(text), f->arena);
-    return hl_field_root(&f->tokens);
-}
-
-static enum hl_code read_order(struct fixture *f, const char *text,
+static enum hl_code read_order(struct reading *f, const char *text,
                                struct hl_bridge_order *order)
 {
-    const struct hl_field root = body_of(f, text);
+    const struct hl_field *root = reading_of(f, text);
 
-    return hl_bridge_order_read(&root, order, &f->err);
+    return hl_bridge_order_read(root, order, &f->err);
 }
 
 static void an_order_has_its_defaults(void **state)
 {
-    struct fixture *f = *state;
+    struct reading *f = *state;
     struct hl_bridge_order order;
 
     assert_int_equal(read_order(f, "{\"data\":{\"dataset\":\"d\"}}", &order), HL_OK);
@@ -64,7 +36,7 @@ static void an_order_has_its_defaults(void **state)
 
 static void an_order_says_everything(void **state)
 {
-    struct fixture *f = *state;
+    struct reading *f = *state;
     struct hl_bridge_order order;
 
     assert_int_equal(
@@ -111,7 +83,7 @@ static void what_cannot_be_meant_is_refused(void **state)
         {"{\"data\":{\"dataset\":\"d\"},\"focal\":{\"alpha\":-1}}", HL_INVALID, "alpha"},
         {"{\"data\":{\"dataset\":\"d\"},\"hidden\":0}", HL_INVALID, "hidden"},
     };
-    struct fixture *f = *state;
+    struct reading *f = *state;
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct hl_bridge_order order;
@@ -146,13 +118,13 @@ static void an_activation_is_the_latest_and_auto_unless_it_says_more(void **stat
          HL_INVALID,
          {0, HL_SERVING_AUTO, HL_SERVING_AUTO, true, 0}},
     };
-    struct fixture *f = *state;
+    struct reading *f = *state;
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const struct hl_field root = body_of(f, cases[i].body);
+        const struct hl_field *root = reading_of(f, cases[i].body);
         struct hl_activation got = {.revision = 0};
 
-        assert_int_equal(hl_activation_read(&root, &got, &f->err), cases[i].code);
+        assert_int_equal(hl_activation_read(root, &got, &f->err), cases[i].code);
         if (cases[i].code != HL_OK)
             continue;
         assert_int_equal(got.revision, cases[i].wanted.revision);
@@ -179,17 +151,17 @@ static void an_evaluation_is_of_one_thing(void **state)
         {"{\"dataset\":\"d\",\"revision\":2,\"through\":\"v2\"}", HL_INVALID},
         {"{\"dataset\":\"d\",\"bare\":true,\"through\":\"v2\"}", HL_INVALID},
     };
-    struct fixture *f = *state;
+    struct reading *f = *state;
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const struct hl_field root = body_of(f, cases[i].body);
+        const struct hl_field *root = reading_of(f, cases[i].body);
         struct hl_evaluation got;
 
-        assert_int_equal(hl_evaluation_read(&root, &got, &f->err), cases[i].code);
+        assert_int_equal(hl_evaluation_read(root, &got, &f->err), cases[i].code);
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start_reading, stop_reading)
 
 int main(void)
 {

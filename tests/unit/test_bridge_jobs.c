@@ -104,7 +104,7 @@ static void wherever_memory_runs_out_no_job_is_begun_by_halves(void **state)
         enum hl_code code = HL_NO_MEMORY;
 
         for (int n = 1; code != HL_OK; n++) {
-            const size_t n_before = look(rig).n;
+            const size_t n_before = see_newest(rig).n;
             char rule[32];
 
             assert_true(n < 2000);
@@ -113,8 +113,8 @@ static void wherever_memory_runs_out_no_job_is_begun_by_halves(void **state)
             code = ask(rig, cases[i].handler, "v2", "@default", cases[i].body);
             hl_failpoint_disarm();
             /* Behind the job's row only showing it can fail. */
-            assert_true(look(rig).n == n_before || look(rig).n == n_before + 1);
-            assert_true(code != HL_OK || look(rig).n == n_before + 1);
+            assert_true(see_newest(rig).n == n_before || see_newest(rig).n == n_before + 1);
+            assert_true(code != HL_OK || see_newest(rig).n == n_before + 1);
         }
     }
 }

@@ -9,51 +9,25 @@
 
 #include "server/rollout_body.h"
 #include "server/rollout_settings.h"
-
-#include <stdio.h>
-#include <string.h>
-
-struct fixture {
-    struct hl_arena *arena;
-    struct hl_err err;
-};
-
-static int set_up(void **state)
-{
-    static struct fixture fixture;
-
-    fixture.arena = hl_arena_new(1 << 20);
-    *state = &fixture;
-    return fixture.arena ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    hl_arena_free(((struct fixture *)*state)->arena);
-    return 0;
-}
+#include "tests/unit/reading.h"
 
 /* HL_ROLLOUT_START: of a PUT. */
-static enum hl_code read_step(struct fixture *f, enum hl_rollout_action action,
+static enum hl_code read_step(struct reading *f, enum hl_rollout_action action,
                               const char *text, struct hl_rollout_body *body)
 {
-    struct hl_tokens tokens;
-    struct hl_field root;
+    const struct hl_field *root = reading_of(f, text);
 
-    hl_arena_reset(f->arena);
-    hl_tokens_init(&tokens, text, strlen(text), f->arena);
-    root = hl_field_root(&tokens);
-    return action == HL_ROLLOUT_START ? hl_rollout_body_read(&root, body, &f->err)
-                                      : hl_rollout_step_read(&root, action, body, &f->err);
+    return action == HL_ROLLOUT_START ? hl_rollout_body_read(root, body, &f->err)
+                                      : hl_rollout_step_read(root, action, body, &f->err);
 }
 
-static enum hl_code read_put(struct fixture *f, const char *text,
+static enum hl_code read_put(struct reading *f, const char *text,
                              struct hl_rollout_body *body)
 {
     return read_step(f, HL_ROLLOUT_START, text, body);
 }
 
-static void assert_printed(struct fixture *f, const char *put, const char *gate,
+static void assert_printed(struct reading *f, const char *put, const char *gate,
                            const char *guard)
 {
     struct hl_rollout_body body;
@@ -71,7 +45,7 @@ static void assert_printed(struct fixture *f, const char *put, const char *gate,
 
 static void what_is_left_out_is_the_default_and_any_limit_can_be_off(void **state)
 {
-    struct fixture *f = *state;
+    struct reading *f = *state;
 
     assert_printed(f, "{\"from\":\"a\",\"to\":\"b\",\"gate\":null,\"guard\":{}}",
                    "{\"criterion\":true,\"min_gain\":null,\"max_negative_flips\":null,"
@@ -105,7 +79,7 @@ static void every_setting_makes_another_rollout_of_it(void **state)
         "\"guard\":{\"error_rate\":0}",
         "\"guard\":{\"min_samples\":201}",
     };
-    struct fixture *f = *state;
+    struct reading *f = *state;
     struct hl_rollout_body plain, other;
     char text[200];
 
@@ -129,7 +103,7 @@ static void a_percentage_has_two_decimals_and_is_more_than_nothing(void **state)
                  {"99.99", HL_OK},       {"1e1", HL_OK},         {"0.29", HL_OK},
                  {"0", HL_INVALID},      {"0.001", HL_INVALID},  {"-1", HL_INVALID},
                  {"100.01", HL_INVALID}, {"33.333", HL_INVALID}, {"\"5\"", HL_MALFORMED}};
-    struct fixture *f = *state;
+    struct reading *f = *state;
     struct hl_rollout_body body;
     char text[60];
 
@@ -159,7 +133,7 @@ static void each_step_takes_what_it_knows_and_nothing_else(void **state)
         {"{\"expect\":0}", HL_ROLLOUT_END, HL_INVALID},
         {"[]", HL_ROLLOUT_END, HL_MALFORMED},
     };
-    struct fixture *f = *state;
+    struct reading *f = *state;
     struct hl_rollout_body body;
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -167,7 +141,7 @@ static void each_step_takes_what_it_knows_and_nothing_else(void **state)
             fail_msg("%s: %s", cases[i].text, f->err.msg);
 }
 
-#define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH(test) cmocka_unit_test_setup_teardown(test, start_reading, stop_reading)
 
 int main(void)
 {

@@ -166,7 +166,7 @@ static void what_is_missing_is_said_with_the_call_that_mends_it(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_refused(rig, cases[i].body, cases[i].code, cases[i].words);
     assert_says(rig, "\"stage\":\"none\",\"state\":\"none\"");
-    assert_int_equal(look(rig).n, 0);
+    assert_int_equal(see_newest(rig).n, 0);
 }
 
 static void a_dry_run_changes_nothing(void **state)
@@ -179,7 +179,7 @@ static void a_dry_run_changes_nothing(void **state)
                      HL_OK);
     assert_non_null(strstr(rig->reply.body.data, "\"dry_run\":true"));
     assert_says(rig, "\"state\":\"none\"");
-    assert_int_equal(look(rig).n, 0);
+    assert_int_equal(see_newest(rig).n, 0);
     assert_refused(rig, "{\"from\":\"@default\",\"to\":\"v9\"," FIT "}", HL_NOT_FOUND,
                    "PUT /collections/c/vectors/v9");
 }
@@ -218,14 +218,14 @@ static void wherever_memory_runs_out_a_call_leaves_nothing_by_halves(void **stat
 
     shut_gate(rig, false);
     for (int n = 1; codes[0] != HL_OK || codes[1] != HL_OK; n++) {
-        const size_t n_before = look(rig).n;
+        const size_t n_before = see_newest(rig).n;
 
         assert_true(n < 5000);
         (void)snprintf(rule, sizeof rule, "alloc=%d:fail", n);
         assert_int_equal(hl_failpoint_arm(rule, &rig->err), HL_OK);
         codes[0] = post(rig, easy);
         hl_failpoint_disarm();
-        assert_true(look(rig).n <= n_before + 1);
+        assert_true(see_newest(rig).n <= n_before + 1);
         assert_int_equal(hl_failpoint_arm(rule, &rig->err), HL_OK);
         codes[1] = ask(rig, hl_swap_call_get, "", "", "");
         hl_failpoint_disarm();
