@@ -423,18 +423,39 @@ enum hl_code hl_rollout_check_model(const struct hl_holdings *holdings, uint32_t
     return HL_OK;
 }
 
+/* By what is active a query of `model` comes to the points of `other` over the bridge. */
+static bool leads_over(const struct hl_activations *activations, uint32_t model,
+                       uint32_t other, const struct hl_hop *bridge)
+{
+    const struct hl_trail trail = hl_reach_trail(activations, model, other);
+
+    for (size_t i = 0; i < trail.n_hops; i++)
+        if (trail.hops[i].from == bridge->from && trail.hops[i].to == bridge->to)
+            return true;
+    return false;
+}
+
 enum hl_code hl_rollout_check_pair(const struct hl_holdings *holdings, uint32_t from,
                                    uint32_t to, struct hl_err *err)
 {
+    const struct hl_hop bridge = {.from = from, .to = to};
+    struct hl_activations activations;
     struct hl_rollout rollout;
-    bool is_running;
+    bool is_running, is_needed;
     enum hl_code code = load_running(holdings, &rollout, &is_running, err);
 
-    if (code != HL_OK || !is_running ||
-        !((rollout.from == from && rollout.to == to) ||
-          (rollout.from == to && rollout.to == from)))
+    if (code != HL_OK || !is_running)
         return code;
-    return refuse_while_running(&rollout, holdings->layout, "this bridge as it is", err);
+    code = hl_activations_load(holdings->reader, &activations, err);
+    if (code != HL_OK)
+        return code;
+    is_needed = (rollout.from == from && rollout.to == to) ||
+                (rollout.from == to && rollout.to == from) ||
+                leads_over(&activations, rollout.to, rollout.from, &bridge) ||
+                leads_over(&activations, rollout.from, rollout.to, &bridge);
+    return is_needed ? refuse_while_running(&rollout, holdings->layout,
+                                            "this bridge as it is", err)
+                     : HL_OK;
 }
 
 enum hl_code hl_rollout_check_probes(const struct hl_holdings *holdings, const char *probes,

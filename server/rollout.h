@@ -147,8 +147,9 @@ void hl_rollout_describe(const struct hl_rollout *rollout, const struct hl_layou
 /* ---- what a rollout keeps others from; inside a change or before it ---- */
 
 /* HL_CONFLICT, with what to do about it, while the model is of a running rollout or is the
- * one callers are routed to; while both are of a running one; while a running one runs the
- * probes of that name. */
+ * one callers are routed to; while both are of a running one, or the bridge between them is
+ * of the chain that leads from the one to the other; while a running one runs the probes of
+ * that name. */
 enum hl_code hl_rollout_check_model(const struct hl_holdings *holdings, uint32_t space,
                                     struct hl_err *err);
 enum hl_code hl_rollout_check_pair(const struct hl_holdings *holdings, uint32_t from,

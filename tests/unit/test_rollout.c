@@ -270,6 +270,20 @@ static void bridges_are_served_as_they_are_while_a_rollout_runs(void **state)
     assert_stands(rig, "1>2 aborted");
 }
 
+static void a_chain_is_served_as_it_is_while_a_rollout_runs_over_it(void **state)
+{
+    struct rig *rig = *state;
+
+    activate(rig, "v3>v2", "{\"revision\":1}");
+    do_step(rig, "put 1>3");
+    assert_int_equal(ask(rig, false, "v2>v1", ""), HL_CONFLICT);
+    assert_int_equal(ask(rig, false, "v3>v2", ""), HL_CONFLICT);
+    assert_int_equal(ask(rig, true, "v2>v1", "{\"revision\":2}"), HL_CONFLICT);
+    do_step(rig, "abort");
+    deactivate(rig, "v3>v2");
+    deactivate(rig, "v2>v1");
+}
+
 /* ---- what is not there as it should be ---- */
 
 static enum hl_code damage(void *self, struct hl_writing *writing, struct hl_err *err)
@@ -333,6 +347,7 @@ int main(void)
         SERVED(what_the_gate_accepted_is_kept_until_the_next_rollout),
         SERVED(what_a_running_rollout_needs_is_kept),
         SERVED(bridges_are_served_as_they_are_while_a_rollout_runs),
+        SERVED(a_chain_is_served_as_it_is_while_a_rollout_runs_over_it),
         SERVED(a_record_that_is_none_is_damage_and_no_step_follows),
         SERVED(wherever_memory_runs_out_a_step_is_not_taken_by_halves),
     };
