@@ -93,6 +93,18 @@ static bool is_lines(const struct hl_request *request)
            hl_request_is_of_type(request, "application/jsonl");
 }
 
+/* curl announces a form where nobody said more. */
+static enum hl_code hint_at_lines(const char *text, size_t len, enum hl_code code,
+                                  struct hl_err *err)
+{
+    const struct hl_err before = *err;
+
+    if (code != HL_MALFORMED || !memmem(text, len, "}\n{", 3))
+        return code;
+    return hl_fail(err, code, "%s; a set as lines comes as application/x-ndjson",
+                   before.msg);
+}
+
 static enum hl_code read_body(struct putting *self, struct hl_request *request,
                               const char *text, size_t len, struct hl_err *err)
 {
@@ -106,7 +118,9 @@ static enum hl_code read_body(struct putting *self, struct hl_request *request,
     hl_tokens_init(&tokens, text, len, request->arena);
     root = hl_field_root(&tokens);
     code = hl_probes_read(&root, &self->taker, settings, err);
-    return code == HL_OK ? hl_tokens_finish(&tokens, err) : code;
+    if (code == HL_OK)
+        code = hl_tokens_finish(&tokens, err);
+    return hint_at_lines(text, len, code, err);
 }
 
 /* Behind white space, which a line of JSON may end in. */
