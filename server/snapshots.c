@@ -51,17 +51,16 @@ enum hl_code hl_snapshots_take(struct hl_server *server, struct hl_collection *c
                                const struct hl_deadline *deadline,
                                struct hl_snapshot_place *ret_place, struct hl_err *err)
 {
-    struct hl_snapshot_place place;
     char path[PATH_MAX];
     struct hl_archive_sum sum;
     struct hl_buf config;
     struct timespec now;
-    enum hl_code code = hl_snapshot_folder_make(server, name, place.folder, err);
+    enum hl_code code = hl_snapshot_folder_make(server, name, ret_place->folder, err);
 
     clock_gettime(CLOCK_REALTIME, &now);
-    hl_snapshot_folder_name(name, &now, place.name);
+    hl_snapshot_folder_name(name, &now, ret_place->name);
     if (code == HL_OK)
-        code = hl_snapshot_folder_join(place.folder, place.name, path, err);
+        code = hl_snapshot_folder_join(ret_place->folder, ret_place->name, path, err);
     if (code != HL_OK)
         return code;
     hl_buf_init(&config, PATH_MAX);
@@ -79,8 +78,6 @@ enum hl_code hl_snapshots_take(struct hl_server *server, struct hl_collection *c
                                           .deadline = deadline},
             &sum, err);
     hl_buf_done(&config);
-    if (code == HL_OK)
-        *ret_place = place;
     return code;
 }
 
