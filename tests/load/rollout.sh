@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A gallery that Qdrant's own client filled moves to a new model and back, by nine lines of curl, while
+# A gallery that Qdrant's own client filled moves to a new model and back, by eight lines of curl, while
 # eight clients ask for their model, search with what they are told, and add photographs. Not one request of
 # anybody may fail. Prints the seconds of each step; speaks TAP.
 #     tests/load/rollout.sh HEIRLOOM [SECONDS [KIND]]
