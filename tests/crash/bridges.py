@@ -130,6 +130,12 @@ class Gallery:
         return best[1], self.carried(vectors[best[1]], best[2])
 
 
+def bfloat(value):
+    """What is mapped goes through weights of eight bits: with these nothing is rounded, and scores are those
+    of floats."""
+    return struct.unpack("<f", b"\0\0" + struct.pack("<f", value)[2:])[0]
+
+
 def bridge_file(pair, weight, prints):
     values = b"".join(struct.pack(f"<{len(row)}f", *row) for row in weight)
     head = json.dumps({"__metadata__": {"format_version": "1", "from": pair[0], "to": pair[1], "from_fingerprint": prints[pair[0]],
@@ -147,7 +153,7 @@ def make(server, gallery):
     for pair in PAIRS:
         gallery.weights[pair] = []
         for _ in range(2):
-            weight = [[draw.gauss(0, 1) for _ in range(SIZES[pair[0]])] for _ in range(SIZES[pair[1]])]
+            weight = [[bfloat(draw.gauss(0, 1)) for _ in range(SIZES[pair[0]])] for _ in range(SIZES[pair[1]])]
             gallery.weights[pair].append(weight)
             server.ask("PUT", f"/collections/c/bridges/{pair[0]}/{pair[1]}", bridge_file(pair, weight, prints))
     write(server, gallery, range(1, gallery.n_points + 1))
