@@ -311,7 +311,7 @@ static void await_that(struct rig *rig, bool (*is_so)(struct rig *rig))
 static void where_the_index_is_behind_images_wait_for_it(void **state)
 {
     struct rig *rig = *state;
-    struct seen seen = {0};
+    struct seen seen;
     char path[200];
 
     close_server(rig);

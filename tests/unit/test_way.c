@@ -118,7 +118,7 @@ static void weights_take_two_bytes_each(void **state)
 
     assert_int_equal(load(*state, &bridges[1].hop, 1, &way), HL_OK);
     assert_int_equal(hl_applier_bytes(way->appliers[HL_MODALITY_IMAGE]),
-                     2 * 32 * 2 * sizeof(uint16_t));
+                     sizeof(uint16_t) * 2 * 32 * 2);
     hl_way_unref(way);
 }
 
