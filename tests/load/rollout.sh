@@ -66,15 +66,18 @@ search_along() { # number
     done
 }
 
-# And one that takes photographs: each is embedded with the model that the route names.
+# And one that takes photographs: each is embedded with the model that the route names. Half of its film is for
+# the new one, however long the swap takes.
 add_along() {
-    local i model
-    for ((i = 0; i < 600; i++)); do
-        [[ ! -e $dir/stop ]] || break
+    local i=0 model
+    while ((i < 600)) && [[ ! -e $dir/stop ]]; do
         model=$(curl -s "$c/route?key=camera" | member model)
-        curl -s -o /dev/null -w '%{http_code} %{time_total}\n' -X PUT "$c/points?wait=true" \
-            --data-binary "@$dir/photo-$i.$model" >>"$dir/saw-camera" || echo "000 curl ended with $?" >>"$dir/saw-camera"
-        echo "$i $model" >>"$dir/added"
+        if ((i < 300)) || [[ $model == v3 ]]; then
+            curl -s -o /dev/null -w '%{http_code} %{time_total}\n' -X PUT "$c/points?wait=true" \
+                --data-binary "@$dir/photo-$i.$model" >>"$dir/saw-camera" || echo "000 curl ended with $?" >>"$dir/saw-camera"
+            echo "$i $model" >>"$dir/added"
+            ((++i))
+        fi
         sleep 0.1
     done
 }
