@@ -61,20 +61,24 @@ static enum hl_code print_matrix(const struct hl_holdings *holdings, struct hl_b
     return code;
 }
 
+static enum hl_code show_matrix(struct hl_server *server, struct hl_request *request,
+                                const struct hl_holdings *holdings, struct hl_reply *reply,
+                                struct hl_err *err)
+{
+    enum hl_code code;
+
+    (void)server;
+    hl_reply_begin(reply);
+    hl_buf_add_text(&reply->body, "{\"bridges\":[");
+    code = print_matrix(holdings, &reply->body, err);
+    hl_buf_add_text(&reply->body, "]}");
+    return code == HL_OK ? hl_reply_end(reply, request, err) : code;
+}
+
 enum hl_code hl_bridge_call_list(struct hl_server *server, struct hl_request *request,
                                  struct hl_reply *reply, struct hl_err *err)
 {
-    struct hl_holdings holdings;
-    enum hl_code code = hl_holdings_open(server, &request->params[0], &holdings, err);
-
-    if (code != HL_OK)
-        return code;
-    hl_reply_begin(reply);
-    hl_buf_add_text(&reply->body, "{\"bridges\":[");
-    code = print_matrix(&holdings, &reply->body, err);
-    hl_buf_add_text(&reply->body, "]}");
-    hl_holdings_close(&holdings);
-    return code == HL_OK ? hl_reply_end(reply, request, err) : code;
+    return hl_holdings_reply(server, request, reply, show_matrix, err);
 }
 
 static enum hl_code send_file(struct hl_server *server, const struct hl_request *request,

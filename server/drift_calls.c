@@ -136,21 +136,24 @@ enum hl_code hl_drift_call_put(struct hl_server *server, struct hl_request *requ
 
 /* ---- looking and deleting ---- */
 
+static enum hl_code show(struct hl_server *server, struct hl_request *request,
+                         const struct hl_holdings *holdings, struct hl_reply *reply,
+                         struct hl_err *err)
+{
+    struct hl_model model;
+    enum hl_code code = hl_holdings_model(holdings, &request->params[1], &model, err);
+
+    (void)server;
+    hl_reply_begin(reply);
+    if (code == HL_OK)
+        code = hl_drift_print(holdings, &model, &reply->body, err);
+    return code == HL_OK ? hl_reply_end(reply, request, err) : code;
+}
+
 enum hl_code hl_drift_call_get(struct hl_server *server, struct hl_request *request,
                                struct hl_reply *reply, struct hl_err *err)
 {
-    struct hl_holdings holdings;
-    struct hl_model model;
-    enum hl_code code = hl_holdings_open(server, &request->params[0], &holdings, err);
-
-    if (code != HL_OK)
-        return code;
-    hl_reply_begin(reply);
-    code = hl_holdings_model(&holdings, &request->params[1], &model, err);
-    if (code == HL_OK)
-        code = hl_drift_print(&holdings, &model, &reply->body, err);
-    hl_holdings_close(&holdings);
-    return code == HL_OK ? hl_reply_end(reply, request, err) : code;
+    return hl_holdings_reply(server, request, reply, show, err);
 }
 
 static enum hl_code remove_canary(struct hl_pending *pending, struct hl_writing *writing,

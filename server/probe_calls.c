@@ -14,18 +14,22 @@
 
 /* ---- looking ---- */
 
+static enum hl_code show_all(struct hl_server *server, struct hl_request *request,
+                             const struct hl_holdings *holdings, struct hl_reply *reply,
+                             struct hl_err *err)
+{
+    enum hl_code code;
+
+    (void)server;
+    hl_reply_begin(reply);
+    code = hl_probes_print_all(holdings, &reply->body, err);
+    return code == HL_OK ? hl_reply_end(reply, request, err) : code;
+}
+
 enum hl_code hl_probe_call_list(struct hl_server *server, struct hl_request *request,
                                 struct hl_reply *reply, struct hl_err *err)
 {
-    struct hl_holdings holdings;
-    enum hl_code code = hl_holdings_open(server, &request->params[0], &holdings, err);
-
-    if (code != HL_OK)
-        return code;
-    hl_reply_begin(reply);
-    code = hl_probes_print_all(&holdings, &reply->body, err);
-    hl_holdings_close(&holdings);
-    return code == HL_OK ? hl_reply_end(reply, request, err) : code;
+    return hl_holdings_reply(server, request, reply, show_all, err);
 }
 
 static enum hl_code send_lines(struct hl_server *server, const struct hl_request *request,

@@ -15,31 +15,31 @@
 
 /* ---- looking ---- */
 
-enum hl_code hl_rollout_call_get(struct hl_server *server, struct hl_request *request,
-                                 struct hl_reply *reply, struct hl_err *err)
+static enum hl_code show(struct hl_server *server, struct hl_request *request,
+                         const struct hl_holdings *holdings, struct hl_reply *reply,
+                         struct hl_err *err)
 {
     struct hl_rollout rollout;
-    struct hl_holdings holdings;
-    enum hl_code code = hl_holdings_open(server, &request->params[0], &holdings, err);
+    enum hl_code code = hl_rollout_load(holdings->reader, &rollout, err);
 
     if (code != HL_OK)
         return code;
-    code = hl_rollout_load(holdings.reader, &rollout, err);
-    if (code == HL_OK) {
-        hl_reply_begin(reply);
-        hl_buf_add_char(&reply->body, '{');
-        hl_rollout_show(&rollout, holdings.layout, request->params[0].data, &reply->body);
-        hl_buf_add_text(&reply->body, ",\"comparison\":");
-        if (rollout.number > 0)
-            hl_overseer_print(server->overseer, holdings.collection, &rollout,
-                              &reply->body);
-        else
-            hl_buf_add_text(&reply->body, "null");
-        hl_buf_add_char(&reply->body, '}');
-        code = hl_reply_end(reply, request, err);
-    }
-    hl_holdings_close(&holdings);
-    return code;
+    hl_reply_begin(reply);
+    hl_buf_add_char(&reply->body, '{');
+    hl_rollout_show(&rollout, holdings->layout, request->params[0].data, &reply->body);
+    hl_buf_add_text(&reply->body, ",\"comparison\":");
+    if (rollout.number > 0)
+        hl_overseer_print(server->overseer, holdings->collection, &rollout, &reply->body);
+    else
+        hl_buf_add_text(&reply->body, "null");
+    hl_buf_add_char(&reply->body, '}');
+    return hl_reply_end(reply, request, err);
+}
+
+enum hl_code hl_rollout_call_get(struct hl_server *server, struct hl_request *request,
+                                 struct hl_reply *reply, struct hl_err *err)
+{
+    return hl_holdings_reply(server, request, reply, show, err);
 }
 
 enum hl_code hl_rollout_call_events(struct hl_server *server, struct hl_request *request,

@@ -114,6 +114,9 @@ static inline void close_overseer(struct rig *rig)
 
 struct waiting {
     struct hl_judging judging; /* first */
+    struct hl_id relevant;
+    struct hl_feedback feedback;
+    struct hl_verdict verdict;
     sem_t told;
 };
 
@@ -122,32 +125,48 @@ static inline void tell(struct hl_judging *judging)
     sem_post(&((struct waiting *)judging)->told);
 }
 
+static inline void begin_waiting(struct rig *rig, struct waiting *waiting,
+                                 const char *query_id, uint64_t relevant)
+{
+    waiting->relevant = hl_id_number(relevant);
+    waiting->feedback = (struct hl_feedback){.query_id = {query_id, strlen(query_id)},
+                                             .relevant = {&waiting->relevant, 1}};
+    waiting->judging = (struct hl_judging){.feedback = &waiting->feedback,
+                                           .verdicts = &waiting->verdict,
+                                           .n = 1,
+                                           .collection = collection_of(rig),
+                                           .tell = tell};
+    sem_init(&waiting->told, 0, 0);
+}
+
+static inline void wait_till_told(struct waiting *waiting)
+{
+    while (sem_wait(&waiting->told) != 0)
+        continue;
+}
+
+static inline void end_waiting(struct waiting *waiting)
+{
+    sem_destroy(&waiting->told);
+    hl_collection_unref(waiting->judging.collection);
+}
+
 /* As a call does it, to the end. */
 static inline struct hl_verdict feed(struct rig *rig, const char *query_id,
                                      uint64_t relevant)
 {
-    const struct hl_id id = hl_id_number(relevant);
-    const struct hl_feedback feedback = {.query_id = {query_id, strlen(query_id)},
-                                         .relevant = {&id, 1}};
-    struct hl_verdict verdict;
-    struct waiting waiting = {.judging = {.feedback = &feedback,
-                                          .verdicts = &verdict,
-                                          .n = 1,
-                                          .collection = collection_of(rig),
-                                          .tell = tell}};
+    struct waiting waiting;
     bool is_done;
 
-    sem_init(&waiting.told, 0, 0);
+    begin_waiting(rig, &waiting, query_id, relevant);
     hl_overseer_judge(rig->server.overseer, &waiting.judging, &is_done);
     if (!is_done) {
         assert_int_equal(
             hl_overseer_await(rig->server.overseer, &waiting.judging, &rig->err), HL_OK);
-        while (sem_wait(&waiting.told) != 0)
-            continue;
+        wait_till_told(&waiting);
     }
-    sem_destroy(&waiting.told);
-    hl_collection_unref(waiting.judging.collection);
-    return verdict;
+    end_waiting(&waiting);
+    return waiting.verdict;
 }
 
 static inline void load(struct rig *rig, struct hl_rollout *ret_rollout)

@@ -14,30 +14,20 @@
 static void who_gives_feedback_does_not_wait_for_the_one_who_counts(void **state)
 {
     struct rig *rig = *state;
-    const struct hl_id relevant = hl_id_number(1);
-    const struct hl_feedback feedback = {.query_id = {"never", 5},
-                                         .relevant = {&relevant, 1}};
-    struct hl_verdict verdict;
-    struct waiting waiting = {.judging = {.feedback = &feedback,
-                                          .verdicts = &verdict,
-                                          .n = 1,
-                                          .collection = collection_of(rig),
-                                          .tell = tell}};
+    struct waiting waiting;
     bool is_done = true;
 
     open_overseer(rig);
-    sem_init(&waiting.told, 0, 0);
+    begin_waiting(rig, &waiting, "never", 1);
     pthread_mutex_lock(&rig->server.overseer->lock);
     hl_overseer_judge(rig->server.overseer, &waiting.judging, &is_done);
     assert_false(is_done);
     assert_int_equal(hl_overseer_await(rig->server.overseer, &waiting.judging, &rig->err),
                      HL_OK);
     pthread_mutex_unlock(&rig->server.overseer->lock);
-    while (sem_wait(&waiting.told) != 0)
-        continue;
-    assert_true(verdict.is_unknown);
-    sem_destroy(&waiting.told);
-    hl_collection_unref(waiting.judging.collection);
+    wait_till_told(&waiting);
+    assert_true(waiting.verdict.is_unknown);
+    end_waiting(&waiting);
     close_overseer(rig);
 }
 
