@@ -50,6 +50,7 @@ class Terminal:
         line = line.replace("127.0.0.1:6333", f"127.0.0.1:{self.port}")
         line = line.replace("build/release/server/heirloom import",
                             f"{self.program} import --url http://127.0.0.1:{self.port}")
+        line = line.replace("build/release/server/heirloom", self.program)
         if re.match(r"\w+=", line):
             self.set.append(line)
             return None
