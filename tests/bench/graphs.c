@@ -9,6 +9,7 @@
 #include "index/index.h"
 #include "index/walk.h"
 #include "tests/bench/codes.h"
+#include "tests/bench/laid.h"
 #include "tests/support/gallery.h"
 
 #include <stdio.h>
@@ -48,13 +49,6 @@ struct bench {
     double recalls[N_WAYS][N_BEAMS][MOST_ROUNDS];
 };
 
-/* A graph as the walk wants it; what is written of it into segments is made likewise. */
-struct laid {
-    struct hl_segment_view view;
-    uint32_t *links, *above, *upper;
-    uint8_t *levels;
-};
-
 static void die(const char *why)
 {
     fprintf(stderr, "%s\n", why);
@@ -68,62 +62,6 @@ static void *room(size_t n, size_t size)
     if (!memory)
         die("no memory");
     return memory;
-}
-
-static void lay_block(const struct hl_graph_view *graph, size_t row, unsigned level,
-                      uint32_t *ret_links)
-{
-    const int32_t *from = graph->neighbors + graph->offsets[row] + graph->before[level];
-    const int32_t n = graph->before[level + 1] - graph->before[level];
-
-    for (int32_t i = 0, ended = 0; i < n; i++) {
-        ended |= from[i] < 0;
-        ret_links[i] = ended ? HL_NO_POSITION : (uint32_t)from[i];
-    }
-}
-
-static void lay(const struct bench *b, const struct hl_graph_view *graph,
-                struct laid *ret_laid)
-{
-    size_t n_upper = 0, upper = 0;
-    struct laid laid = {.links = room(graph->n_rows * 2 * N_LINKS, sizeof *laid.links),
-                        .above = room(graph->n_rows, sizeof *laid.above),
-                        .levels = room(graph->n_rows, 1)};
-
-    for (size_t row = 0; row < graph->n_rows; row++)
-        n_upper += (size_t)graph->levels[row] - 1;
-    laid.upper = room(n_upper * N_LINKS, sizeof *laid.upper);
-    for (size_t row = 0; row < graph->n_rows; row++) {
-        const unsigned top = (unsigned)graph->levels[row] - 1;
-
-        lay_block(graph, row, 0, laid.links + row * 2 * N_LINKS);
-        laid.levels[row] = (uint8_t)top;
-        laid.above[row] = (uint32_t)upper;
-        for (unsigned level = 1; level <= top; level++)
-            lay_block(graph, row, level, laid.upper + upper++ * N_LINKS);
-    }
-    laid.view = (struct hl_segment_view){.metric = HL_METRIC_L2,
-                                         .dim = b->dim,
-                                         .n_rows = b->n_rows,
-                                         .sketches = b->sketches,
-                                         .stride = hl_sketch_stride(b->dim),
-                                         .values = b->values,
-                                         .n_links = N_LINKS,
-                                         .links = laid.links,
-                                         .above = laid.above,
-                                         .upper = laid.upper,
-                                         .n_upper = n_upper,
-                                         .levels = laid.levels,
-                                         .entry = (uint32_t)graph->entry};
-    *ret_laid = laid;
-}
-
-static void drop(struct laid *laid)
-{
-    free(laid->links);
-    free(laid->above);
-    free(laid->upper);
-    free(laid->levels);
 }
 
 /* The best of a query through the graph, or, where `beam` is 0, of all rows. */
@@ -183,6 +121,7 @@ static void build(struct bench *b, int way, size_t round)
     struct hl_graph_view graph;
     struct hl_err err;
     struct laid laid;
+    const struct laid_rows rows = {b->values, b->sketches, b->dim};
 
     if (way == SCALAR)
         codes = codes_build(b->values, b->n_rows, b->dim, N_LINKS, EF);
@@ -195,10 +134,11 @@ static void build(struct bench *b, int way, size_t round)
     b->rates[way][round] = (double)b->n_rows / ((double)(now_us(NULL) - start) / 1e6);
     b->ratios[way][round] = b->rates[way][round] / b->rates[FLOATS][round];
     graph = ann ? *hl_ann_view(ann) : codes_view(codes);
-    lay(b, &graph, &laid);
+    if (!laid_init(&laid, &graph, &rows, N_LINKS))
+        die("no memory");
     for (size_t i = 0; i < N_BEAMS; i++)
         b->recalls[way][i][round] = recall(b, &laid.view, beams[i]);
-    drop(&laid);
+    laid_done(&laid);
     hl_ann_free(ann);
     codes_free(codes);
     printf("round %zu: %s at %.0f rows/s, %.2fx\n", round + 1, names[way],
@@ -256,16 +196,6 @@ static bool load(struct bench *b, const char *path)
     return n_read == b->n_rows + N_QUERIES;
 }
 
-static void sketch_rows(struct bench *b)
-{
-    const size_t stride = hl_sketch_stride(b->dim);
-
-    b->sketches = room(b->n_rows, stride);
-    for (size_t row = 0; row < b->n_rows; row++)
-        hl_sketch_write(b->values + row * b->dim, b->dim,
-                        (struct hl_sketch *)(void *)(b->sketches + row * stride));
-}
-
 int main(int argc, char **argv)
 {
     static struct bench b;
@@ -283,7 +213,9 @@ int main(int argc, char **argv)
     b.walker = hl_walker_new();
     if (!b.walker)
         die("no memory");
-    sketch_rows(&b);
+    b.sketches = laid_sketches(b.values, b.n_rows, b.dim);
+    if (!b.sketches)
+        die("no memory");
     find_truth(&b);
     compare(&b, n_rounds);
     hl_walker_free(b.walker);

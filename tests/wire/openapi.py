@@ -146,9 +146,9 @@ def check_metrics(port):
                 families.append(family)
 
 
-def start(program, directory):
+def start(program, directory, settings=None):
     log = open(os.path.join(directory, "log"), "w+")
-    env = {k: v for k, v in os.environ.items() if not k.startswith("HEIRLOOM")}
+    env = {k: v for k, v in os.environ.items() if not k.startswith("HEIRLOOM")} | (settings or {})
     server = subprocess.Popen(
         [program, "serve", "--port", "0", "--data", os.path.join(directory, "data")],
         stderr=log, stdout=log, env=env)

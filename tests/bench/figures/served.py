@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of the whole server: what HTTP, bodies and bridges cost, how long the slowest wait, writes and restarts."""
+import glob
+import shutil
+import time
+
+import rig as of
+from figure import Figure, Ratio
+from inside import LABELS, WITHIN, Loop, least_beam
+
+CLIENTS, WRITERS, TAILS, SEARCHES = 8, 16, 4, ("server/heirloom", "tests/bench/bench_rows")
+FORMS = {"json": "JSON", "base64": "base64", "raw": "raw float32"}
+
+
+class Gallery(Figure):
+    """A figure over a server that has the gallery, asked by queries that are not in it."""
+    targets = SEARCHES
+
+    def serve(self, folder=None):
+        """Starts it, and makes the queries that `search` sends."""
+        rig, n = self.rig, self.options.n_rows
+        folder = folder or rig.gallery(n, of.OLD_DIM)
+        self.queries = {"old": rig.rows(n, of.N_QUERIES, of.OLD_DIM)}
+        wide = rig.rows(n, of.N_QUERIES, of.OLD_DIM, of.NEW_DIM)
+        self.queries |= {model: wide for model in of.MODELS}
+        self.server = rig.server(folder)
+        self.server.await_green(.5)
+
+    def search(self, model, form, *words, seconds=None, warm_up=.5):
+        return self.rig.load(self.server, "--using", model, "--queries", self.queries[model], "--form", form, "--limit", 10,
+                             "--ef", self.options.beam, "--connections", CLIENTS, *words,
+                             seconds=seconds or self.options.seconds, warm_up=warm_up)
+
+    def done(self):
+        if getattr(self, "server", None):
+            self.rig.end(self.server)
+
+
+class AgainstLoop(Gallery):
+    """Queries of 512 floats go through a bridge of one map; the loop searches with what it leads to."""
+    name, unit, better = "server-loop", "searches a second", "more"
+    targets = (*SEARCHES, "tests/bench/bench_loop")
+
+    def __init__(self, rig):
+        super().__init__(rig)
+        self.title = (f"whole server against its own bare search loop, one processor, {rig.options.n_rows:,} points, "
+                      f"512 floats mapped to 256")
+        self.sides = {"loop": "bare search loop", **{form: f"server, {label}" for form, label in FORMS.items()}}
+        self.ratios = [Ratio(f"{label} / loop", form, "loop", .75 if form == "json" else .82)
+                       for form, label in FORMS.items()]
+
+    def prepare(self):
+        self.loop = Loop(self.rig)
+        self.serve()
+        self.notes["beam, recall@10"] = f"{self.options.beam}, {self.loop.recall():.4f}"
+
+    def turns(self):
+        return [lambda: {"loop": self.loop.rate(self.options.cores[1])},
+                *(lambda form=form: {form: self.search("new", form)["rate"]} for form in FORMS)]
+
+    def done(self):
+        super().done()
+        if hasattr(self, "loop"):
+            self.loop.end()
+
+
+class AgainstFaiss(Gallery):
+    """The whole server, JSON and map and all, against a bare loop over FAISS that finds as much."""
+    name, unit, better = "server-faiss", "searches a second", "more"
+    targets = (*SEARCHES, "tests/bench/bench_loop", "tests/bench/bench_walk")
+
+    def __init__(self, rig):
+        super().__init__(rig)
+        self.title = (f"whole server against a bare loop over Debian's FAISS, one processor, {rig.options.n_rows:,} points, "
+                      f"512 floats mapped to 256")
+        self.sides = {"faiss": LABELS["shipped"] + ", loop", "json": "server, JSON"}
+        self.ratios = [Ratio("server / FAISS loop", "json", "faiss", 3.0)]
+
+    def prepare(self):
+        loop = Loop(self.rig)
+        found = loop.recall()
+        loop.end()
+        self.faiss, built = self.rig.walk_bench(self.options.n_rows, of.OLD_DIM)
+        if "shipped" not in built:
+            self.rig.say("building FAISS's graph")
+            built["shipped"] = self.faiss.ask("build", "shipped")["seconds"]
+        self.beam = least_beam(lambda beam: self.faiss.ask("shipped", beam)["recall"], found - WITHIN)
+        self.notes["beam, recall@10"] = (f"server {self.options.beam}, {found:.4f}; FAISS {self.beam}, "
+                                         f"{self.faiss.ask('shipped', self.beam)['recall']:.4f}")
+        self.serve()
+
+    def turns(self):
+        return [lambda: {"faiss": 1e6 / self.faiss.ask("shipped", self.beam)["us"]},
+                lambda: {"json": self.search("new", "json")["rate"]}]
+
+
+class Latency(Gallery):
+    """Searches that come at a fixed rate, half of the highest, whether or not the ones before are answered; each is
+    timed from when it was to begin."""
+    name, unit = "latency", "us"
+    KINDS = {"quiet": "quiet", "busy": "seal and merge", "poisson": "at random times"}
+
+    def __init__(self, rig):
+        super().__init__(rig)
+        self.title = f"latency at half of the highest load, open loop, one processor, {rig.options.n_rows:,} points"
+        self.sides = {f"{kind} {p}": f"{label}, {p}" for kind, label in self.KINDS.items() for p in ("p50", "p99")}
+        self.ratios = [Ratio("quiet, p99 / p50", "quiet p99", "quiet p50", 3, at_most=True),
+                       Ratio("seal and merge, p99 / p50", "busy p99", "busy p50", 4, at_most=True),
+                       Ratio("at random times, p99 / p50", "poisson p99", "poisson p50")]
+        self.seen = {"sealed": 0, "merged": 0}
+        self.was_busy = []
+
+    def prepare(self):
+        self.serve(self.rig.copy(self.rig.gallery(self.options.n_rows, of.OLD_DIM)))
+        rates = sorted(self.search("new", "json")["rate"] for _ in range(3))
+        self.rate = int(rates[1] / 2)
+        self.notes["searches a second"] = f"{self.rate}, half of {rates[1]:.0f}"
+        self.written = self.rig.bodies(10_000_000, TAILS * self.options.seal_rows, of.OLD_DIM)
+        self.write()   # so that what is written in a round replaces as much
+        self.server.await_green()
+
+    def write(self):
+        for body in self.written:
+            self.server.put("/collections/bench/points?wait=true", body)
+
+    def measure(self, kind, seconds, arrivals="even"):
+        said = self.search("new", "json", "--rate", self.rate, "--arrivals", arrivals, seconds=seconds)["latency_us"]
+        return {f"{kind} p50": said["p50"], f"{kind} p99": said["p99"]}
+
+    def busy(self):
+        """Four tails are filled, and then it is measured while they are sealed and merged. Nobody looks meanwhile: a
+        look takes a processor as well."""
+        self.write()
+        before = self.server.events(self.seen)
+        values = self.measure("busy", self.options.busy_seconds)
+        self.was_busy.append(not self.server.is_green())
+        for name, n in self.server.events(self.seen).items():
+            self.seen[name] += n - before[name]
+        self.notes["while it was measured"] = (
+            f"{self.seen['sealed']} segments were sealed and {self.seen['merged']} merged in all; at the end of "
+            f"{sum(self.was_busy)} of {len(self.was_busy)} turns there was still something to do")
+        self.server.await_green()
+        return values
+
+    def turns(self):
+        return [lambda: self.measure("quiet", self.options.seconds), lambda: self.measure(
+            "poisson", self.options.seconds, "poisson"), self.busy]
+
+
+class Bridged(Gallery):
+    """Processor time of the server for one query, from the scheduler. The vectors that are searched with are the
+    same on all sides."""
+    name, unit = "bridged", "us of processor time a query"
+    SIDES = {"plain": "old", "one map": "new", "two maps": "both", "residual": "wide"}
+
+    def __init__(self, rig):
+        super().__init__(rig)
+        self.title = f"bridged queries of 512 against plain ones of 256, {rig.options.n_rows:,} points"
+        self.sides = {"plain": "plain", "one map": "through one map", "two maps": "through two maps",
+                      "residual": f"one map, residual of {of.HIDDEN}"}
+        self.ratios = [Ratio("one map / plain", "one map", "plain", 1.1, at_most=True),
+                       Ratio("two maps / plain", "two maps", "plain", 1.1, at_most=True),
+                       Ratio("with residual / plain", "residual", "plain")]
+
+    def prepare(self):
+        self.serve()
+
+    def measure(self, side):
+        before = self.server.cpu_s()
+        said = self.search(self.SIDES[side], "base64", warm_up=0)
+        return {side: (self.server.cpu_s() - before) / said["requests"] * 1e6}
+
+    def turns(self):
+        return [lambda side=side: self.measure(side) for side in self.sides]
+
+
+class Writers(Figure):
+    """Each waits until its point is on the disk. A collection of its own for each turn."""
+    name, unit, better = "writers", "durable upserts a second", "more"
+    targets = SEARCHES
+
+    def __init__(self, rig):
+        super().__init__(rig)
+        self.title = f"{WRITERS} writers against one, durable, points of {of.OLD_DIM} floats"
+        self.sides = {"one": "one writer", "many": f"{WRITERS} writers"}
+        self.ratios = [Ratio(f"{WRITERS} / one", "many", "one", 4)]
+
+    def prepare(self):
+        shutil.rmtree(f"{self.rig.work}/writers", ignore_errors=True)
+        self.server = self.rig.server(f"{self.rig.work}/writers")
+        self.vectors = self.rig.rows(0, of.N_QUERIES, of.OLD_DIM)
+
+    def measure(self, side, n):
+        self.server.ask("PUT", "/collections/bench", {"vectors": {"size": of.OLD_DIM, "distance": "Cosine"}})
+        try:
+            said = self.rig.load(self.server, "--mix", "upsert=1", "--form", "base64", "--queries", self.vectors,
+                                 "--write-ids", "0:100000000", "--connections", n, seconds=self.options.seconds)
+        finally:
+            self.server.ask("DELETE", "/collections/bench")
+        return {side: said["rate"]}
+
+    def turns(self):
+        return [lambda: self.measure("one", 1), lambda: self.measure("many", WRITERS)]
+
+    def done(self):
+        if hasattr(self, "server"):
+            self.rig.end(self.server)
+
+
+class Restart(Figure):
+    """From the start of the process to the answer of the first search, on all processors; and how long it takes
+    until the graphs are there again when the segments have gone, once."""
+    name, unit, is_large, targets = "restart", "seconds", True, SEARCHES
+
+    def __init__(self, rig, n_rows, dim):
+        super().__init__(rig)
+        self.n_rows, self.dim, self.rebuilt = n_rows, dim, None
+        self.title = f"ready after a restart with {n_rows:,} x {dim}, against making its graphs anew"
+        self.sides = {"restart": "restart", "rebuild": "graphs made anew"}
+        self.ratios = [Ratio("restart / rebuild", "restart", "rebuild", .1, at_most=True)]
+
+    def prepare(self):
+        self.folder = self.rig.copy(self.rig.gallery(self.n_rows, self.dim, is_bridged=False))
+        with open(self.rig.rows(self.n_rows, 1, self.dim), "rb") as file:
+            self.query = of.text_of(file.read()[128:])
+        self.rebuilt = self.rebuild()
+        self.notes["rebuild"] = "measured once; without segments the first answer came after " \
+                                f"{self.first_answer:.2f} s, from rows without a graph"
+
+    def start(self):
+        """The server, and how long its first answer took."""
+        since = time.monotonic()
+        server = self.rig.server(self.folder, self.rig.both)
+        server.ask("POST", "/collections/bench/points/query", {"query": self.query, "using": "old", "limit": 1})
+        return server, time.monotonic() - since
+
+    def rebuild(self):
+        for path in glob.glob(f"{self.folder}/data/collections/*/segments/*"):
+            shutil.rmtree(path)
+        since = time.monotonic()
+        server, self.first_answer = self.start()
+        calm = 2.0
+        server.await_green(calm)
+        took = time.monotonic() - since - calm
+        self.rig.end(server)
+        return took
+
+    def restart(self):
+        server, took = self.start()
+        self.rig.end(server)
+        return {"restart": took, "rebuild": self.rebuilt}
+
+    def turns(self):
+        return [self.restart]
