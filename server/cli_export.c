@@ -7,6 +7,7 @@
 #include "server/cli_progress.h"
 #include "server/cli_remote.h"
 #include "server/harvest.h"
+#include "server/show.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -122,17 +123,6 @@ static enum hl_code take_up(struct export *export, struct hl_err *err)
 
 /* ---- pages ---- */
 
-static void print_id(struct hl_buf *buf, const struct hl_id *id)
-{
-    char text[HL_ID_TEXT_SIZE];
-    size_t len = hl_id_print(id, text);
-
-    if (id->tag == HL_ID_UUID)
-        hl_encode_text(buf, text, len);
-    else
-        hl_buf_add(buf, text, len);
-}
-
 /* The points that are wanted: those with the vector, and of the filter. */
 static void print_filter(const struct export *export, struct hl_buf *buf)
 {
@@ -164,7 +154,7 @@ static enum hl_code print_page_request(struct export *export, const struct hl_id
     }
     if (from) {
         hl_buf_add_text(body, ",\"offset\":");
-        print_id(body, from);
+        hl_show_id(body, from);
     }
     if (export->vector || export->words->values[FILTER]) {
         hl_buf_add_text(body, ",\"filter\":");

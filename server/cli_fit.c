@@ -111,24 +111,15 @@ static enum hl_code read_kind(struct fit *fit, struct hl_err *err)
     return HL_OK;
 }
 
-/* A number not below 0, such as "0.5". */
-static bool read_weight(const char *text, size_t len, double *ret_value)
-{
-    if (len == 0 || strspn(text, "0123456789.") < len || *text == '.' ||
-        text[len - 1] == '.' || memchr(text, '.', len) != memrchr(text, '.', len))
-        return false;
-    *ret_value = hl_number_double(text, len);
-    return isfinite(*ret_value);
-}
-
 static enum hl_code read_focal(struct fit *fit, struct hl_err *err)
 {
     const char *text = fit->words->values[FOCAL];
     const char *comma = text ? strchr(text, ',') : NULL;
     struct hl_focal *focal = &fit->learn.focal;
 
-    if (text && (!comma || !read_weight(text, (size_t)(comma - text), &focal->alpha) ||
-                 !read_weight(comma + 1, strlen(comma + 1), &focal->beta)))
+    if (text &&
+        (!comma || !hl_tool_read_decimal(text, (size_t)(comma - text), &focal->alpha) ||
+         !hl_tool_read_decimal(comma + 1, strlen(comma + 1), &focal->beta)))
         return hl_fail(err, HL_INVALID,
                        "\"--focal\" wants two numbers such as 0.1,0.5, not \"%.32s\"",
                        text);

@@ -17,14 +17,18 @@ enum {
     PATH_SIZE = 64 << 10
 };
 
+const char *hl_remote_key(const char *typed)
+{
+    return typed ? typed : getenv("HEIRLOOM_API_KEY"); /* NOLINT(concurrency-mt-unsafe) */
+}
+
 enum hl_code hl_remote_init(struct hl_remote *remote, const char *url, const char *key,
                             const char *collection, struct hl_err *err)
 {
     *remote = (struct hl_remote){.collection = collection};
     hl_buf_init(&remote->path, PATH_SIZE);
-    if (!key)
-        key = getenv("HEIRLOOM_API_KEY"); /* NOLINT(concurrency-mt-unsafe) */
-    return hl_caller_new(url ? url : HL_REMOTE_URL, key, &remote->caller, err);
+    return hl_caller_new(url ? url : HL_REMOTE_URL, hl_remote_key(key), &remote->caller,
+                         err);
 }
 
 void hl_remote_done(struct hl_remote *remote)

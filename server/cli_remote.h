@@ -15,7 +15,10 @@ struct hl_remote {
     const char *collection;
 };
 
-/* `key` NULL: the variable HEIRLOOM_API_KEY, if it is set. */
+/* The key that was typed, else the variable HEIRLOOM_API_KEY; NULL: neither. */
+const char *hl_remote_key(const char *typed);
+
+/* `key` as it was typed. */
 enum hl_code hl_remote_init(struct hl_remote *remote, const char *url, const char *key,
                             const char *collection, struct hl_err *err);
 void hl_remote_done(struct hl_remote *remote);

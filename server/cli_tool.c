@@ -2,6 +2,7 @@
 #include "server/cli_tool.h"
 
 #include "proto/number.h"
+#include "server/cli_bench.h"
 #include "server/cli_check.h"
 #include "server/cli_demo.h"
 #include "server/cli_evaluate.h"
@@ -14,14 +15,15 @@
 #include "server/suggest.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { SUGGESTION_SIZE = 128 };
 
-const struct hl_tool *const hl_tools[] = {&hl_cli_import,   &hl_cli_export, &hl_cli_fit,
-                                          &hl_cli_evaluate, &hl_cli_check,  &hl_cli_demo,
-                                          &hl_cli_swap,     &hl_cli_rollout};
+const struct hl_tool *const hl_tools[] = {&hl_cli_import,   &hl_cli_export,  &hl_cli_fit,
+                                          &hl_cli_evaluate, &hl_cli_check,   &hl_cli_demo,
+                                          &hl_cli_swap,     &hl_cli_rollout, &hl_cli_bench};
 const size_t hl_n_tools = sizeof hl_tools / sizeof hl_tools[0];
 
 const struct hl_tool *hl_tool_find(const char *name)
@@ -158,4 +160,13 @@ enum hl_code hl_tool_number(const struct hl_tool *tool, const struct hl_tool_wor
         return hl_fail(err, HL_INVALID, "\"%s\" wants a whole number, not \"%.64s\"",
                        tool->flags[flag].name, value);
     return HL_OK;
+}
+
+bool hl_tool_read_decimal(const char *text, size_t len, double *ret_value)
+{
+    if (len == 0 || strspn(text, "0123456789.") < len || *text == '.' ||
+        text[len - 1] == '.' || memchr(text, '.', len) != memrchr(text, '.', len))
+        return false;
+    *ret_value = hl_number_double(text, len);
+    return isfinite(*ret_value);
 }

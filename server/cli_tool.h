@@ -61,4 +61,8 @@ enum hl_code hl_tool_number(const struct hl_tool *tool, const struct hl_tool_wor
                             size_t flag, uint64_t standard, uint64_t *ret_number,
                             struct hl_err *err);
 
+/* A decimal number such as 7 or 0.5, not below 0 and without an exponent. False: it is
+ * none. */
+bool hl_tool_read_decimal(const char *text, size_t len, double *ret_value);
+
 #endif
