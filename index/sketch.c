@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ALIGNMENT = 16, LARGEST_BYTE = 127, SHIFT = 128 };
+enum { ALIGNMENT = 16, LARGEST_BYTE = 127, SHIFT = 128, LANES = 8 };
 
 size_t hl_sketch_stride(size_t dim)
 {
@@ -13,11 +13,27 @@ size_t hl_sketch_stride(size_t dim)
 
 static float largest_of(const float *values, size_t dim)
 {
-    float largest = 0;
+    float lanes[LANES] = {0}, largest = 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < dim; i++)
+    /* Side by side, so that the compiler keeps them in registers. */
+    for (; i + LANES <= dim; i += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            lanes[j] = fabsf(values[i + j]) > lanes[j] ? fabsf(values[i + j]) : lanes[j];
+    for (; i < dim; i++)
         largest = fmaxf(largest, fabsf(values[i]));
+    for (size_t j = 0; j < LANES; j++)
+        largest = fmaxf(largest, lanes[j]);
     return largest;
+}
+
+/* The nearest whole number, of two the even one: to where floats are so large that they are
+ * whole, and back. That is lrintf for several at once. What is no number is 0. */
+static int32_t round_step(float step)
+{
+    const float whole = 0x1.8p23F, rounded = (step + whole) - whole;
+
+    return (int32_t)(fabsf(rounded) <= LARGEST_BYTE ? rounded : 0);
 }
 
 /* How many steps of 1 make the value, or 0 for a row of zeros. Values below the smallest
@@ -33,7 +49,7 @@ void hl_sketch_write(const float *values, size_t dim, struct hl_sketch *ret_sket
     int32_t sum = 0, norm = 0;
 
     for (size_t i = 0; i < dim; i++) {
-        ret_sketch->bytes[i] = (int8_t)lrintf(values[i] * steps);
+        ret_sketch->bytes[i] = (int8_t)round_step(values[i] * steps);
         sum += ret_sketch->bytes[i];
         norm += ret_sketch->bytes[i] * ret_sketch->bytes[i];
     }
@@ -63,7 +79,7 @@ void hl_sketch_query_init(struct hl_sketch_query *query, const struct hl_kernels
                                       .bytes = bytes,
                                       .scale = largest / LARGEST_BYTE};
     for (size_t i = 0; i < dim; i++) {
-        const int32_t byte = (int32_t)lrintf(values[i] * steps);
+        const int32_t byte = round_step(values[i] * steps);
 
         bytes[i] = (uint8_t)(byte + SHIFT);
         norm += byte * byte;

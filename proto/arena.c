@@ -12,7 +12,7 @@
 enum {
     ALIGNMENT = 16,
     FLOAT_ALIGNMENT = 64,
-    FIRST_BLOCK = 16 << 10,
+    FIRST_BLOCK = 64 << 10, /* a request of one vector, its text and what comes of it */
     LARGEST_STEP = 1 << 20
 };
 

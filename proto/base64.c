@@ -3,6 +3,9 @@
 
 #include <stdint.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "a float in memory is taken for its bytes on the wire");
@@ -105,6 +108,63 @@ static enum hl_code decode_padded(const char *text, size_t len, size_t n_bytes,
     return HL_OK;
 }
 
+#ifdef __x86_64__
+enum { AT_ONCE = 32, ROOM_BEHIND = 16 }; /* characters that 24 bytes come from, and more */
+
+/* Thirty-two characters at a time, as Muła and Lemire do it: the halves of a character say
+ * which of its alphabet's runs it stands in, and whether in any, and each run has its
+ * distance from the bits it means. Stops before a character that means nothing and near the
+ * end, since it writes 8 bytes too many. Marked by itself, so that nothing else comes to
+ * need these instructions. */
+__attribute__((target("avx2"))) static size_t decode_many(const char *text, size_t n_whole,
+                                                          unsigned char *bytes)
+{
+    const __m256i low = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x13,
+                      0x1A, 0x1B, 0x1B, 0x1B, 0x1A));
+    const __m256i high = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x08, 0x10, 0x10, 0x10,
+                      0x10, 0x10, 0x10, 0x10, 0x10));
+    const __m256i distance = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 16, 19, 4, -65, -65, -71, -71, 0, 0, 0, 0, 0, 0, 0, 0));
+    const __m256i order = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1));
+    const __m256i half = _mm256_set1_epi8(0x2F), slash = _mm256_set1_epi8('/');
+    size_t at = 0;
+
+    for (; at + AT_ONCE + ROOM_BEHIND <= n_whole; at += AT_ONCE) {
+        __m256i in = _mm256_loadu_si256((const __m256i *)(const void *)(text + at));
+        const __m256i upper = _mm256_and_si256(_mm256_srli_epi32(in, 4), half);
+        const __m256i run = _mm256_add_epi8(_mm256_cmpeq_epi8(in, slash),
+                                            upper); /* '/' is one of its own */
+
+        if (!_mm256_testz_si256(_mm256_shuffle_epi8(low, _mm256_and_si256(in, half)),
+                                _mm256_shuffle_epi8(high, upper)))
+            break;
+        in = _mm256_add_epi8(in, _mm256_shuffle_epi8(distance, run));
+        in = _mm256_maddubs_epi16(in, _mm256_set1_epi32(0x01400140));
+        in = _mm256_madd_epi16(in, _mm256_set1_epi32(0x00011000));
+        in = _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(in, order),
+                                         _mm256_setr_epi32(0, 1, 2, 4, 5, 6, -1, -1));
+        _mm256_storeu_si256((__m256i *)(void *)(bytes + at / 4 * 3), in);
+    }
+    return at;
+}
+
+static size_t decode_fast(const char *text, size_t n_whole, unsigned char *bytes)
+{
+    return __builtin_cpu_supports("avx2") ? decode_many(text, n_whole, bytes) : 0;
+}
+#else
+static size_t decode_fast(const char *text, size_t n_whole, unsigned char *bytes)
+{
+    (void)text;
+    (void)n_whole;
+    (void)bytes;
+    return 0;
+}
+#endif
+
 enum hl_code hl_base64_decode(const char *text, size_t len, size_t n_values, float *values,
                               struct hl_err *err)
 {
@@ -120,7 +180,7 @@ enum hl_code hl_base64_decode(const char *text, size_t len, size_t n_values, flo
                        "%zu numbers came as base64, %zu were wanted", n_came, n_values);
     n_padded = padding_of(text, len);
     n_whole = len / 4 - (n_padded ? 1 : 0);
-    for (size_t i = 0; i < n_whole; i++) {
+    for (size_t i = decode_fast(text, 4 * n_whole, bytes) / 4; i < n_whole; i++) {
         uint32_t bits = decode_four((const unsigned char *)text + 4 * i, &valid);
 
         bytes[3 * i] = (unsigned char)(bits >> 16);

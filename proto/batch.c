@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/batch.h"
 
+#include "proto/floats.h"
+
 #include <math.h>
 
 enum hl_code hl_batch_new(struct hl_arena *arena, size_t n_rows, size_t dim,
@@ -23,13 +25,12 @@ enum hl_code hl_batch_check_finite(const struct hl_batch *batch, struct hl_err *
 {
     for (size_t row = 0; row < batch->n_rows; row++) {
         const float *values = hl_batch_row(batch, row);
+        const size_t i = hl_floats_count_finite(values, batch->dim);
 
-        for (size_t i = 0; i < batch->dim; i++) {
-            if (!isfinite(values[i]))
-                return hl_fail(err, HL_INVALID,
-                               "number %zu of vector %zu is %s, a finite number was wanted",
-                               i, row, isnan(values[i]) ? "not a number" : "infinite");
-        }
+        if (i < batch->dim)
+            return hl_fail(err, HL_INVALID,
+                           "number %zu of vector %zu is %s, a finite number was wanted", i,
+                           row, isnan(values[i]) ? "not a number" : "infinite");
     }
     return HL_OK;
 }

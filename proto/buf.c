@@ -77,7 +77,9 @@ char *hl_buf_reserve(struct hl_buf *buf, size_t bytes)
 
 void hl_buf_add(struct hl_buf *buf, const void *bytes, size_t n)
 {
-    char *at = hl_buf_reserve(buf, n);
+    /* Most of what a reply is made of are a few bytes that fit. */
+    char *at = n < buf->size - buf->len && buf->failed == HL_OK ? buf->data + buf->len
+                                                                : hl_buf_reserve(buf, n);
 
     if (!at)
         return;

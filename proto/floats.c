@@ -17,6 +17,8 @@ enum {
     LOW_BITS = 29,  /* of a double's mantissa, what a float has no place for */
     SLACK = 4,      /* last places of a double that three roundings may be wrong by */
     MAX_CHUNKS = 4, /* of eight digits behind the point: at most 31, which MIN_TEN allows */
+    FEW = 4096,     /* numbers; few vectors have more */
+    BLOCK = 32,     /* numbers that are looked at together */
 };
 
 /* From 10^MIN_TEN to 10^MAX_TEN. Times a mantissa of 1 to 18 digits, that is never a
@@ -385,36 +387,50 @@ enum hl_code hl_floats_fill(const struct hl_field *field, float *values, size_t 
     return code;
 }
 
-/* One more than the commas up to the first closing bracket: exact for an array of numbers,
- * enough for anything else. */
-static size_t count_items(const struct hl_tokens *tokens)
-{
-    const char *at = tokens->text + tokens->at;
-    const char *close = memchr(at, ']', tokens->len - tokens->at);
-    size_t n = 1;
-
-    for (; close && at < close; at++)
-        n += *at == ',';
-    return n;
-}
-
+/* How many there are is known behind the last one. Vectors are read into a room that is
+ * there anyway; what is longer is read once more, into one that fits. */
 enum hl_code hl_floats_read(const struct hl_field *field, float **ret_values, size_t *ret_n,
                             struct hl_err *err)
 {
-    struct hl_arena *arena = field->tokens->arena;
-    enum hl_code code = begin(field, err);
-    struct sink sink = {0};
+    const struct hl_tokens before = *field->tokens;
+    float few[FEW], *values;
+    size_t n = 0;
+    enum hl_code code = hl_floats_fill(field, few, FEW, &n, err);
 
     if (code != HL_OK)
         return code;
-    sink.n_room = count_items(field->tokens);
-    sink.values = hl_arena_floats(arena, sink.n_room, 1);
-    if (!sink.values)
-        return hl_arena_fail(arena, err, "an array of %zu numbers", sink.n_room);
-    code = read_items(field, &sink, err);
-    if (code != HL_OK)
-        return code;
-    *ret_values = sink.values;
-    *ret_n = sink.n;
+    values = hl_arena_floats(before.arena, n ? n : 1, 1);
+    if (!values)
+        return hl_arena_fail(before.arena, err, "an array of %zu numbers", n);
+    if (n > FEW) {
+        *field->tokens = before;
+        code = hl_floats_fill(field, values, n, &n, err);
+        if (code != HL_OK)
+            return code;
+    } else {
+        memcpy(values, few, n * sizeof *values);
+    }
+    *ret_values = values;
+    *ret_n = n;
     return HL_OK;
+}
+
+/* Whole blocks first, without a branch in them. */
+size_t hl_floats_count_finite(const float *values, size_t n)
+{
+    const uint32_t magnitude = UINT32_C(0x7FFFFFFF), largest = UINT32_C(0x7F7FFFFF);
+    size_t at = 0;
+
+    for (; n - at >= BLOCK; at += BLOCK) {
+        uint32_t bits[BLOCK], is_wild = 0;
+
+        memcpy(bits, values + at, sizeof bits);
+        for (size_t i = 0; i < BLOCK; i++)
+            is_wild |= (bits[i] & magnitude) > largest;
+        if (is_wild)
+            break;
+    }
+    while (at < n && isfinite(values[at]))
+        at++;
+    return at;
 }

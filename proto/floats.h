@@ -27,4 +27,7 @@ enum hl_code hl_floats_fill(const struct hl_field *field, float *values, size_t 
 enum hl_code hl_floats_read(const struct hl_field *field, float **ret_values, size_t *ret_n,
                             struct hl_err *err);
 
+/* How many stand before the first that is not finite; n when all of them are. */
+size_t hl_floats_count_finite(const float *values, size_t n);
+
 #endif

@@ -2,9 +2,10 @@
 #include "proto/id.h"
 
 #include "proto/hex.h"
+#include "proto/number.h"
 
 #include <assert.h>
-#include <stdio.h>
+#include <string.h>
 
 static_assert(sizeof(struct hl_id) == HL_ID_ENCODED_MAX, "ids are compared as memory");
 
@@ -73,14 +74,23 @@ bool hl_id_parse_uuid(const char *text, size_t len, struct hl_id *ret_id)
     return true;
 }
 
+static size_t print_number(uint64_t number, char text[HL_ID_TEXT_SIZE])
+{
+    char digits[HL_NUMBER_DIGITS];
+    const size_t at = hl_number_digits(number, digits), len = sizeof digits - at;
+
+    memcpy(text, digits + at, len);
+    text[len] = '\0';
+    return len;
+}
+
 size_t hl_id_print(const struct hl_id *id, char text[HL_ID_TEXT_SIZE])
 {
     static const char digits[] = "0123456789abcdef";
     char *at = text;
 
     if (id->tag == HL_ID_NUMBER)
-        return (size_t)snprintf(text, HL_ID_TEXT_SIZE, "%llu",
-                                (unsigned long long)hl_id_value(id));
+        return print_number(hl_id_value(id), text);
     for (int i = 0; i < UUID_BYTES; i++) {
         if (is_group_start(i))
             *at++ = '-';

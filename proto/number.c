@@ -144,3 +144,14 @@ bool hl_number_i64(const char *text, size_t len, int64_t *ret_value)
         *ret_value = (int64_t)magnitude;
     return true;
 }
+
+size_t hl_number_digits(uint64_t value, char text[HL_NUMBER_DIGITS])
+{
+    size_t at = HL_NUMBER_DIGITS;
+
+    do {
+        text[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    return at;
+}

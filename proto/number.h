@@ -23,4 +23,9 @@ bool hl_number_is_whole(const char *text, size_t len);
 bool hl_number_u64(const char *text, size_t len, uint64_t *ret_value);
 bool hl_number_i64(const char *text, size_t len, int64_t *ret_value);
 
+/* The other way: the digits of a value stand at the end of the text, from the place that is
+ * returned on. */
+enum { HL_NUMBER_DIGITS = 20 };
+size_t hl_number_digits(uint64_t value, char text[HL_NUMBER_DIGITS]);
+
 #endif

@@ -6,6 +6,9 @@
 
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* The four hexadecimal digits of a \u escape, -1 when they are not there. */
 static int hex_four(const char *at, const char *end)
@@ -56,8 +59,28 @@ static size_t read_escape(const char *at, const char *end, uint32_t *ret_code_po
     return 12;
 }
 
-/* Whether any of eight bytes is a quote, a backslash, a control or beyond ASCII: the usual
- * trick of borrowing into the top bit. */
+/* How many bytes are no quote, no backslash, no control and not beyond ASCII, or some
+ * fewer.
+ */
+#ifdef __SSE2__
+static size_t count_plain(const char *text, size_t len)
+{
+    size_t at = 0;
+    unsigned special = 0;
+
+    for (; special == 0 && len - at >= 16; at += 16) {
+        const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text + at));
+        const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+        const __m128i slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+        const __m128i other = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)); /* signed */
+
+        special =
+            (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, slash), other));
+    }
+    return special ? at - 16 + (unsigned)__builtin_ctz(special) : at;
+}
+#else
+/* The usual trick of borrowing into the top bit. */
 static bool is_special_in(uint64_t eight)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
@@ -66,22 +89,31 @@ static bool is_special_in(uint64_t eight)
     return ((eight - ones * 0x20U) | (quote - ones) | (slash - ones) | eight) & tops;
 }
 
+static size_t count_plain(const char *text, size_t len)
+{
+    size_t at = 0;
+    uint64_t eight;
+
+    for (; len - at >= sizeof eight; at += sizeof eight) {
+        memcpy(&eight, text + at, sizeof eight);
+        if (is_special_in(eight))
+            break;
+    }
+    return at;
+}
+#endif
+
 const char *hl_quoted_scan(const char *text, size_t len, size_t *ret_end,
                            bool *ret_has_escapes)
 {
     size_t at = 0, n = 1;
     bool has_escapes = false;
     uint32_t code_point;
-    uint64_t eight;
 
-    while (at < len && text[at] != '"' && n) {
-        if (len - at >= sizeof eight) {
-            memcpy(&eight, text + at, sizeof eight);
-            if (!is_special_in(eight)) {
-                at += sizeof eight;
-                continue;
-            }
-        }
+    while (n) {
+        at += count_plain(text + at, len - at);
+        if (at == len || text[at] == '"')
+            break;
         n = 0;
         if (text[at] == '\\') {
             n = read_escape(text + at, text + len, &code_point);

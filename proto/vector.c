@@ -6,7 +6,6 @@
 #include "proto/list.h"
 #include "proto/members.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -38,10 +37,8 @@ static enum hl_code read_base64(const struct hl_field *field, struct hl_vector *
     code = hl_base64_decode(got.text, got.len, vector->n, values, err);
     if (code != HL_OK)
         return fail_at(field, err);
-    for (size_t i = 0; i < vector->n; i++) {
-        if (!isfinite(values[i]))
-            return hl_field_fail_value(field, &got, "finite numbers", err);
-    }
+    if (hl_floats_count_finite(values, vector->n) < vector->n)
+        return hl_field_fail_value(field, &got, "finite numbers", err);
     vector->values = values;
     return HL_OK;
 }

@@ -447,13 +447,13 @@ enum hl_step hl_exchange_end(struct hl_exchange *exchange)
     return HL_STEP_LONG;
 }
 
-static void account(struct hl_exchange *exchange, bool is_sent)
+static void account(struct hl_exchange *exchange, bool is_sent, int64_t now_us)
 {
     const struct hl_request *request = &exchange->request;
     const struct hl_reply *reply = &exchange->reply;
     struct hl_server *server = exchange->server;
     size_t route = hl_router_place(server->router, request->route);
-    int64_t took_us = hl_clock_now(&server->clock) - request->started_us;
+    int64_t took_us = now_us - request->started_us;
 
     hl_metrics_add(server->metrics, HL_METRIC_IN_FLIGHT, -1);
     if (exchange->body_len > 0)
@@ -473,10 +473,13 @@ static void account(struct hl_exchange *exchange, bool is_sent)
 
 void hl_exchange_done(struct hl_exchange *exchange, bool is_sent)
 {
+    int64_t now_us;
+
     if (!exchange->has_request)
         return;
     exchange->has_request = false;
-    account(exchange, is_sent);
+    now_us = hl_clock_now(&exchange->server->clock);
+    account(exchange, is_sent, now_us);
     hl_upload_free(exchange->request.upload); /* of who left before the end */
     exchange->request.upload = NULL;
     hl_buf_clear(&exchange->reply.body, KEPT_REPLY);
@@ -484,5 +487,5 @@ void hl_exchange_done(struct hl_exchange *exchange, bool is_sent)
     exchange->reply.file = NULL;
     hl_arena_reset(exchange->request.arena);
     if (is_sent)
-        hl_conn_rests(&exchange->conn, hl_clock_now(&exchange->server->clock));
+        hl_conn_rests(&exchange->conn, now_us);
 }

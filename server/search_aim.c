@@ -174,15 +174,12 @@ static enum hl_code take_input(struct hl_search *search, const struct hl_space *
     enum hl_code code;
 
     *example = (struct hl_example){.has_own = true, .vector = input->vector};
-    if (input->is_id) {
-        gathered->ids[gathered->n_ids++] = input->id;
-        example->is_id = true;
-        example->id = input->id;
-        code = hl_aim_load(search, &input->id, space, &example->vector, &example->has_own,
-                           err);
-    } else {
-        code = check_vector(space, &input->vector, err);
-    }
+    if (!input->is_id)
+        return check_vector(space, &input->vector, err);
+    gathered->ids[gathered->n_ids++] = input->id;
+    example->is_id = true;
+    example->id = input->id;
+    code = hl_aim_load(search, &input->id, space, &example->vector, &example->has_own, err);
     return code == HL_OK ? hl_deadline_check(search->deadline, "the search", err) : code;
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/search_part.h"
 
+#include "proto/floats.h"
 #include "proto/model_name.h"
 #include "proto/number.h"
 #include "server/body.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -127,7 +127,7 @@ static enum hl_code take_params(const struct hl_request *request,
 static enum hl_code take_values(const struct hl_request *request,
                                 struct hl_vector *ret_vector, struct hl_err *err)
 {
-    size_t n = request->body.len / sizeof(float);
+    size_t n = request->body.len / sizeof(float), n_finite;
     float *values;
 
     if (n == 0 || request->body.len % sizeof(float) != 0)
@@ -139,10 +139,10 @@ static enum hl_code take_values(const struct hl_request *request,
     if (!values)
         return hl_arena_fail(request->arena, err, "a vector of %zu values", n);
     memcpy(values, request->body.data, n * sizeof(float));
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(values[i]))
-            return hl_fail(err, HL_INVALID,
-                           "Validation error in body: [value %zu is not finite]", i);
+    n_finite = hl_floats_count_finite(values, n);
+    if (n_finite < n)
+        return hl_fail(err, HL_INVALID,
+                       "Validation error in body: [value %zu is not finite]", n_finite);
     *ret_vector = (struct hl_vector){.values = values, .n = n};
     return HL_OK;
 }

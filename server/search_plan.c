@@ -172,7 +172,7 @@ static enum hl_code take_vectors(struct draft *draft, struct hl_aim_leg *leg,
             code = map_vector(draft, leg, &example->vector, &vectors[i], err);
         if (!is_there)
             *ret_missing = example;
-        if (code == HL_OK)
+        if (code == HL_OK && n > 1)
             code = hl_deadline_check(search->deadline, "the search", err);
     }
     leg->vector = vectors[0];

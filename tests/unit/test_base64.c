@@ -9,6 +9,7 @@
 #include "proto/base64.h"
 #include "proto/fail.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void assert_reads(const char *text, const float *wanted, size_t n)
@@ -129,6 +130,31 @@ static void each_bad_byte_is_found_at_each_place(void **state)
     }
 }
 
+/* Long enough for the way that takes many characters at once, and for what it leaves. */
+static void a_bad_byte_of_a_long_text_is_named_by_its_place(void **state)
+{
+    static const char bad[] = {'-', '_', '=', ' ', '\n',   '@',   '[',
+                               '`', '{', '.', ':', '\x80', '\xff'};
+    enum { LEN = 160, N = LEN / 4 * 3 / 4 };
+    float values[N];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad * LEN; i++) {
+        char text[LEN + 1], place[40];
+        const size_t at = i / sizeof bad;
+        struct hl_err err;
+
+        memset(text, 'z', LEN);
+        text[LEN] = text[at] = bad[i % sizeof bad];
+        if (text[at] == '=' && at == LEN - 1)
+            continue; /* that is padding */
+        snprintf(place, sizeof place, "character %zu%s", at,
+                 text[at] == '=' ? ", before its end" : " of base64");
+        assert_int_equal(hl_base64_decode(text, LEN, N, values, &err), HL_MALFORMED);
+        assert_non_null(strstr(err.msg, place));
+    }
+}
+
 static void a_buffer_without_room_remembers_it(void **state)
 {
     struct hl_buf buf;
@@ -155,6 +181,7 @@ int main(void)
         cmocka_unit_test(what_is_not_exactly_base64_is_refused_with_its_place),
         cmocka_unit_test(another_number_of_floats_is_a_dimension_mismatch),
         cmocka_unit_test(each_bad_byte_is_found_at_each_place),
+        cmocka_unit_test(a_bad_byte_of_a_long_text_is_named_by_its_place),
         cmocka_unit_test(a_buffer_without_room_remembers_it),
     };
 

@@ -10,6 +10,7 @@
 #include "proto/fail.h"
 
 #include <float.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,6 +214,26 @@ static void random_reals_read_back_bit_for_bit(void **state)
     }
 }
 
+/* Where a point stands and no exponent, and no zero behind but the one that has to be. */
+static void seconds_are_printed_as_they_were_counted(void **state)
+{
+    struct hl_buf *buf = *state;
+    uint64_t seed = 20261121, us;
+
+    assert_string_equal(double_text(buf, 9e-6), "9e-6");
+    for (int i = 0; i < 20000; i++) {
+        char wanted[40];
+        size_t len;
+
+        us = 10 + next_random(&seed) % (UINT64_C(1) << (10 + i % 39));
+        len = (size_t)snprintf(wanted, sizeof wanted, "%" PRIu64 ".%06" PRIu64,
+                               us / 1000000, us % 1000000);
+        while (wanted[len - 1] == '0' && wanted[len - 2] != '.')
+            wanted[--len] = '\0';
+        assert_string_equal(double_text(buf, (double)us / 1e6), wanted);
+    }
+}
+
 static void a_reply_wears_the_envelope(void **state)
 {
     struct hl_buf *buf = *state;
@@ -264,6 +285,7 @@ int main(void)
         CASE(a_power_of_two_is_not_printed_a_digit_too_long),
         CASE(what_json_has_no_word_for_is_null),
         CASE(random_reals_read_back_bit_for_bit),
+        CASE(seconds_are_printed_as_they_were_counted),
         CASE(a_reply_wears_the_envelope),
         CASE(an_error_carries_sentence_and_code),
         CASE(a_full_or_failing_buffer_is_remembered),

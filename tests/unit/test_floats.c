@@ -11,8 +11,10 @@
 #include "proto/floats.h"
 #include "tests/support/decimals.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ROOM = 8, MANY = 100000 };
@@ -270,6 +272,48 @@ static void an_array_of_unknown_length_goes_to_the_arena(void **state)
     assert_int_equal(hl_tokens_finish(&f->tokens, &f->err), HL_OK);
 }
 
+static void an_array_longer_than_most_is_read_whole(void **state)
+{
+    enum { N = 10000 };
+    struct fixture *f = *state;
+    char *text = malloc((size_t)8 * N);
+    size_t len = 0, n = 0;
+    float *values = NULL;
+
+    assert_non_null(text);
+    for (int i = 0; i < N; i++)
+        len += (size_t)snprintf(text + len, 8, "%c%d", i ? ',' : '[', i);
+    text[len++] = ']';
+    hl_tokens_init(&f->tokens, text, len, f->arena);
+    f->root = hl_field_root(&f->tokens);
+    assert_int_equal(hl_floats_read(&f->root, &values, &n, &f->err), HL_OK);
+    assert_int_equal(hl_tokens_finish(&f->tokens, &f->err), HL_OK);
+    assert_int_equal(n, N);
+    for (int i = 0; i < N; i++)
+        assert_true(values[i] == (float)i);
+    free(text);
+}
+
+static void what_is_not_finite_is_found_wherever_it_stands(void **state)
+{
+    enum { N = 100 };
+    static const float wild[] = {NAN, INFINITY, -INFINITY};
+    float values[N];
+
+    (void)state;
+    for (size_t i = 0; i < N; i++)
+        values[i] = i % 2 ? -FLT_MAX : 0x1p-149F;
+    for (size_t n = 0; n <= N; n++)
+        assert_int_equal(hl_floats_count_finite(values, n), n);
+    for (size_t at = 0; at < N; at++) {
+        const float was = values[at];
+
+        values[at] = wild[at % 3];
+        assert_int_equal(hl_floats_count_finite(values, N), at);
+        values[at] = was;
+    }
+}
+
 static void an_array_that_finds_no_room_says_so(void **state)
 {
     struct fixture *f = *state;
@@ -299,6 +343,8 @@ int main(void)
         CASE(powers_of_ten_are_exact),
         CASE(a_number_of_any_length_ends_where_it_ends),
         CASE(an_array_of_unknown_length_goes_to_the_arena),
+        CASE(an_array_longer_than_most_is_read_whole),
+        CASE(what_is_not_finite_is_found_wherever_it_stands),
         CASE(an_array_that_finds_no_room_says_so),
     };
 

@@ -25,14 +25,29 @@ static void assert_says(const char *inside, const char *wanted, size_t wanted_le
     assert_memory_equal(said, wanted, len);
 }
 
-static void assert_wrong_at(const char *inside, size_t at, const char *wanted)
+static void assert_wrong_at_of(const char *inside, size_t len, size_t at,
+                               const char *wanted)
 {
     bool has_escapes;
     size_t end;
-    const char *fault = hl_quoted_scan(inside, strlen(inside), &end, &has_escapes);
+    const char *fault = hl_quoted_scan(inside, len, &end, &has_escapes);
 
     assert_non_null(fault);
     assert_string_equal(fault, wanted);
+    assert_int_equal(end, at);
+}
+
+static void assert_wrong_at(const char *inside, size_t at, const char *wanted)
+{
+    assert_wrong_at_of(inside, strlen(inside), at, wanted);
+}
+
+static void assert_ends_at(const char *inside, size_t len, size_t at)
+{
+    bool has_escapes;
+    size_t end;
+
+    assert_null(hl_quoted_scan(inside, len, &end, &has_escapes));
     assert_int_equal(end, at);
 }
 
@@ -79,6 +94,29 @@ static void controls_and_broken_utf_8_are_refused_where_they_stand(void **state)
     assert_wrong_at("\xED\xA0\x80\"", 0, "invalid UTF-8 in a string");
 }
 
+static void what_is_special_is_seen_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (size_t at = 0; at < 70; at++) {
+        char text[160];
+
+        memset(text, '~', sizeof text);
+        text[sizeof text - 2] = '"';
+        text[sizeof text - 1] = text[at] = '\0';
+        assert_wrong_at_of(text, sizeof text - 1, at, "control character in a string");
+        text[at] = '\x1f';
+        assert_wrong_at_of(text, sizeof text - 1, at, "control character in a string");
+        text[at] = '\\';
+        assert_wrong_at_of(text, sizeof text - 1, at, "invalid escape in a string");
+        text[at] = '\x80';
+        assert_wrong_at_of(text, sizeof text - 1, at, "invalid UTF-8 in a string");
+        text[at] = '"';
+        assert_ends_at(text, sizeof text - 1, at);
+        text[at] = ' ';
+        assert_ends_at(text, sizeof text - 1, sizeof text - 2);
+    }
+}
+
 static void a_string_without_its_end_is_refused_at_the_end(void **state)
 {
     (void)state;
@@ -94,6 +132,7 @@ int main(void)
         cmocka_unit_test(surrogates_come_in_pairs),
         cmocka_unit_test(what_is_no_escape_is_refused),
         cmocka_unit_test(controls_and_broken_utf_8_are_refused_where_they_stand),
+        cmocka_unit_test(what_is_special_is_seen_wherever_it_stands),
         cmocka_unit_test(a_string_without_its_end_is_refused_at_the_end),
     };
 
