@@ -34,11 +34,13 @@ def die_with_parent():
 
 
 class Server:
-    def __init__(self, program, folder):
+    """`under` is a program that runs it, with its own arguments."""
+
+    def __init__(self, program, folder, under=()):
         self.folder, self.local = folder, threading.local()
         self.log = open(f"{folder}/server.log", "w+", encoding="utf-8")
         self.process = subprocess.Popen(
-            [program, "serve", "--host", "127.0.0.1", "--port", "0", "--data", f"{folder}/data"],
+            [*under, program, "serve", "--host", "127.0.0.1", "--port", "0", "--data", f"{folder}/data"],
             stdout=self.log, stderr=self.log, preexec_fn=die_with_parent)
         found, until = None, time.monotonic() + 60
         while not found and self.process.poll() is None and time.monotonic() < until:
