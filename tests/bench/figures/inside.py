@@ -62,7 +62,7 @@ class Walk(Figure):
         self.ratios = [Ratio("FAISS / walk, same graph", "shipped", "same", marks[0]),
                        Ratio("FAISS / walk, each its own", "shipped", "walk", marks[0]),
                        Ratio("hnswlib / walk", "hnswlib", "walk", marks[1]),
-                       Ratio("FAISS over our kernels / walk, same", "wrapped", "same")]
+                       Ratio("FAISS, our kernels / walk, same", "wrapped", "same")]
 
     def file(self):
         return fashion(self.rig, self.n_rows) if self.dim == PIXELS else None

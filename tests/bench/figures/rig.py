@@ -21,7 +21,8 @@ import openapi  # noqa: E402
 import walk as wire  # noqa: E402
 
 OLD_DIM, NEW_DIM, N_QUERIES, HIDDEN = 256, 512, 1000, 64
-LONG_S = 4 * 3600
+LONG_S, CALM_S = 4 * 3600, 2.0
+NPY_HEAD = 128   # bytes, as tests/bench/rows.c writes them
 MODELS = {"new": 1, "both": 2, "wide": 1}   # of NEW_DIM, and how many maps their bridge to "old" has
 SEAL_ROWS = "HEIRLOOM__SEARCH__SEAL_ROWS"
 
@@ -130,7 +131,7 @@ class Server:
     def is_green(self):
         return self.ask("GET", "/collections/bench")["status"] == "green"
 
-    def await_green(self, calm_s=2.0):
+    def await_green(self, calm_s=CALM_S):
         """Sealed and merged, and nothing begins anew."""
         since, until = None, time.monotonic() + LONG_S
         while since is None or time.monotonic() - since < calm_s:
@@ -326,7 +327,7 @@ class Rig:
     def bodies(self, first, n_rows, dim):
         """Whole upserts of a thousand points each, ready to be sent."""
         with open(self.rows(first, n_rows, dim), "rb") as file:
-            data = file.read()[128:]
+            data = file.read()[NPY_HEAD:]
         size = 4 * dim
         points = [f'{{"id":{first + i},"vector":{{"old":"{text_of(data[i * size:(i + 1) * size])}"}}}}'
                   for i in range(n_rows)]

@@ -8,7 +8,7 @@ import rig as of
 from figure import Figure, Ratio
 from inside import LABELS, WITHIN, Loop, least_beam
 
-CLIENTS, WRITERS, TAILS, SEARCHES = 8, 16, 4, ("server/heirloom", "tests/bench/bench_rows")
+CLIENTS, WRITERS, TAILS, N_COMPARED, SEARCHES = 8, 16, 4, 50, ("server/heirloom", "tests/bench/bench_rows")
 FORMS = {"json": "JSON", "base64": "base64", "raw": "raw float32"}
 
 
@@ -106,6 +106,7 @@ class Latency(Gallery):
         self.sides = {f"{kind} {p}": f"{label}, {p}" for kind, label in self.KINDS.items() for p in ("p50", "p99")}
         self.ratios = [Ratio("quiet, p99 / p50", "quiet p99", "quiet p50", 3, at_most=True),
                        Ratio("seal and merge, p99 / p50", "busy p99", "busy p50", 4, at_most=True),
+                       Ratio("seal and merge p99 / quiet p50", "busy p99", "quiet p50"),
                        Ratio("at random times, p99 / p50", "poisson p99", "poisson p50")]
         self.seen = {"sealed": 0, "merged": 0}
         self.was_busy = []
@@ -164,6 +165,20 @@ class Bridged(Gallery):
 
     def prepare(self):
         self.serve()
+        plain = self.found("old")
+        self.notes["hits that the plain query finds as well"] = ", ".join(
+            f"{side} {sum(len(a & b) for a, b in zip(plain, self.found(model))) / (10 * N_COMPARED):.3f}"
+            for side, model in self.SIDES.items() if side != "plain")
+
+    def found(self, model):
+        """The ten nearest of some queries."""
+        width = of.OLD_DIM if model == "old" else of.NEW_DIM
+        with open(self.queries[model], "rb") as file:
+            data = file.read()[of.NPY_HEAD:]
+        vectors = [data[i * 4 * width:(i + 1) * 4 * width] for i in range(N_COMPARED)]
+        return [{hit["id"] for hit in self.server.ask("POST", "/collections/bench/points/query", {
+            "query": of.text_of(vector), "using": model, "limit": 10,
+            "params": {"hnsw_ef": self.options.beam}})["points"]} for vector in vectors]
 
     def measure(self, side):
         before = self.server.cpu_s()
@@ -222,7 +237,7 @@ class Restart(Figure):
     def prepare(self):
         self.folder = self.rig.copy(self.rig.gallery(self.n_rows, self.dim, is_bridged=False))
         with open(self.rig.rows(self.n_rows, 1, self.dim), "rb") as file:
-            self.query = of.text_of(file.read()[128:])
+            self.query = of.text_of(file.read()[of.NPY_HEAD:])
         self.rebuilt = self.rebuild()
         self.notes["rebuild"] = "measured once; without segments the first answer came after " \
                                 f"{self.first_answer:.2f} s, from rows without a graph"
@@ -239,9 +254,8 @@ class Restart(Figure):
             shutil.rmtree(path)
         since = time.monotonic()
         server, self.first_answer = self.start()
-        calm = 2.0
-        server.await_green(calm)
-        took = time.monotonic() - since - calm
+        server.await_green()
+        took = time.monotonic() - since - of.CALM_S
         self.rig.end(server)
         return took
 
