@@ -46,7 +46,7 @@ enum hl_code hl_address_read(const char *url, struct hl_address *ret_address,
     }
     port_len = *port == ':' ? (size_t)(end - port) - 1 : 0;
     if (host_len == 0 || (port < end && *port != ':') || (*port == ':' && port_len == 0) ||
-        strspn(port + 1, "0123456789") < port_len ||
+        (port_len > 0 && strspn(port + 1, "0123456789") < port_len) ||
         !take_part(address.host, sizeof address.host, host, host_len) ||
         !take_part(address.port, sizeof address.port, port_len ? port + 1 : "6333",
                    port_len ? port_len : 4))
