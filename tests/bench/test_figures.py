@@ -114,6 +114,10 @@ def one_that_cannot_even_begin_is_a_failed_mark(folder):
     content, _, report = measure([Absent("absent", {"slow": [], "fast": []}, FASTER)], folder)
     assert report.n_failed() == 1 and not os.path.exists(f"{folder}/absent.svg")
     assert shown.table(content)[2] == "| absent: slow / fast | not measured | at least 4 | **failed** |"
+    unbuilt = pair("unbuilt")
+    unbuilt.missing = "no compiler"
+    content, _, report = measure([unbuilt, pair()], folder)
+    assert report.n_failed() == 1 and "no compiler" in content["figures"]["unbuilt"]["error"] and unbuilt.order == []
 
 
 def who_is_interrupted_leaves_what_was_measured(folder):

@@ -20,6 +20,7 @@ class Figure:
     better = "less"
     targets = ()       # what ninja is to build
     is_large = False   # only when asked for
+    missing = None     # why what it takes cannot be built
 
     def __init__(self, rig):
         self.rig, self.options = rig, rig.options

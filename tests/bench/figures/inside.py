@@ -88,7 +88,7 @@ class Walk(Figure):
         self.notes["beam, recall@10"] = ", ".join(
             f"{side} {beam}, {recalls[side]:.4f}" for side, beam in self.beams.items())
         if max(recalls.values()) - min(recalls.values()) > WITHIN:
-            self.notes["beware"] = f"the recalls differ by more than {WITHIN}"
+            self.notes["beware of the recalls"] = f"they differ by more than {WITHIN}"
 
     def turns(self):
         return [lambda side=side: {side: self.bench.ask(side, self.beams[side])["us"]} for side in LABELS]

@@ -58,6 +58,11 @@ def busy_share(seconds=1.0):
     return 1 - (after[1] - before[1]) / max(after[0] - before[0], 1)
 
 
+def stolen_share(before, after):
+    """What the machine around this one gave to others."""
+    return (after[2] - before[2]) / max(after[0] - before[0], 1)
+
+
 def describe(build, source):
     info = read("/proc/cpuinfo")
     flags = first(r"^flags\s*: (.*)", info).split()

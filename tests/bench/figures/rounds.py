@@ -3,7 +3,10 @@
 import sys
 import time
 
+import machine
 import report as shown
+
+MUCH = .02
 
 
 def run_round(figure, turns, number):
@@ -16,11 +19,16 @@ def run_round(figure, turns, number):
 
 def one_figure(figure, report, n_rounds, say):
     """Whatever goes wrong is this figure's alone; a person who interrupts ends them all, with what is there."""
-    rounds, error, since = [], None, time.monotonic()
+    rounds, error, since, before = [], None, time.monotonic(), machine.times()
 
     def keep():
+        stolen = machine.stolen_share(before, machine.times())
+        if stolen > MUCH:
+            figure.notes["beware"] = f"other machines took {stolen:.0%} of the processors meanwhile"
         report.keep(figure.name, shown.measured(figure, rounds, error, time.monotonic() - since))
     try:
+        if figure.missing:
+            raise RuntimeError(f"it cannot be built: {figure.missing}")
         figure.prepare()
         for number in range(n_rounds):
             rounds.append(run_round(figure, figure.turns(), number))
