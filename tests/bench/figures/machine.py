@@ -40,7 +40,8 @@ def compiler(build):
 
 
 def options(build):
-    known = {entry["name"]: entry["value"] for entry in json.loads(read(f"{build}/meson-info/intro-buildoptions.json", "[]"))}
+    listed = json.loads(read(f"{build}/meson-info/intro-buildoptions.json", "[]"))
+    known = {entry["name"]: entry["value"] for entry in listed}
     return {name: known[name] for name in ("buildtype", "b_lto", "b_sanitize") if name in known}
 
 

@@ -2,13 +2,15 @@
 """Figures of the whole server: what HTTP, bodies and bridges cost, how long the slowest wait, writes and restarts."""
 import glob
 import shutil
+import threading
 import time
 
 import rig as of
 from figure import Figure, Ratio
 from inside import LABELS, WITHIN, Loop, least_beam
 
-CLIENTS, WRITERS, TAILS, N_COMPARED, SEARCHES = 8, 16, 4, 50, ("server/heirloom", "tests/bench/bench_rows")
+CLIENTS, WRITERS, TAILS, N_COMPARED, FIRST_WRITTEN = 8, 16, 4, 50, 10_000_000
+SEARCHES = ("server/heirloom", "tests/bench/bench_rows")
 FORMS = {"json": "JSON", "base64": "base64", "raw": "raw float32"}
 
 
@@ -71,8 +73,8 @@ class AgainstFaiss(Gallery):
 
     def __init__(self, rig):
         super().__init__(rig)
-        self.title = (f"whole server against a bare loop over Debian's FAISS, one processor, {rig.options.n_rows:,} points, "
-                      f"512 floats mapped to 256")
+        self.title = (f"whole server against a bare loop over Debian's FAISS, one processor, {rig.options.n_rows:,} "
+                      f"points, 512 floats mapped to 256")
         self.sides = {"faiss": LABELS["shipped"] + ", loop", "json": "server, JSON"}
         self.ratios = [Ratio("server / FAISS loop", "json", "faiss", 3.0)]
 
@@ -98,7 +100,8 @@ class Latency(Gallery):
     """Searches that come at a fixed rate, half of the highest, whether or not the ones before are answered; each is
     timed from when it was to begin."""
     name, unit = "latency", "us"
-    KINDS = {"quiet": "quiet", "busy": "seal and merge", "poisson": "at random times"}
+    KINDS = {"quiet": "quiet", "busy": "seal and merge", "poisson": "at random times", "writes": "one in ten writes",
+             "snapshot": "snapshot"}
 
     def __init__(self, rig):
         super().__init__(rig)
@@ -107,7 +110,8 @@ class Latency(Gallery):
         self.ratios = [Ratio("quiet, p99 / p50", "quiet p99", "quiet p50", 3, at_most=True),
                        Ratio("seal and merge, p99 / p50", "busy p99", "busy p50", 4, at_most=True),
                        Ratio("seal and merge p99 / quiet p50", "busy p99", "quiet p50"),
-                       Ratio("at random times, p99 / p50", "poisson p99", "poisson p50")]
+                       *(Ratio(f"{self.KINDS[kind]}, p99 / p50", f"{kind} p99", f"{kind} p50")
+                         for kind in ("poisson", "writes", "snapshot"))]
         self.seen = {"sealed": 0, "merged": 0}
         self.was_busy = []
 
@@ -116,7 +120,7 @@ class Latency(Gallery):
         rates = sorted(self.search("new", "json")["rate"] for _ in range(3))
         self.rate = int(rates[1] / 2)
         self.notes["searches a second"] = f"{self.rate}, half of {rates[1]:.0f}"
-        self.written = self.rig.bodies(10_000_000, TAILS * self.options.seal_rows, of.OLD_DIM)
+        self.written = self.rig.bodies(FIRST_WRITTEN, TAILS * self.options.seal_rows, of.OLD_DIM)
         self.write()   # so that what is written in a round replaces as much
         self.server.await_green()
 
@@ -124,16 +128,32 @@ class Latency(Gallery):
         for body in self.written:
             self.server.put("/collections/bench/points?wait=true", body)
 
-    def measure(self, kind, seconds, arrivals="even"):
-        said = self.search("new", "json", "--rate", self.rate, "--arrivals", arrivals, seconds=seconds)["latency_us"]
+    def measure(self, kind, *words, model="new", seconds=None):
+        said = self.search(model, "json", "--rate", self.rate, *words, seconds=seconds)["kinds"]["search"]["latency_us"]
         return {f"{kind} p50": said["p50"], f"{kind} p99": said["p99"]}
+
+    def writes(self):
+        return self.measure("writes", "--mix", "search=9,upsert=1", "--write-ids",
+                            f"{FIRST_WRITTEN}:{FIRST_WRITTEN + len(self.written) * 1000 - 1}", model="old")
+
+    def snapshot(self):
+        """The longer one of both is waited for."""
+        path, made = "/collections/bench/snapshots", []
+        maker = threading.Thread(target=lambda: made.append(self.server.ask("POST", path)["name"]))
+        maker.start()
+        values = self.measure("snapshot")
+        maker.join()
+        if not made:
+            raise of.Failed("the snapshot was not made")
+        self.server.ask("DELETE", f"{path}/{made[0]}")
+        return values
 
     def busy(self):
         """Four tails are filled, and then it is measured while they are sealed and merged. Nobody looks meanwhile: a
         look takes a processor as well."""
         self.write()
         before = self.server.events(self.seen)
-        values = self.measure("busy", self.options.busy_seconds)
+        values = self.measure("busy", seconds=self.options.busy_seconds)
         self.was_busy.append(not self.server.is_green())
         for name, n in self.server.events(self.seen).items():
             self.seen[name] += n - before[name]
@@ -144,8 +164,8 @@ class Latency(Gallery):
         return values
 
     def turns(self):
-        return [lambda: self.measure("quiet", self.options.seconds), lambda: self.measure(
-            "poisson", self.options.seconds, "poisson"), self.busy]
+        return [lambda: self.measure("quiet"), lambda: self.measure("poisson", "--arrivals", "poisson"), self.writes,
+                self.snapshot, self.busy]
 
 
 class Bridged(Gallery):
