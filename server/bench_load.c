@@ -5,7 +5,6 @@
 #include "server/bench_line.h"
 
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -37,8 +36,9 @@ struct load {
     int epoll;
     int64_t start_ns, begin_ns, end_ns; /* begin and end: of the measured time */
     int64_t sweep_ns;
-    int64_t idle_ns;   /* of the measured time, awake with nothing to do */
-    int64_t cpu_ns[2]; /* at its begin and its end */
+    int64_t cpu_ns[2];     /* of ours, at its begin and its end */
+    int64_t idle_ns;       /* of that, awake with nothing to do */
+    int64_t idle_since_ns; /* by the same clock; 0: there is something to do */
     bool is_measuring;
 };
 
@@ -166,26 +166,26 @@ static int64_t next_arrival(const struct load *load)
     return load->start_ns + hl_bench_arrivals_next(&load->arrivals);
 }
 
-/* All that are due and find a connection free. Returns how many that were. */
-static size_t begin_due(struct load *load)
+/* Whether a request is due and finds a connection free. */
+static bool is_due(const struct load *load, int64_t now)
 {
-    int64_t now = now_ns();
-    size_t n = 0;
+    int64_t next = now;
 
-    if (load->bench->rate > 0) {
-        for (; load->n_free > 0 && next_arrival(load) <= now &&
-               next_arrival(load) < load->end_ns;
-             n++) {
+    if (load->bench->rate > 0)
+        next = next_arrival(load);
+    return load->n_free > 0 && next <= now && next < load->end_ns;
+}
+
+static void begin_due(struct load *load)
+{
+    for (int64_t now = now_ns(); is_due(load, now); now = now_ns()) {
+        if (load->bench->rate > 0) {
             begin(load, next_arrival(load));
             hl_bench_arrivals_advance(&load->arrivals);
+        } else {
+            begin(load, now);
         }
-        return n;
     }
-    for (; load->n_free > 0 && now < load->end_ns; n++) {
-        begin(load, now);
-        now = now_ns();
-    }
-    return n;
 }
 
 /* ---- the loop ---- */
@@ -240,22 +240,37 @@ static int64_t pause_of(const struct load *load, int64_t now)
     return until > now ? until - now : 0;
 }
 
+/* Spinning is no work. Between two pieces of it there are thousands of turns, so the clock,
+ * which is dear, is read at both ends of them alone. */
+static void note_idle(struct load *load, bool is_idle)
+{
+    const bool was_idle = load->idle_since_ns != 0;
+
+    if (is_idle == was_idle)
+        return;
+    if (is_idle) {
+        load->idle_since_ns = read_clock(CLOCK_THREAD_CPUTIME_ID);
+        return;
+    }
+    if (load->is_measuring)
+        load->idle_ns += read_clock(CLOCK_THREAD_CPUTIME_ID) - load->idle_since_ns;
+    load->idle_since_ns = 0;
+}
+
 static void turn(struct load *load)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
     const int64_t now = now_ns(), pause = pause_of(load, now);
     const struct timespec timeout = {pause / SECOND_NS, pause % SECOND_NS};
     int n = epoll_pwait2(load->epoll, events, EVENTS_AT_ONCE, &timeout, NULL);
-    size_t n_begun = 0;
 
+    if (load->bench->spins)
+        note_idle(load, n <= 0 && !is_due(load, now_ns()));
     for (int i = 0; i < n; i++) {
         handle(load, &events[i]);
-        n_begun += begin_due(load);
+        begin_due(load);
     }
-    n_begun += begin_due(load);
-    /* Asleep costs nothing; awake for nothing is no work either. */
-    if (load->is_measuring && pause == 0 && n <= 0 && n_begun == 0)
-        load->idle_ns += now_ns() - now;
+    begin_due(load);
     if (now >= load->sweep_ns)
         sweep(load, now);
 }
@@ -263,9 +278,11 @@ static void turn(struct load *load)
 static void measure(struct load *load, int64_t now)
 {
     if (!load->is_measuring && is_measured(load, now)) {
+        note_idle(load, false);
         load->is_measuring = true;
         load->cpu_ns[0] = read_clock(CLOCK_THREAD_CPUTIME_ID);
     } else if (load->is_measuring && now >= load->end_ns) {
+        note_idle(load, false);
         load->is_measuring = false;
         load->cpu_ns[1] = read_clock(CLOCK_THREAD_CPUTIME_ID);
     }
@@ -291,7 +308,6 @@ static void run(struct load *load)
 {
     const struct hl_bench *bench = load->bench;
     int64_t now = now_ns(), last;
-    double idle_s;
 
     load->start_ns = now;
     load->begin_ns = now + (int64_t)(bench->warm_up_s * SECOND_NS);
@@ -301,7 +317,7 @@ static void run(struct load *load)
     for (size_t i = 0; i < load->n_slots; i++)
         set_free(load, &load->slots[i], now);
     measure(load, now);
-    (void)begin_due(load);
+    begin_due(load);
     while (now < load->end_ns || load->is_measuring ||
            (now < last &&
             (load->n_busy > 0 || (bench->rate > 0 && next_arrival(load) < load->end_ns)))) {
@@ -310,9 +326,9 @@ static void run(struct load *load)
         measure(load, now);
     }
     give_up(load);
-    load->tally->cpu_s = (double)(load->cpu_ns[1] - load->cpu_ns[0]) / SECOND_NS;
-    idle_s = (double)load->idle_ns / SECOND_NS;
-    load->tally->busy = fmax(0, load->tally->cpu_s - idle_s) / bench->seconds;
+    load->tally->cpu_s =
+        (double)(load->cpu_ns[1] - load->cpu_ns[0] - load->idle_ns) / SECOND_NS;
+    load->tally->busy = load->tally->cpu_s / bench->seconds;
 }
 
 /* The first connection finds out where the others go. */

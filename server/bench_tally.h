@@ -31,8 +31,8 @@ struct hl_bench_tally {
     struct hl_bench_failure failures[HL_BENCH_SENTENCES]; /* each sentence once */
     size_t n_failures;
     uint64_t n_other_failures; /* with sentences beyond those */
-    double cpu_s;              /* ours, in the measured time */
-    double busy;               /* the share of that time in which we had something to do */
+    double cpu_s;              /* ours, of the measured time, without what was spun away */
+    double busy;               /* the share of that time */
 };
 
 enum hl_code hl_bench_tally_init(struct hl_bench_tally *tally, struct hl_err *err);
