@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 struct hl_http {
     struct hl_server *server;
@@ -250,20 +251,30 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     *context = NULL;
 }
 
+/* Our own limit is exact, and who is beyond it is told so and has a moment to read it. Of
+ * those there may be as many again: a flood beyond that is closed without a word. */
+static bool is_flooded(const struct hl_server *server)
+{
+    return hl_watch_count(server->watch) >=
+           2 * server->config->service.max_connections + 64;
+}
+
 /* On the accepting thread. The library takes the socket whatever happens, and deals them
  * out among its threads. */
 static void take_connection(void *to, int fd, const struct sockaddr *address,
                             socklen_t size)
 {
-    (void)MHD_add_connection(to, fd, address, size);
+    struct hl_http *http = to;
+
+    if (is_flooded(http->server))
+        close(fd);
+    else
+        (void)MHD_add_connection(http->daemon, fd, address, size);
 }
 
-/* The library divides its limit among its threads and closes what is beyond it without a
- * word. Our own limit is exact and answers; this one is only behind it. */
-static unsigned library_limit(const struct hl_config *config, unsigned n_workers)
-{
-    return n_workers * ((unsigned)config->service.max_connections + 64);
-}
+/* The library's own limit is never to be met: in 0.9.75, which Debian 12 has, the thread
+ * that meets it keeps a lock and waits for it with its next connection, for ever. */
+enum { LIBRARY_LIMIT = 1 << 30 };
 
 /* One block for each connection: the head, a note for each field of it, and a window for
  * the body, all from the same bytes. Twice the largest head, so that our own limit is met
@@ -283,13 +294,12 @@ static enum hl_code start_daemon(struct hl_http *http, struct hl_err *err)
 
     http->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, http->server, MHD_OPTION_THREAD_POOL_SIZE,
-        n_workers > 1 ? n_workers : 0, MHD_OPTION_CONNECTION_LIMIT,
-        library_limit(config, n_workers), MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)config->service.idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        library_memory(config), MHD_OPTION_URI_LOG_CALLBACK, on_target, http->server,
-        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, http->server,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http->server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http->server,
+        n_workers > 1 ? n_workers : 0, MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIBRARY_LIMIT,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->service.idle_timeout_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, library_memory(config),
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, http->server, MHD_OPTION_UNESCAPE_CALLBACK,
+        leave_escaped, http->server, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        http->server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http->server,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (!http->daemon)
         return hl_fail(err, HL_INTERNAL, "could not start %u threads for HTTP", n_workers);
@@ -311,9 +321,9 @@ enum hl_code hl_http_open(struct hl_server *server, struct hl_http **ret_http,
     if (code == HL_OK)
         code = start_daemon(http, err);
     if (code == HL_OK)
-        code = hl_listener_start(
-            http->listener,
-            &(struct hl_accepted){.give = take_connection, .to = http->daemon}, err);
+        code = hl_listener_start(http->listener,
+                                 &(struct hl_accepted){.give = take_connection, .to = http},
+                                 err);
     if (code != HL_OK) {
         hl_http_close(http);
         return code;

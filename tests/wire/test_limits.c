@@ -220,6 +220,29 @@ static void connections_beyond_the_limit_are_refused_until_one_is_closed(void **
     finish(f);
 }
 
+/* Far more than are told that they are too many: the library must never meet its own limit.
+ */
+static void a_flood_of_connections_leaves_a_server_that_serves(void **state)
+{
+    struct fixture *f = start(state, "[service]\nmax_connections = 4\nworkers = 2\n", NULL);
+    struct hl_client clients[N_MANY];
+
+    for (int wave = 0; wave < 5; wave++) {
+        int64_t until = hl_now_ms() + LIMIT_MS;
+        int status;
+
+        for (size_t i = 0; i < N_MANY; i++)
+            clients[i] = connect_to(f);
+        for (size_t i = 0; i < N_MANY; i++)
+            hl_client_close(&clients[i]);
+        do
+            status = hl_client_ask(f->daemon.port, health, LIMIT_MS, NULL);
+        while (status != 200 && hl_now_ms() < until);
+        assert_int_equal(status, 200);
+    }
+    finish(f);
+}
+
 static void many_connections_are_served_at_once(void **state)
 {
     struct fixture *f = start(state, NULL, NULL);
@@ -324,6 +347,8 @@ int main(int argc, char **argv)
                                   argv[1]),
         cmocka_unit_test_prestate(
             connections_beyond_the_limit_are_refused_until_one_is_closed, argv[1]),
+        cmocka_unit_test_prestate(a_flood_of_connections_leaves_a_server_that_serves,
+                                  argv[1]),
         cmocka_unit_test_prestate(many_connections_are_served_at_once, argv[1]),
         cmocka_unit_test_prestate(a_request_that_takes_too_long_is_answered_408, argv[1]),
         cmocka_unit_test_prestate(a_full_queue_is_answered_429_with_when_to_come_back,
