@@ -3,6 +3,7 @@
 
 #include "proto/alloc.h"
 #include "proto/encode.h"
+#include "server/early.h"
 #include "server/handling.h"
 #include "server/keys.h"
 #include "server/server.h"
@@ -14,7 +15,7 @@
 #include <sys/socket.h>
 
 /* A body that will be refused is still read, so that the connection can be kept, up to so
- * many bytes; behind them the answer comes first and the connection ends. */
+ * many bytes; of a longer one the answer comes first, and the connection ends behind it. */
 enum {
     SMALL_BODY = 64 << 10,
     WASTE_KEPT = 64 << 10,
@@ -36,16 +37,6 @@ static void print_hex(char *to, uint64_t value, int digits)
     to[digits] = '\0';
 }
 
-/* Only while nothing else writes to the socket. */
-static void say_at_once(struct hl_exchange *exchange, const char *id,
-                        const struct hl_err *err)
-{
-    hl_reply_at_once(exchange->conn.fd, id, err);
-    hl_metrics_answered(exchange->server->metrics,
-                        hl_router_place(exchange->server->router, NULL),
-                        hl_code_status(err->code), 0);
-}
-
 /* On the watch's thread, and only when the exchange is receiving: the request's own memory
  * is not looked at, since its thread may be filling it. */
 static void cut_slow_sender(struct hl_conn *conn)
@@ -55,7 +46,7 @@ static void cut_slow_sender(struct hl_conn *conn)
 
     hl_err_set(&err, HL_TIMEOUT, "the request was not complete within %" PRIu64 " seconds",
                exchange->server->config->service.receive_timeout_s);
-    say_at_once(exchange, exchange->id_prefix, &err);
+    hl_early_say(exchange, exchange->id_prefix, &err);
 }
 
 static void cancel_long_request(struct hl_conn *conn)
@@ -93,7 +84,7 @@ struct hl_exchange *hl_exchange_new(struct hl_server *server, int fd)
 
         hl_err_set(&err, HL_UNAVAILABLE, "the server has %" PRIu64 " connections already",
                    server->config->service.max_connections);
-        say_at_once(exchange, exchange->id_prefix, &err);
+        hl_early_say(exchange, exchange->id_prefix, &err);
         shutdown(fd, SHUT_WR);
     }
     exchange->is_watched = true;
@@ -137,7 +128,7 @@ static void reset(struct hl_exchange *exchange)
     exchange->reply = (struct hl_reply){.body = body};
     exchange->has_err = false;
     exchange->has_head = false;
-    exchange->was_submitted = false;
+    exchange->was_submitted = exchange->is_turned_away = false;
     exchange->allow = NULL;
     exchange->body = NULL;
     exchange->body_len = exchange->body_size = exchange->wasted = 0;
@@ -319,6 +310,8 @@ enum hl_step hl_exchange_head(struct hl_exchange *exchange, const struct hl_head
                          : !head->is_chunked || exchange->err.code == HL_WRONG_INPUT);
     if (len == 0 || !must_end)
         return HL_STEP_MORE;
+    if (is_known && !head->has_expect)
+        return hl_early_turn_away(exchange) ? HL_STEP_MORE : HL_STEP_CLOSE;
     if (!hl_conn_is_served(&exchange->conn))
         return HL_STEP_CLOSE;
     exchange->reply.must_close = true;
@@ -353,10 +346,11 @@ static enum hl_code grow_body(struct hl_exchange *exchange, size_t n)
 static enum hl_step waste(struct hl_exchange *exchange, size_t n)
 {
     exchange->wasted += n;
-    if (exchange->wasted <= request_limit(exchange) + WASTE_KEPT)
+    if (exchange->is_turned_away ||
+        exchange->wasted <= request_limit(exchange) + WASTE_KEPT)
         return HL_STEP_MORE;
     if (hl_conn_is_served(&exchange->conn))
-        say_at_once(exchange, exchange->request.id, &exchange->err);
+        hl_early_say(exchange, exchange->request.id, &exchange->err);
     return HL_STEP_CLOSE;
 }
 

@@ -46,7 +46,8 @@ struct hl_exchange {
     bool has_request; /* between begin and done */
     bool has_head;    /* hl_exchange_head was called for this request */
     bool was_submitted;
-    bool is_watched; /* known to the watch */
+    bool is_turned_away; /* answered past the carrier, before its body */
+    bool is_watched;     /* known to the watch */
     const char *allow;
 
     struct hl_chore job;

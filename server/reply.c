@@ -6,7 +6,6 @@
 
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 
 const char *hl_request_query(const struct hl_request *request, const char *name)
 {
@@ -151,36 +150,4 @@ void hl_reply_error(struct hl_reply *reply, const struct hl_err *err, double sec
     if (err->code == HL_TOO_MANY || err->code == HL_UNAVAILABLE ||
         err->code == HL_NO_MEMORY)
         reply->retry_after_s = 1;
-}
-
-static const char *reason_phrase(int status)
-{
-    switch (status) {
-    case 408:
-        return "Request Timeout";
-    case 413:
-        return "Content Too Large";
-    default:
-        return "Service Unavailable";
-    }
-}
-
-void hl_reply_at_once(int fd, const char *id, const struct hl_err *err)
-{
-    int status = hl_code_status(err->code);
-    struct hl_buf body, all;
-
-    hl_buf_init(&body, 8192);
-    hl_buf_init(&all, 8192);
-    hl_encode_error(&body, err, 0);
-    hl_buf_print(&all,
-                 "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
-                 "X-Request-Id: %s\r\nContent-Length: %zu\r\n%s\r\n",
-                 status, reason_phrase(status), id, body.len,
-                 status == 503 ? "Retry-After: 1\r\n" : "");
-    hl_buf_add(&all, body.data, body.len);
-    if (all.failed == HL_OK && body.failed == HL_OK)
-        (void)send(fd, all.data, all.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    hl_buf_done(&all);
-    hl_buf_done(&body);
 }

@@ -141,9 +141,4 @@ enum hl_code hl_reply_end(struct hl_reply *reply, const struct hl_request *reque
 /* The reply becomes the error, whatever it was before. */
 void hl_reply_error(struct hl_reply *reply, const struct hl_err *err, double seconds);
 
-/* A whole reply straight to a socket, past the library that carries the connection, which
- * cannot answer before a request is complete. Never waits; what the socket does not take is
- * lost. For HL_TIMEOUT, HL_TOO_LARGE and what means 503. */
-void hl_reply_at_once(int fd, const char *id, const struct hl_err *err);
-
 #endif

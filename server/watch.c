@@ -100,6 +100,11 @@ void hl_conn_rests(struct hl_conn *conn, int64_t now_us)
     (void)move(conn, PHASE_IDLE, now_us);
 }
 
+void hl_conn_lingers(struct hl_conn *conn, int64_t until_us)
+{
+    atomic_store(&conn->state, pack(PHASE_CUT, until_us - LINGER_US));
+}
+
 /* Shuts the socket, so that the thread that serves it wakes up and closes it. */
 static void cut(struct hl_conn *conn, uint64_t state)
 {

@@ -54,6 +54,9 @@ void hl_conn_waits(struct hl_conn *conn);                    /* for a long answe
 void hl_conn_is_answered(struct hl_conn *conn);              /* that answer is there */
 void hl_conn_rests(struct hl_conn *conn, int64_t now_us);    /* the reply is sent */
 
+/* It was answered before its end and is "cut": behind that time its socket is shut. */
+void hl_conn_lingers(struct hl_conn *conn, int64_t until_us);
+
 /* Calls `gone` for every connection that waits for a long answer. Any thread. */
 void hl_watch_cancel_all(struct hl_watch *watch);
 

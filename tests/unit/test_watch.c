@@ -176,6 +176,24 @@ static void a_request_that_is_complete_is_left_alone(void **state)
     close_line(*state, &slow);
 }
 
+static void who_was_answered_early_may_send_until_its_time_is_over(void **state)
+{
+    struct line line;
+    int64_t start_us = now_us(NULL);
+
+    open_line(&line);
+    assert_true(hl_watch_add(*state, &line.conn));
+    assert_true(hl_conn_receives(&line.conn, start_us));
+    assert_true(hl_conn_is_served(&line.conn));
+    hl_conn_lingers(&line.conn, start_us + 2 * (int64_t)RECEIVE_US);
+    assert_false(hl_conn_is_served(&line.conn));
+    assert_int_equal(hl_watch_active(*state), 0);
+    expect_end(line.far);
+    assert_true(now_us(NULL) - start_us >= 2 * (int64_t)RECEIVE_US);
+    assert_int_equal(atomic_load(&line.n_cut), 0);
+    close_line(*state, &line);
+}
+
 static void who_hangs_up_while_waiting_is_noticed(void **state)
 {
     struct line line;
@@ -246,6 +264,7 @@ int main(void)
         cmocka_unit_test(a_few_bytes_on_a_fresh_connection_count_as_a_request),
         cmocka_unit_test(silence_is_not_a_request),
         cmocka_unit_test(a_request_that_is_complete_is_left_alone),
+        cmocka_unit_test(who_was_answered_early_may_send_until_its_time_is_over),
         cmocka_unit_test(who_hangs_up_while_waiting_is_noticed),
         cmocka_unit_test(cancelling_all_reaches_those_that_wait_and_no_others),
         cmocka_unit_test(one_connection_too_many_is_turned_away_and_ends),
