@@ -2,6 +2,7 @@
 #include "index/kernels.h"
 
 #include "index/faiss_gap.h"
+#include "index/tile.h"
 #include "proto/processor.h"
 
 #include <math.h>
@@ -154,6 +155,37 @@ static int32_t shifted_dot_portable(const int8_t *x, const int8_t *y, size_t siz
     return sum;
 }
 
+static uint64_t tile_row(const struct hl_tile *tile, const struct hl_sketch *sketch)
+{
+    const size_t n_lanes = tile->n_groups * HL_TILE_LANES;
+    const uint8_t *bytes = tile->bytes;
+    int32_t sums[HL_TILE_QUERIES];
+    uint64_t may = 0;
+
+    for (size_t lane = 0; lane < n_lanes; lane++)
+        sums[lane] = -128 * sketch->sum;
+    for (size_t word = 0; word < tile->n_words; word++, bytes += 4 * n_lanes) {
+        const int8_t *own = sketch->bytes + 4 * word;
+
+        for (size_t lane = 0; lane < n_lanes; lane++)
+            sums[lane] += bytes[4 * lane] * own[0] + bytes[4 * lane + 1] * own[1] +
+                          bytes[4 * lane + 2] * own[2] + bytes[4 * lane + 3] * own[3];
+    }
+    for (size_t lane = 0; lane < n_lanes; lane++)
+        may |=
+            (uint64_t)(hl_tile_reach(tile, lane, sketch, sums[lane]) >= tile->least[lane])
+            << lane;
+    return may;
+}
+
+static void tile_portable(const struct hl_tile *tile, const unsigned char *sketches,
+                          size_t stride, size_t n_rows, uint64_t *ret_may)
+{
+    for (size_t row = 0; row < n_rows; row++)
+        ret_may[row] = tile_row(
+            tile, (const struct hl_sketch *)(const void *)(sketches + row * stride));
+}
+
 HL_KERNELS_DEFINE_NY(, portable)
 
 const struct hl_kernels hl_kernels_portable = {
@@ -168,6 +200,7 @@ const struct hl_kernels hl_kernels_portable = {
     .code_dot = code_dot_portable,
     .bytes_dot = bytes_dot_portable,
     .shifted_dot = shifted_dot_portable,
+    .tile = tile_portable,
 };
 
 /* The best first. */

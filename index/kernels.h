@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct hl_tile;
+
 /* Distances between rows of floats, once per kind of processor.
  *
  * A table is constant, so any thread may use any table at any time, as long as the
@@ -41,6 +43,11 @@ struct hl_kernels {
     /* The same of two rows of signed bytes: the sum of (x[i] + 128) * y[i]. NULL likewise.
      */
     int32_t (*shifted_dot)(const int8_t *x, const int8_t *y, size_t size);
+
+    /* Many queries against a run of sketches: hl_tile_pass without its mask. NULL
+     * likewise. */
+    void (*tile)(const struct hl_tile *tile, const unsigned char *sketches, size_t stride,
+                 size_t n_rows, uint64_t *ret_may);
 };
 
 extern const struct hl_kernels hl_kernels_portable;

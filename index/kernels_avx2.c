@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/kernels.h"
 
+#include "index/tile.h"
+
 #include <immintrin.h>
 #include <math.h>
+#include <string.h>
 
 /* Marked function by function and not by a compiler flag, so that nothing else in the
  * program can come to need these instructions. */
@@ -161,6 +164,89 @@ AVX2 static int32_t shifted_dot_avx2(const int8_t *x, const int8_t *y, size_t si
     return flipped_dot((const uint8_t *)x, y, size, 0x80);
 }
 
+/* ---- tiles ---- */
+
+enum { TILE_ROWS = 4, N_HALVES = 2, WORD = 4, SHIFT = 128 };
+
+/* The products of four bytes each, once more by way of 16 bits: of every word the even
+ * bytes and the odd ones. */
+AVX2 static inline __m256i add_words(__m256i sums, __m256i queries, __m256i word)
+{
+    const __m256i even = _mm256_and_si256(queries, _mm256_set1_epi16(0xFF));
+    const __m256i odd = _mm256_srli_epi16(queries, 8);
+
+    sums = _mm256_add_epi32(
+        sums, _mm256_madd_epi16(even, _mm256_srai_epi16(_mm256_slli_epi16(word, 8), 8)));
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(odd, _mm256_srai_epi16(word, 8)));
+}
+
+/* Which of 8 queries a row stays for. */
+AVX2 static inline uint64_t test_sums(const struct hl_tile *tile, size_t at,
+                                      const struct hl_sketch *sketch, __m256i sums)
+{
+    __m256 reach = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_set1_ps(sketch->scale));
+
+    reach = _mm256_fmadd_ps(_mm256_loadu_ps(tile->per_residual + at),
+                            _mm256_set1_ps(hl_tile_residual(sketch)), reach);
+    reach = _mm256_fmadd_ps(_mm256_loadu_ps(tile->per_size + at),
+                            _mm256_set1_ps(hl_tile_size(tile, sketch)), reach);
+    return (uint64_t)(unsigned)_mm256_movemask_ps(
+               _mm256_cmp_ps(reach, _mm256_loadu_ps(tile->least + at), _CMP_NLT_UQ))
+           << at;
+}
+
+/* One group of queries, and as many rows as there are registers for. */
+AVX2 static inline void tile_group(const struct hl_tile *tile, size_t group,
+                                   const struct hl_sketch *const *sketches, size_t n_rows,
+                                   uint64_t *ret_may)
+{
+    const uint8_t *from = tile->bytes + group * HL_TILE_LANES * WORD;
+    __m256i sums[TILE_ROWS][N_HALVES];
+
+    for (size_t row = 0; row < n_rows; row++)
+        for (size_t half = 0; half < N_HALVES; half++)
+            sums[row][half] = _mm256_set1_epi32(-SHIFT * sketches[row]->sum);
+    for (size_t word = 0; word < tile->n_words; word++) {
+        const __m256i *queries =
+            (const __m256i *)(const void *)(from +
+                                            word * tile->n_groups * HL_TILE_LANES * WORD);
+
+        for (size_t row = 0; row < n_rows; row++) {
+            int32_t bytes;
+
+            memcpy(&bytes, sketches[row]->bytes + word * WORD, sizeof bytes);
+            for (size_t half = 0; half < N_HALVES; half++)
+                sums[row][half] =
+                    add_words(sums[row][half], _mm256_loadu_si256(queries + half),
+                              _mm256_set1_epi32(bytes));
+        }
+    }
+    for (size_t row = 0; row < n_rows; row++)
+        for (size_t half = 0; half < N_HALVES; half++)
+            ret_may[row] |= test_sums(tile, group * HL_TILE_LANES + half * N_LANES,
+                                      sketches[row], sums[row][half]);
+}
+
+AVX2 static void tile_avx2(const struct hl_tile *tile, const unsigned char *sketches,
+                           size_t stride, size_t n_rows, uint64_t *ret_may)
+{
+    memset(ret_may, 0, n_rows * sizeof *ret_may);
+    for (size_t row = 0; row < n_rows; row += TILE_ROWS) {
+        const size_t n = n_rows - row < TILE_ROWS ? n_rows - row : TILE_ROWS;
+        const struct hl_sketch *rows[TILE_ROWS];
+
+        for (size_t i = 0; i < n; i++)
+            rows[i] =
+                (const struct hl_sketch *)(const void *)(sketches + (row + i) * stride);
+        for (size_t group = 0; group < tile->n_groups; group++) {
+            if (n == TILE_ROWS) /* unfolded by the compiler */
+                tile_group(tile, group, rows, TILE_ROWS, ret_may + row);
+            else
+                tile_group(tile, group, rows, n, ret_may + row);
+        }
+    }
+}
+
 HL_KERNELS_DEFINE_NY(AVX2, avx2)
 
 const struct hl_kernels hl_kernels_avx2 = {
@@ -175,4 +261,5 @@ const struct hl_kernels hl_kernels_avx2 = {
     .code_dot = code_dot_avx2,
     .bytes_dot = bytes_dot_avx2,
     .shifted_dot = shifted_dot_avx2,
+    .tile = tile_avx2,
 };

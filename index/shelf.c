@@ -1,22 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "index/shelf.h"
+#include "index/shelf_part.h"
 
 #include "proto/alloc.h"
 
 #include <stdlib.h>
-
-struct hl_searcher {
-    struct hl_walker *walker;
-    uint8_t *bytes; /* the query as a sketch */
-    size_t room_bytes;
-    struct hl_walk_hit *found; /* of one part */
-    size_t room_found;
-    struct hl_shelf_hit *hits;
-    size_t room_hits;
-    size_t n_hits;
-    uint32_t *positions; /* of the listed points in one segment */
-    size_t room_positions;
-};
 
 struct hl_searcher *hl_searcher_new(void)
 {
@@ -36,6 +23,7 @@ void hl_searcher_free(struct hl_searcher *searcher)
     if (!searcher)
         return;
     hl_walker_free(searcher->walker);
+    hl_scan_free(searcher->scan);
     hl_free(searcher->bytes);
     hl_free(searcher->found);
     hl_free(searcher->hits);
@@ -61,10 +49,10 @@ static void *make_room(void *array, size_t *room, size_t wanted, size_t size)
     return bigger;
 }
 
-static bool make_room_for_hits(struct hl_searcher *searcher, size_t wanted)
+bool hl_searcher_has_room(struct hl_searcher *searcher, size_t n_hits)
 {
     struct hl_shelf_hit *hits =
-        make_room(searcher->hits, &searcher->room_hits, wanted, sizeof *hits);
+        make_room(searcher->hits, &searcher->room_hits, n_hits, sizeof *hits);
 
     if (hits)
         searcher->hits = hits;
@@ -100,7 +88,7 @@ static bool make_room_for_bytes(struct hl_searcher *searcher, size_t wanted)
     return bytes != NULL;
 }
 
-static enum hl_code fail_no_room(const struct hl_shelf_search *search, struct hl_err *err)
+enum hl_code hl_shelf_fail_no_room(const struct hl_shelf_search *search, struct hl_err *err)
 {
     return hl_fail(err, HL_NO_MEMORY, "no memory to find the best %zu", search->k);
 }
@@ -255,8 +243,8 @@ static enum hl_code take_hits(struct hl_searcher *searcher, const struct hl_part
                               const struct hl_walk_answer *answer,
                               const struct hl_shelf_search *search, struct hl_err *err)
 {
-    if (!make_room_for_hits(searcher, searcher->n_hits + answer->n_hits))
-        return fail_no_room(search, err);
+    if (!hl_searcher_has_room(searcher, searcher->n_hits + answer->n_hits))
+        return hl_shelf_fail_no_room(search, err);
     for (size_t i = 0; i < answer->n_hits; i++) {
         const struct hl_walk_hit *hit = &answer->hits[i];
 
@@ -280,7 +268,7 @@ static enum hl_code search_part(struct hl_searcher *searcher, struct look *look,
     if (hl_part_count(look->part) == 0)
         return HL_OK;
     if (!make_room_for_found(searcher, search->k < n_rows ? search->k : n_rows))
-        return fail_no_room(search, err);
+        return hl_shelf_fail_no_room(search, err);
     answer.hits = searcher->found;
     if (look->segment) {
         code = search_segment(searcher, look, query, &answer, tally, err);
@@ -304,6 +292,12 @@ static int best_first(const void *a, const void *b)
     return left->number < right->number ? -1 : left->number > right->number;
 }
 
+void hl_shelf_sort(struct hl_shelf_hit *hits, size_t n)
+{
+    if (n > 0) /* qsort takes no NULL, which nothing found leaves */
+        qsort(hits, n, sizeof *hits, best_first);
+}
+
 enum hl_code hl_shelf_find(struct hl_searcher *searcher,
                            const struct hl_shelf_search *search,
                            const struct hl_shelf_hit **ret_hits, size_t *ret_n_hits,
@@ -312,9 +306,20 @@ enum hl_code hl_shelf_find(struct hl_searcher *searcher,
     const struct hl_shelf *shelf = search->shelf;
     struct hl_sketch_query query;
 
+    if (hl_shelf_takes_many(search)) {
+        struct hl_shelf_found found = {NULL, 0};
+        const struct hl_shelf_many one = {&search->query, 1, &found};
+        const enum hl_code code = hl_shelf_find_many(searcher, search, &one, tally, err);
+
+        if (code == HL_OK) {
+            *ret_hits = found.hits;
+            *ret_n_hits = found.n;
+        }
+        return code;
+    }
     searcher->n_hits = 0;
     if (!make_room_for_bytes(searcher, hl_sketch_stride(shelf->dim)))
-        return fail_no_room(search, err);
+        return hl_shelf_fail_no_room(search, err);
     hl_sketch_query_init(&query, search->kernels, shelf->metric, search->query, shelf->dim,
                          searcher->bytes);
     for (size_t i = 0; i < shelf->n_parts; i++) {
@@ -324,8 +329,7 @@ enum hl_code hl_shelf_find(struct hl_searcher *searcher,
         if (code != HL_OK)
             return code;
     }
-    if (searcher->n_hits > 0) /* qsort takes no NULL, which nothing found leaves */
-        qsort(searcher->hits, searcher->n_hits, sizeof *searcher->hits, best_first);
+    hl_shelf_sort(searcher->hits, searcher->n_hits);
     *ret_hits = searcher->hits;
     *ret_n_hits = searcher->n_hits < search->k ? searcher->n_hits : search->k;
     return HL_OK;

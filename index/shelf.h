@@ -76,4 +76,29 @@ enum hl_code hl_shelf_find(struct hl_searcher *searcher,
                            const struct hl_shelf_hit **ret_hits, size_t *ret_n_hits,
                            struct hl_shelf_tally *tally, struct hl_err *err);
 
+/* An exact search for several queries, who want the same of the same shelf: the rows are
+ * read once. */
+enum { HL_SHELF_MOST_QUERIES = 64 };
+
+struct hl_shelf_found {
+    const struct hl_shelf_hit *hits;
+    size_t n;
+};
+
+struct hl_shelf_many {
+    const float *const *queries;
+    size_t n;                     /* 1 to HL_SHELF_MOST_QUERIES */
+    struct hl_shelf_found *found; /* n of them, to be filled */
+};
+
+/* Whether its rows can be looked through as sketches, which is what pays for several. */
+bool hl_shelf_takes_many(const struct hl_shelf_search *search);
+
+/* Of each query what hl_shelf_find would give it; search->query is not looked at. The
+ * search is one that takes many. */
+enum hl_code hl_shelf_find_many(struct hl_searcher *searcher,
+                                const struct hl_shelf_search *search,
+                                const struct hl_shelf_many *many,
+                                struct hl_shelf_tally *tally, struct hl_err *err);
+
 #endif

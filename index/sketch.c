@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/sketch.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -43,21 +44,55 @@ static float steps_per_value(float largest)
     return largest < 1e-30F ? 0 : LARGEST_BYTE / largest;
 }
 
+bool hl_sketch_is_usual(double length)
+{
+    return !(length > 0) ? length >= 0 : length >= 1e-9 && length <= 1e9;
+}
+
+/* Four sums side by side: their order does not matter, and they need not wait for each
+ * other. */
+struct squares {
+    double values[4], gaps[4];
+};
+
+static void add_squares(struct squares *squares, size_t lane, double value, double meant)
+{
+    squares->values[lane] += value * value;
+    squares->gaps[lane] += (value - meant) * (value - meant);
+}
+
+static double length_of(const double sums[4])
+{
+    return sqrt((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+/* Up to the next float and a little more, for the roundings of the sum; never 0. */
+static float residual_of(const struct squares *squares)
+{
+    return hl_sketch_is_usual(length_of(squares->values))
+               ? fmaxf((float)(length_of(squares->gaps) * (1 + 1e-6)), FLT_MIN)
+               : 0;
+}
+
 void hl_sketch_write(const float *values, size_t dim, struct hl_sketch *ret_sketch)
 {
     const float largest = largest_of(values, dim), steps = steps_per_value(largest);
+    const float scale = largest / LARGEST_BYTE;
+    struct squares squares = {{0}, {0}};
     int32_t sum = 0, norm = 0;
 
     for (size_t i = 0; i < dim; i++) {
         ret_sketch->bytes[i] = (int8_t)round_step(values[i] * steps);
         sum += ret_sketch->bytes[i];
         norm += ret_sketch->bytes[i] * ret_sketch->bytes[i];
+        add_squares(&squares, i % 4, (double)values[i],
+                    (double)scale * ret_sketch->bytes[i]);
     }
     memset(ret_sketch->bytes + dim, 0, hl_sketch_stride(dim) - sizeof *ret_sketch - dim);
-    ret_sketch->scale = largest / LARGEST_BYTE;
-    ret_sketch->norm = ret_sketch->scale * ret_sketch->scale * (float)norm;
+    ret_sketch->scale = scale;
+    ret_sketch->norm = scale * scale * (float)norm;
     ret_sketch->sum = sum;
-    ret_sketch->reserved = 0;
+    ret_sketch->residual = residual_of(&squares);
 }
 
 void hl_sketch_query_init(struct hl_sketch_query *query, const struct hl_kernels *kernels,
@@ -88,11 +123,30 @@ void hl_sketch_query_init(struct hl_sketch_query *query, const struct hl_kernels
     query->norm = query->scale * query->scale * (float)norm;
 }
 
-float hl_sketch_score(const struct hl_sketch_query *query, const struct hl_sketch *sketch)
+void hl_sketch_query_lengths(const struct hl_sketch_query *query, double *ret_residual,
+                             double *ret_length)
+{
+    struct squares squares = {{0}, {0}};
+
+    for (size_t i = 0; i < query->dim; i++)
+        add_squares(&squares, i % 4, (double)query->values[i],
+                    (double)query->scale * (query->bytes[i] - SHIFT));
+    *ret_residual = length_of(squares.gaps);
+    *ret_length = length_of(squares.values);
+}
+
+int32_t hl_sketch_product(const struct hl_sketch_query *query,
+                          const struct hl_sketch *sketch)
 {
     const int32_t shifted = query->bytes_dot(query->bytes, sketch->bytes, query->n_bytes);
+
+    return (int32_t)(shifted - SHIFT * (int64_t)sketch->sum);
+}
+
+float hl_sketch_score(const struct hl_sketch_query *query, const struct hl_sketch *sketch)
+{
     const float dot =
-        query->scale * sketch->scale * (float)(shifted - SHIFT * (int64_t)sketch->sum);
+        query->scale * sketch->scale * (float)hl_sketch_product(query, sketch);
 
     return query->metric == HL_METRIC_DOT ? dot : 2 * dot - query->norm - sketch->norm;
 }

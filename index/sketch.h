@@ -4,6 +4,7 @@
 
 #include "index/kernels.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,16 +27,21 @@ enum hl_metric {
 #define HL_SKETCH_MAX_DIM 65536
 
 struct hl_sketch {
-    float scale; /* byte b stands for scale * b */
-    float norm;  /* squared, of what the bytes stand for */
-    int32_t sum; /* of the bytes */
-    uint32_t reserved;
+    float scale;    /* byte b stands for scale * b */
+    float norm;     /* squared, of what the bytes stand for */
+    int32_t sum;    /* of the bytes */
+    float residual; /* the length of what they do not stand for, or more; 0: not known */
     int8_t bytes[]; /* dim of them, then zeros up to the stride */
 };
 
 /* From one sketch to the next in an array of them: a multiple of 16. */
 size_t hl_sketch_stride(size_t dim);
 
+/* Of a length of which the errors of products and distances are known: 0, or far from where
+ * floats overflow or fade away. */
+bool hl_sketch_is_usual(double length);
+
+/* The residual is known where the length of the row is usual. */
 void hl_sketch_write(const float *values, size_t dim, struct hl_sketch *ret_sketch);
 
 /* A query made ready for many sketches. Borrows `values`; `bytes` is the caller's storage
@@ -55,6 +61,14 @@ struct hl_sketch_query {
 void hl_sketch_query_init(struct hl_sketch_query *query, const struct hl_kernels *kernels,
                           enum hl_metric metric, const float *values, size_t dim,
                           uint8_t *bytes);
+
+/* The length of what the bytes of a query do not stand for, and that of its floats. */
+void hl_sketch_query_lengths(const struct hl_sketch_query *query, double *ret_residual,
+                             double *ret_length);
+
+/* The product of its bytes and the sketch's. */
+int32_t hl_sketch_product(const struct hl_sketch_query *query,
+                          const struct hl_sketch *sketch);
 
 float hl_sketch_score(const struct hl_sketch_query *query, const struct hl_sketch *sketch);
 

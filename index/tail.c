@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/tail.h"
 
+#include "index/scan.h"
 #include "index/walker.h"
 #include "proto/alloc.h"
 
@@ -182,6 +183,19 @@ uint64_t hl_tail_born(const struct hl_tail *tail, uint32_t position)
 const float *hl_tail_values(const struct hl_tail *tail, uint32_t position)
 {
     return values_of(tail, position);
+}
+
+void hl_tail_run(const struct hl_tail *tail, size_t first, size_t n_rows,
+                 struct hl_scan_run *ret_run)
+{
+    const size_t n_left = n_rows - first, n_here = CHUNK_ROWS - first % CHUNK_ROWS;
+
+    *ret_run =
+        (struct hl_scan_run){.sketches = (const unsigned char *)sketch_at(tail, first),
+                             .values = values_of(tail, first),
+                             .stride = tail->stride,
+                             .n_rows = n_left < n_here ? n_left : n_here,
+                             .first = (uint32_t)first};
 }
 
 static const float *values_at(const void *tail, uint32_t position)

@@ -61,6 +61,12 @@ uint64_t hl_tail_died(const struct hl_tail *tail, uint32_t position);
 uint64_t hl_tail_born(const struct hl_tail *tail, uint32_t position);
 const float *hl_tail_values(const struct hl_tail *tail, uint32_t position);
 
+/* Of the n_rows that a reader counted, those from `first` on that lie one behind the other:
+ * ret_run says where, and how many. */
+struct hl_scan_run;
+void hl_tail_run(const struct hl_tail *tail, size_t first, size_t n_rows,
+                 struct hl_scan_run *ret_run);
+
 /* What a scan looks for. `commit` is the one the reader fixed; `may_keep`, of a point's
  * number, may be NULL. */
 struct hl_tail_scan {

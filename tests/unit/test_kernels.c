@@ -9,6 +9,7 @@
 #include "index/faiss_gap.h"
 #include "index/index.h"
 #include "index/kernels.h"
+#include "tests/unit/sketching.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -33,19 +34,6 @@ size_t faiss_nearest_ny(float *ret, const float *x, const float *y, size_t dim,
 #define MAX_DIM  1025
 #define MAX_SKEW 16
 #define N_ROWS   5
-
-static const char *const names[] = {"avx512", "avx2", "portable", "shipped"};
-
-#define N_NAMES (sizeof names / sizeof *names)
-
-/* The table of that name, NULL where this processor cannot run it. */
-static const struct hl_kernels *table_of(const char *name)
-{
-    const struct hl_kernels *table = NULL;
-    struct hl_err err;
-
-    return hl_kernels_find(name, &table, &err) == HL_OK ? table : NULL;
-}
 
 /* A sum in double precision, and how far a float kernel may be from it. */
 struct sum {
@@ -272,12 +260,12 @@ static void check_all(const struct fixture *f, check_function *check, size_t n_r
 {
     struct hl_err err;
 
-    for (size_t i = 0; i < N_NAMES; i++) {
-        const struct hl_kernels *table = table_of(names[i]);
+    for (size_t i = 0; i < N_TABLES; i++) {
+        const struct hl_kernels *table = table_of(tables[i]);
 
         if (!table)
             continue;
-        assert_int_equal(hl_index_choose_kernels(names[i], &err), HL_OK);
+        assert_int_equal(hl_index_choose_kernels(tables[i], &err), HL_OK);
         for (size_t dim = 1; dim <= MAX_DIM; dim++)
             for (size_t skew = 0; skew < MAX_SKEW; skew += step) {
                 const struct sample sample = sample_at(f, dim, n_rows, skew);
@@ -308,8 +296,8 @@ static void nothing_has_the_distance_nothing(void **state)
     float ret = 2;
 
     (void)state;
-    for (size_t i = 0; i < N_NAMES; i++) {
-        const struct hl_kernels *table = table_of(names[i]);
+    for (size_t i = 0; i < N_TABLES; i++) {
+        const struct hl_kernels *table = table_of(tables[i]);
 
         if (!table)
             continue;
@@ -327,9 +315,9 @@ static void the_first_of_equals_is_the_nearest(void **state)
     float ret[5];
 
     (void)state;
-    for (size_t i = 0; i < N_NAMES; i++)
-        if (table_of(names[i]))
-            assert_int_equal(table_of(names[i])->l2_ny_nearest(ret, &x, y, 1, 5), 1);
+    for (size_t i = 0; i < N_TABLES; i++)
+        if (table_of(tables[i]))
+            assert_int_equal(table_of(tables[i])->l2_ny_nearest(ret, &x, y, 1, 5), 1);
 }
 
 static unsigned n_calls;
@@ -361,10 +349,10 @@ static void auto_takes_the_best_this_processor_has(void **state)
     size_t best = 0;
 
     (void)state;
-    while (!table_of(names[best]))
+    while (!table_of(tables[best]))
         best++;
     assert_int_equal(hl_index_choose_kernels("auto", &err), HL_OK);
-    assert_string_equal(hl_index_kernels(), names[best]);
+    assert_string_equal(hl_index_kernels(), tables[best]);
 }
 
 static void a_table_is_chosen_by_its_name(void **state)
@@ -372,12 +360,12 @@ static void a_table_is_chosen_by_its_name(void **state)
     struct hl_err err;
 
     (void)state;
-    for (size_t i = 0; i < N_NAMES; i++)
-        if (table_of(names[i])) {
-            assert_int_equal(hl_index_choose_kernels(names[i], &err), HL_OK);
-            assert_string_equal(hl_index_kernels(), names[i]);
+    for (size_t i = 0; i < N_TABLES; i++)
+        if (table_of(tables[i])) {
+            assert_int_equal(hl_index_choose_kernels(tables[i], &err), HL_OK);
+            assert_string_equal(hl_index_kernels(), tables[i]);
         } else {
-            assert_int_equal(hl_index_choose_kernels(names[i], &err), HL_INVALID);
+            assert_int_equal(hl_index_choose_kernels(tables[i], &err), HL_INVALID);
             assert_non_null(strstr(err.msg, "this processor cannot run the kernels"));
         }
 }

@@ -317,9 +317,74 @@ static void a_killed_row_is_dropped_and_replaced(void **state)
     f->died[first.row - 1] = 9;
 }
 
-static void without_memory_a_search_says_so(void **state)
+/* All queries at once; each must find the truth. */
+static void check_many(struct fixture *f, const struct hl_shelf_search *search, size_t n)
 {
+    const float *queries[N_ASKED];
+    struct hl_shelf_found found[N_ASKED];
+    const struct hl_shelf_many many = {queries, n, found};
+
+    for (size_t i = 0; i < n; i++)
+        queries[i] = f->queries + i * DIM;
+    assert_true(hl_shelf_takes_many(search));
+    assert_int_equal(hl_shelf_find_many(f->searcher, search, &many, &f->tally, &f->err),
+                     HL_OK);
+    for (size_t i = 0; i < n; i++) {
+        struct hl_shelf_search one = *search;
+
+        one.query = queries[i];
+        f->hits = found[i].hits;
+        f->n_hits = found[i].n;
+        assert_int_equal(found[i].n, K);
+        assert_int_equal(count_right(f, &one), K);
+    }
+}
+
+static void many_queries_find_the_truth_at_once(void **state)
+{
+    static uint32_t share = 20;
     struct fixture *f = *state;
+    struct hl_shelf_filter filter = {.has = one_in, .self = &share, .n_points = N_ROWS};
+    struct hl_shelf_search search = search_of(f, 0);
+
+    search.is_exact = true;
+    f->tally = (struct hl_shelf_tally){0};
+    check_many(f, &search, N_ASKED);
+    assert_int_equal(f->tally.n_scans, N_PARTS);
+    assert_int_equal(f->tally.n_scored, N_ASKED * N_ROWS);
+    assert_true(f->tally.n_exact < N_ASKED * N_ROWS / 10); /* floats asked for */
+    check_many(f, &search, 1);
+    search.commit = 4;
+    check_many(f, &search, 17);
+    search.filter = &filter;
+    check_many(f, &search, N_ASKED);
+}
+
+static void what_sketches_cannot_tell_is_looked_for_one_by_one(void **state)
+{
+    static const uint32_t number = 3;
+    static uint32_t share = 3;
+    struct fixture *f = *state;
+    const struct hl_shelf sums = {HL_METRIC_L1, DIM, N_PARTS, f->parts};
+    struct hl_shelf_filter filter = {
+        .has = one_in, .self = &share, .numbers = &number, .n_numbers = 1};
+    struct hl_shelf_search search = search_of(f, 0);
+
+    assert_false(hl_shelf_takes_many(&search));
+    search.is_exact = true;
+    assert_true(hl_shelf_takes_many(&search));
+    search.filter = &filter;
+    assert_false(hl_shelf_takes_many(&search));
+    search.filter = NULL;
+    search.k = N_ROWS;
+    assert_false(hl_shelf_takes_many(&search));
+    search.k = 1;
+    search.shelf = &sums;
+    assert_false(hl_shelf_takes_many(&search));
+}
+
+static void check_memory(struct fixture *f, bool is_exact)
+{
     enum hl_code code = HL_NO_MEMORY;
 
     for (int nth = 1; code != HL_OK; nth++) {
@@ -327,6 +392,7 @@ static void without_memory_a_search_says_so(void **state)
         struct hl_shelf_search search = search_of(f, 0);
         char rules[32];
 
+        search.is_exact = is_exact;
         assert_non_null(searcher);
         assert_true(nth < 40);
         snprintf(rules, sizeof rules, "alloc=%d:fail", nth);
@@ -338,6 +404,12 @@ static void without_memory_a_search_says_so(void **state)
     }
 }
 
+static void without_memory_a_search_says_so(void **state)
+{
+    check_memory(*state, false);
+    check_memory(*state, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +419,8 @@ int main(void)
         cmocka_unit_test(no_point_is_named_twice),
         cmocka_unit_test(filters_of_every_width_find_all_they_should),
         cmocka_unit_test(a_filter_of_few_points_looks_at_no_others),
+        cmocka_unit_test(many_queries_find_the_truth_at_once),
+        cmocka_unit_test(what_sketches_cannot_tell_is_looked_for_one_by_one),
         cmocka_unit_test(a_killed_row_is_dropped_and_replaced),
         cmocka_unit_test(without_memory_a_search_says_so),
     };

@@ -7,18 +7,13 @@
 #include <cmocka.h>
 
 #include "index/sketch.h"
+#include "tests/unit/sketching.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { LARGEST = 1100 };
-
-static float value_at(uint64_t *state)
-{
-    *state = *state * 6364136223846793005U + 1442695040888963407U;
-    return (float)(int32_t)(*state >> 32) * 0x1p-31F;
-}
 
 static struct hl_sketch *sketch_of(const float *values, size_t dim)
 {
@@ -29,8 +24,6 @@ static struct hl_sketch *sketch_of(const float *values, size_t dim)
     hl_sketch_write(values, dim, sketch);
     return sketch;
 }
-
-static const char *const names[] = {"portable", "avx2", "avx512", "shipped"};
 
 /* A byte is off by half a step at most, on either side. */
 static double bound_of(const float *x, const float *y, size_t dim)
@@ -78,11 +71,10 @@ static void scores_are_within_the_error_of_a_byte(void **state)
     size_t n_tables = 0;
 
     (void)state;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const struct hl_kernels *kernels;
-        struct hl_err err;
+    for (size_t i = 0; i < N_TABLES; i++) {
+        const struct hl_kernels *kernels = table_of(tables[i]);
 
-        if (hl_kernels_find(names[i], &kernels, &err) != HL_OK)
+        if (!kernels)
             continue;
         n_tables++;
         for (size_t dim = 1; dim <= LARGEST; dim += dim < 140 ? 1 : 61) {
@@ -108,11 +100,10 @@ static void every_table_counts_the_same(void **state)
         lowered[i] = (int8_t)(left[i] - 128);
         right[i] = (int8_t)(value_at(&seed) * 127);
     }
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const struct hl_kernels *kernels;
-        struct hl_err err;
+    for (size_t i = 0; i < N_TABLES; i++) {
+        const struct hl_kernels *kernels = table_of(tables[i]);
 
-        if (hl_kernels_find(names[i], &kernels, &err) != HL_OK || !kernels->bytes_dot)
+        if (!kernels || !kernels->bytes_dot)
             continue;
         for (size_t start = 0; start < 5; start++)
             for (size_t size = 0; start + size <= LARGEST; size += size < 300 ? 1 : 53) {
@@ -136,10 +127,9 @@ static void the_largest_rows_do_not_overflow(void **state)
     for (size_t i = 0; i < HL_SKETCH_MAX_DIM; i++)
         x[i] = 1;
     for (size_t i = 0; i < 3; i++) {
-        const struct hl_kernels *kernels;
-        struct hl_err err;
+        const struct hl_kernels *kernels = table_of(tables[i]);
 
-        if (hl_kernels_find(names[i], &kernels, &err) == HL_OK)
+        if (kernels)
             compare(kernels, x, x, HL_SKETCH_MAX_DIM);
     }
     free(x);
@@ -191,6 +181,58 @@ static void the_floats_tell_manhattans_distance(void **state)
     }
 }
 
+/* The length of what the bytes leave out, in double precision. */
+static double residual_of(const float *values, const struct hl_sketch *sketch, size_t dim)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < dim; i++) {
+        const double gap = (double)values[i] - (double)sketch->scale * sketch->bytes[i];
+
+        sum += gap * gap;
+    }
+    return sqrt(sum);
+}
+
+static void a_sketch_knows_how_far_it_is_from_its_row(void **state)
+{
+    float row[LARGEST];
+    uint64_t seed = 17;
+
+    (void)state;
+    for (size_t dim = 1; dim <= LARGEST; dim += dim < 70 ? 1 : 47) {
+        struct hl_sketch *sketch;
+        double residual;
+
+        for (size_t i = 0; i < dim; i++)
+            row[i] = value_at(&seed);
+        sketch = sketch_of(row, dim);
+        residual = residual_of(row, sketch, dim);
+        assert_true((double)sketch->residual >= residual);
+        assert_true((double)sketch->residual <= residual * 1.00001 + 1e-30);
+        assert_true(sketch->residual > 0); /* 0 is what older files have */
+        free(sketch);
+    }
+}
+
+static void a_row_that_floats_cannot_measure_says_nothing(void **state)
+{
+    static const struct {
+        float value;
+        bool is_known;
+    } rows[] = {{0, true},       {1e-8F, true},  {1e8F, true},    {1e-10F, false},
+                {1e-40F, false}, {1e10F, false}, {3.4e38F, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const float values[] = {rows[i].value, 0, 0};
+        struct hl_sketch *sketch = sketch_of(values, 3);
+
+        assert_int_equal(sketch->residual > 0, rows[i].is_known);
+        free(sketch);
+    }
+}
+
 /* Each row is a little farther from the query than the one before. */
 static void rows_far_from_the_origin_keep_their_order(void **state)
 {
@@ -228,6 +270,8 @@ int main(void)
         cmocka_unit_test(every_table_counts_the_same),
         cmocka_unit_test(the_largest_rows_do_not_overflow),
         cmocka_unit_test(zeros_and_extremes_make_finite_bytes),
+        cmocka_unit_test(a_sketch_knows_how_far_it_is_from_its_row),
+        cmocka_unit_test(a_row_that_floats_cannot_measure_says_nothing),
         cmocka_unit_test(rows_far_from_the_origin_keep_their_order),
         cmocka_unit_test(the_floats_tell_manhattans_distance),
     };
