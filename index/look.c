@@ -248,6 +248,17 @@ const struct hl_rows *hl_look_matches(const struct hl_look *look, size_t which)
     return look->filters[which].filter ? look->filters[which].matches.sure : NULL;
 }
 
+bool hl_look_means_same(const struct hl_look *look, size_t a, size_t b)
+{
+    const struct hl_rows *left = hl_look_matches(look, a),
+                         *right = hl_look_matches(look, b);
+
+    if (!left || !right)
+        return !left && !right;
+    return hl_rows_count(left) == hl_rows_count(right) &&
+           hl_rows_count(left) == hl_rows_count_and(left, right);
+}
+
 uint64_t hl_look_count(const struct hl_look *look, size_t which)
 {
     const struct hl_rows *matches = hl_look_matches(look, which);

@@ -71,6 +71,9 @@ enum hl_code hl_look_settle(struct hl_look *look, size_t which,
 const struct hl_rows *hl_look_matches(const struct hl_look *look, size_t which);
 uint64_t hl_look_count(const struct hl_look *look, size_t which);
 
+/* Whether two settled filters mean the same points. */
+bool hl_look_means_same(const struct hl_look *look, size_t a, size_t b);
+
 /* ---- search ---- */
 
 struct hl_find {
@@ -103,6 +106,24 @@ struct hl_hit {
 enum hl_code hl_look_find(struct hl_look *look, const struct hl_find *find,
                           struct hl_arena *arena, const struct hl_hit **ret_hits,
                           size_t *ret_n, struct hl_err *err);
+
+/* What is found for each of several queries that want the same: `find` says what, but for
+ * its values. Rows are read once for many of them where the
+ * find is exact and sketches can tell of them. */
+struct hl_found {
+    const struct hl_hit *hits;
+    size_t n;
+};
+
+struct hl_find_many {
+    const float *const *queries;
+    size_t n;
+    struct hl_found *found; /* n of them, to be filled */
+};
+
+enum hl_code hl_look_find_many(struct hl_look *look, const struct hl_find *find,
+                               const struct hl_find_many *many, struct hl_arena *arena,
+                               struct hl_err *err);
 
 /* Whether `a` is the better score. */
 bool hl_distance_is_better(enum hl_distance distance, float a, float b);

@@ -3,6 +3,7 @@
 
 #include "index/normal.h"
 
+#include <assert.h>
 #include <math.h>
 
 /* Points that are few enough to be listed for a scan. */
@@ -47,19 +48,21 @@ static enum hl_code check_query(const struct hl_find *find, struct hl_err *err)
     return HL_OK;
 }
 
-static enum hl_code take_query(const struct hl_find *find, struct hl_arena *arena,
-                               const float **ret_values, struct hl_err *err)
+/* As their space has them, in the arena. */
+static enum hl_code take_queries(const struct hl_find *find,
+                                 const struct hl_find_many *many, struct hl_arena *arena,
+                                 const float **ret_queries, struct hl_err *err)
 {
-    float *values;
+    const bool is_cosine = find->space->distance == HL_COSINE;
+    float *values = is_cosine ? hl_arena_floats(arena, many->n, find->n) : NULL;
 
-    *ret_values = find->values;
-    if (find->space->distance != HL_COSINE)
-        return HL_OK;
-    values = hl_arena_floats(arena, 1, find->n);
-    if (!values)
+    if (is_cosine && !values)
         return hl_arena_fail(arena, err, "a query");
-    hl_normalise(find->values, find->n, values);
-    *ret_values = values;
+    for (size_t i = 0; i < many->n; i++) {
+        ret_queries[i] = is_cosine ? values + i * find->n : many->queries[i];
+        if (is_cosine)
+            hl_normalise(many->queries[i], find->n, values + i * find->n);
+    }
     return HL_OK;
 }
 
@@ -140,14 +143,9 @@ static enum hl_code only_sealed(const struct hl_shelf *shelf, struct hl_arena *a
     return HL_OK;
 }
 
-struct found {
-    const struct hl_hit *hits;
-    size_t n;
-};
-
 /* Hits in the arena, on the wire's scale, cut where they are worse than the threshold. */
 static enum hl_code give(const struct hl_find *find, const struct hl_shelf_hit *found,
-                         size_t n, struct hl_arena *arena, struct found *ret_found,
+                         size_t n, struct hl_arena *arena, struct hl_found *ret_found,
                          struct hl_err *err)
 {
     const enum hl_distance distance = find->space->distance;
@@ -163,21 +161,42 @@ static enum hl_code give(const struct hl_find *find, const struct hl_shelf_hit *
             break;
         hits[n_hits++] = (struct hl_hit){score, found[i].number, found[i].row};
     }
-    *ret_found = (struct found){hits, n_hits};
+    *ret_found = (struct hl_found){hits, n_hits};
     return HL_OK;
 }
 
+/* As many at once as a search takes. */
+static enum hl_code find_some(struct hl_searcher *searcher, const struct hl_find *find,
+                              struct hl_shelf_search *search,
+                              const struct hl_find_many *some, struct hl_arena *arena,
+                              struct hl_err *err)
+{
+    struct hl_shelf_found found[HL_SHELF_MOST_QUERIES] = {{NULL, 0}};
+    const float *queries[HL_SHELF_MOST_QUERIES] = {NULL};
+    const struct hl_shelf_many many = {queries, some->n, found};
+    struct hl_shelf_tally tally = {0};
+    enum hl_code code = take_queries(find, some, arena, queries, err);
+
+    search->query = queries[0];
+    if (code == HL_OK)
+        code = some->n > 1 ? hl_shelf_find_many(searcher, search, &many, &tally, err)
+                           : hl_shelf_find(searcher, search, &found[0].hits, &found[0].n,
+                                           &tally, err);
+    for (size_t i = 0; i < some->n && code == HL_OK; i++)
+        code = give(find, found[i].hits, found[i].n, arena, &some->found[i], err);
+    return code;
+}
+
 static enum hl_code find_dense(struct hl_look *look, const struct hl_find *find,
-                               const struct hl_shelf_search *asked, struct hl_arena *arena,
-                               struct found *found, struct hl_err *err)
+                               const struct hl_shelf_search *asked,
+                               const struct hl_find_many *many, struct hl_arena *arena,
+                               struct hl_err *err)
 {
     struct hl_engine *engine = look->collection->engine;
     struct hl_searcher *searcher = hl_engine_take_searcher(engine);
-    const struct hl_shelf_hit *hits = NULL;
-    struct hl_shelf_tally tally = {0};
     struct hl_shelf sealed;
     struct hl_shelf_search search = *asked;
-    size_t n = 0;
+    const size_t n_most = hl_shelf_takes_many(&search) ? HL_SHELF_MOST_QUERIES : 1;
     enum hl_code code = HL_OK;
 
     if (!searcher)
@@ -188,19 +207,20 @@ static enum hl_code find_dense(struct hl_look *look, const struct hl_find *find,
     }
     search.kernels = hl_engine_kernels(engine);
     search.beam = find->beam ? find->beam : hl_engine_options(engine)->beam;
-    if (code == HL_OK)
-        code = take_query(find, arena, &search.query, err);
-    if (code == HL_OK)
-        code = hl_shelf_find(searcher, &search, &hits, &n, &tally, err);
-    if (code == HL_OK)
-        code = give(find, hits, n, arena, found, err);
+    for (size_t at = 0; at < many->n && code == HL_OK; at += n_most) {
+        const size_t n_left = many->n - at;
+        const struct hl_find_many some = {
+            many->queries + at, n_left < n_most ? n_left : n_most, many->found + at};
+
+        code = find_some(searcher, find, &search, &some, arena, err);
+    }
     hl_engine_give_searcher(engine, searcher);
     return code;
 }
 
 static enum hl_code find_sparse(const struct hl_find *find,
                                 const struct hl_shelf_search *search,
-                                struct hl_arena *arena, struct found *found,
+                                struct hl_arena *arena, struct hl_found *found,
                                 struct hl_err *err)
 {
     const size_t n_rows = hl_sparse_count(find->space->sparse);
@@ -222,9 +242,9 @@ static enum hl_code find_sparse(const struct hl_find *find,
     return code == HL_OK ? give(find, hits, n, arena, found, err) : code;
 }
 
-enum hl_code hl_look_find(struct hl_look *look, const struct hl_find *find,
-                          struct hl_arena *arena, const struct hl_hit **ret_hits,
-                          size_t *ret_n, struct hl_err *err)
+static enum hl_code find_many(struct hl_look *look, const struct hl_find *find,
+                              const struct hl_find_many *many, struct hl_arena *arena,
+                              struct hl_err *err)
 {
     struct hl_shelf_filter filter;
     struct hl_shelf_search search = {.shelf = &find->space->shelf,
@@ -232,7 +252,6 @@ enum hl_code hl_look_find(struct hl_look *look, const struct hl_find *find,
                                      .k = find->k,
                                      .is_exact = find->is_exact,
                                      .deadline = find->deadline};
-    struct found found = {0};
     struct hl_rows *rows = NULL, *made = NULL;
     enum hl_code code = check_query(find, err);
 
@@ -243,12 +262,31 @@ enum hl_code hl_look_find(struct hl_look *look, const struct hl_find *find,
         search.filter = &filter;
     }
     if (code == HL_OK)
-        code = find->space->sparse ? find_sparse(find, &search, arena, &found, err)
-                                   : find_dense(look, find, &search, arena, &found, err);
+        code = find->space->sparse ? find_sparse(find, &search, arena, many->found, err)
+                                   : find_dense(look, find, &search, many, arena, err);
     hl_rows_free(made);
+    return code;
+}
+
+enum hl_code hl_look_find(struct hl_look *look, const struct hl_find *find,
+                          struct hl_arena *arena, const struct hl_hit **ret_hits,
+                          size_t *ret_n, struct hl_err *err)
+{
+    struct hl_found found = {NULL, 0};
+    const struct hl_find_many one = {&find->values, 1, &found};
+    const enum hl_code code = find_many(look, find, &one, arena, err);
+
     if (code == HL_OK) {
         *ret_hits = found.hits;
         *ret_n = found.n;
     }
     return code;
+}
+
+enum hl_code hl_look_find_many(struct hl_look *look, const struct hl_find *find,
+                               const struct hl_find_many *many, struct hl_arena *arena,
+                               struct hl_err *err)
+{
+    assert(!find->space->sparse);
+    return find_many(look, find, many, arena, err);
 }

@@ -6,34 +6,42 @@
 #include "server/search_part.h"
 #include "server/server.h"
 
-/* One query, and the flow of all of them:
+/* The flow of all queries:
  *
  *     decode (search_body.c) -> look -> settle -> aim -> find -> [group] -> show
  *
+ * Of a batch all are aimed before the first is found, so that those who look for the same
+ * find it together (search_batch.c).
+ *
  * To aim is to find out whose query it is, which plan the layout has for it, and what the
  * query is in each of the spaces that the plan goes to. */
-static enum hl_code answer_one(struct hl_search *search, size_t which, struct hl_buf *out,
-                               struct hl_err *err)
+static enum hl_code aim_at(struct hl_search *search, size_t which, struct hl_aim *ret_aim,
+                           struct hl_err *err)
 {
-    const struct hl_query *query = &search->queries.items[which];
-    struct hl_groups groups;
-    struct hl_hits hits;
-    struct hl_aim aim;
-    size_t skipped;
     enum hl_code code = hl_look_settle(search->look, which, search->deadline, err);
 
     if (code == HL_OK)
-        code = hl_aim_take(search, which, &aim, err);
-    if (code != HL_OK)
-        return code;
-    if (aim.is_mapped)
-        hl_metrics_mapped(search->metrics, aim.map_us);
+        code = hl_aim_take(search, which, ret_aim, err);
+    if (code == HL_OK && ret_aim->is_mapped)
+        hl_metrics_mapped(search->metrics, ret_aim->map_us);
+    return code;
+}
+
+static enum hl_code answer_one(struct hl_search *search, const struct hl_aim *aim,
+                               struct hl_buf *out, struct hl_err *err)
+{
+    const struct hl_query *query = aim->query;
+    struct hl_groups groups;
+    struct hl_hits hits;
+    size_t skipped;
+    enum hl_code code;
+
     if (query->is_grouped) {
-        code = hl_aim_group(search, &aim, &groups, err);
+        code = hl_aim_group(search, aim, &groups, err);
         return code == HL_OK ? hl_search_show_groups(search, query, &groups, out, err)
                              : code;
     }
-    code = hl_aim_find(search, &aim, (size_t)query->offset + query->limit, search->arena,
+    code = hl_aim_find(search, aim, (size_t)query->offset + query->limit, search->arena,
                        &hits, err);
     if (code != HL_OK)
         return code;
@@ -42,7 +50,7 @@ static enum hl_code answer_one(struct hl_search *search, size_t which, struct hl
     hl_buf_add_text(out, search->is_bare ? "" : "{\"points\":");
     code = hl_search_show_hits(search, query, &hits, out, err);
     if (query->params.explains && code == HL_OK)
-        hl_search_explain(search, &aim, &hits, out);
+        hl_search_explain(search, aim, &hits, out);
     hl_buf_add_text(out, search->is_bare ? "" : "}");
     return code;
 }
@@ -88,22 +96,40 @@ static void offer(struct hl_server *server, const struct hl_request *request)
     hl_offers_put(server->offers, &answered);
 }
 
+static enum hl_code take_aims(struct hl_search *search, struct hl_aim *aims,
+                              struct hl_err *err)
+{
+    enum hl_code code = HL_OK;
+
+    for (size_t i = 0; i < search->queries.n && code == HL_OK; i++)
+        code = aim_at(search, i, &aims[i], err);
+    return code == HL_OK && search->queries.n > 1 ? hl_search_prepare(search, aims, err)
+                                                  : code;
+}
+
 /* The rest of a search, on the HTTP thread or on a reader. */
 static enum hl_code answer_all(struct hl_server *server, struct hl_request *request,
                                struct hl_reply *reply, struct hl_err *err)
 {
     struct hl_search *search = request->state;
-    enum hl_code code = search->look ? HL_OK : open_look(search, err);
+    const size_t n = search->queries.n;
+    struct hl_aim *aims = hl_arena_array(request->arena, n ? n : 1, sizeof *aims);
+    enum hl_code code;
 
+    if (!aims)
+        return hl_arena_fail(request->arena, err, "%zu queries", n);
+    code = search->look ? HL_OK : open_look(search, err);
+    if (code == HL_OK)
+        code = take_aims(search, aims, err);
     if (code != HL_OK)
         return code;
     hl_reply_begin(reply);
     if (search->is_batch)
         hl_buf_add_char(&reply->body, '[');
-    for (size_t i = 0; i < search->queries.n && code == HL_OK; i++) {
+    for (size_t i = 0; i < n && code == HL_OK; i++) {
         if (i > 0)
             hl_buf_add_char(&reply->body, ',');
-        code = answer_one(search, i, &reply->body, err);
+        code = answer_one(search, &aims[i], &reply->body, err);
     }
     if (search->is_batch)
         hl_buf_add_char(&reply->body, ']');

@@ -53,13 +53,16 @@ static enum hl_code find_on(const struct hl_leg_search *work, size_t shelf,
 {
     const struct hl_aim_leg *leg = work->leg;
     const struct hl_find find = hl_leg_find(work, shelf, &leg->vector);
-    const struct hl_hit *hits = NULL;
+    const struct hl_found *ready = hl_search_ready(work->search, leg, shelf);
+    const struct hl_hit *hits = ready ? ready->hits : NULL;
     struct hl_pick *picks;
-    size_t n = 0;
+    size_t n = ready ? ready->n : 0;
     enum hl_code code = HL_OK;
 
-    if (find.n > 0) /* nothing is near a sparse vector without values */
+    if (!ready && find.n > 0) /* nothing is near a sparse vector without values */
         code = hl_look_find(work->search->look, &find, work->arena, &hits, &n, err);
+    if (n > find.k)
+        n = find.k;
     if (code != HL_OK)
         return code;
     picks = hl_arena_array(work->arena, n ? n : 1, sizeof *picks);

@@ -16,6 +16,7 @@
  *   search_scale.c   what a score in one space is on the scale that is shown
  *   search_mix.c     examples -> one vector
  *   search_rank.c    examples -> a score of every point
+ *   search_batch.c   what several queries look for alike -> what waits for them
  *   search_find.c    what is looked for -> hits
  *   search_merge.c   hits of several searches -> hits
  *   search_group.c   hits -> groups
@@ -36,6 +37,8 @@ struct hl_search { /* one request */
     struct hl_metrics *metrics;
     struct hl_collection *collection; /* a reference */
     struct hl_look *look;             /* NULL before it is opened */
+    struct hl_ready *ready;           /* what was found before a query had its turn */
+    size_t n_ready;
 };
 
 struct hl_pick { /* a hit as it is answered */
@@ -226,6 +229,24 @@ struct hl_leg_search {
 /* All points of a leg by their score, best first, in the arena; at most k. */
 enum hl_code hl_rank_find(const struct hl_leg_search *work, struct hl_hits *ret_hits,
                           struct hl_err *err);
+
+/* ---- search_batch.c ---- */
+
+struct hl_ready {
+    const struct hl_aim_leg *leg;
+    size_t shelf;
+    struct hl_found found;
+};
+
+/* Finds at once what exact queries of a batch look for alike; `aims` are of all queries and
+ * stay where they are. */
+enum hl_code hl_search_prepare(struct hl_search *search, const struct hl_aim *aims,
+                               struct hl_err *err);
+
+/* What was found for a leg on one of its shelves, maybe more than it wanted; NULL: it is
+ * still to be found. */
+const struct hl_found *hl_search_ready(const struct hl_search *search,
+                                       const struct hl_aim_leg *leg, size_t shelf);
 
 /* ---- search_find.c ---- */
 

@@ -46,6 +46,7 @@ struct hl_collection {
     int n_refs;
     int n_looks;
     int n_finds;
+    int n_manys;
     bool has_slow_filters;
     struct hl_space spaces[4];
     struct hl_layout layout;
@@ -301,6 +302,28 @@ enum hl_code hl_look_find(struct hl_look *look, const struct hl_find *find,
     *ret_hits = hits;
     *ret_n = n < find->k ? n : find->k;
     return hl_deadline_check(find->deadline, "the search", err);
+}
+
+bool hl_look_means_same(const struct hl_look *look, size_t a, size_t b)
+{
+    return !look->wish.filters[a] == !look->wish.filters[b];
+}
+
+enum hl_code hl_look_find_many(struct hl_look *look, const struct hl_find *find,
+                               const struct hl_find_many *many, struct hl_arena *arena,
+                               struct hl_err *err)
+{
+    enum hl_code code = HL_OK;
+
+    look->collection->n_manys++;
+    for (size_t i = 0; i < many->n && code == HL_OK; i++) {
+        struct hl_find one = *find;
+
+        one.values = many->queries[i];
+        code =
+            hl_look_find(look, &one, arena, &many->found[i].hits, &many->found[i].n, err);
+    }
+    return code;
 }
 
 /* ---- reading ---- */

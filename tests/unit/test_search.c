@@ -231,6 +231,50 @@ static void a_search_that_fails_lets_everything_go(void **state)
                         "Not found: Collection `c` doesn't exist!");
 }
 
+/* How often rows were looked through for several queries at once, in a batch. */
+static int count_manys(struct fixture *f, const char *body)
+{
+    f->collection.n_manys = 0;
+    assert_non_null(strstr(answer(f, hl_search_query_batch, body), HIT("1", "1.0")));
+    return f->collection.n_manys;
+}
+
+#define EXACT(query, more)                                                                 \
+    "{\"query\":" query ",\"limit\":2" more ",\"params\":{\"exact\":true}}"
+#define EVEN ",\"filter\":{\"must\":[{\"key\":\"a\",\"match\":{\"value\":1}}]}"
+
+static void exact_queries_of_a_batch_that_want_the_same_go_together(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(
+        count_manys(f, "{\"searches\":[" EXACT("[1,0]", "") "," EXACT("[0,1]", "") "]}"),
+        1);
+    assert_int_equal(count_manys(f, "{\"searches\":[" EXACT("[1,0]", EVEN) "," EXACT(
+                                        "[1,0]", "") "," EXACT("[0,1]", EVEN) "]}"),
+                     1);
+    assert_int_equal(count_manys(f, "{\"searches\":[" EXACT("[1,0]", "") "," EXACT(
+                                        "[0,1]", EVEN) ",{\"query\":[1,0]}]}"),
+                     0);
+    assert_int_equal(count_manys(f, "{\"searches\":[" EXACT("[1,0]", "") "]}"), 0);
+}
+
+/* Each gets what it would get alone: its own offset and limit, without its own examples. */
+static void together_they_get_what_each_gets_alone(void **state)
+{
+    static const struct call_case cases[] = {
+        {hl_search_query_batch,
+         "{\"searches\":[" EXACT("[1,0]", ",\"offset\":1") "," EXACT("2", "") "," EXACT(
+             "[-1,0]", ",\"score_threshold\":-0.6") "]}",
+         true,
+         "[{\"points\":[" HIT("2", "0.75") "," HIT(UUID, "0.5") "]},{\"points\":[" HIT(
+             "1", "0.75") "," HIT(UUID, "0.375") "]},{\"points\":[" HIT(UUID,
+                                                                        "-0.5") "]}]"},
+    };
+
+    ASSERT_ANSWERS(*state, cases);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -240,6 +284,8 @@ int main(void)
         TEST(what_the_disk_knows_is_answered_by_a_reader),
         TEST(a_filter_is_settled_by_a_reader_where_indexes_cannot),
         TEST(groups_are_shown_with_their_keys),
+        TEST(exact_queries_of_a_batch_that_want_the_same_go_together),
+        TEST(together_they_get_what_each_gets_alone),
         TEST(a_search_that_fails_lets_everything_go),
     };
 

@@ -155,6 +155,18 @@ static const struct whole_case searches[] = {
      "{\"query\":[9,0],\"using\":\"m\",\"limit\":1,\"filter\":{\"must_not\":[{\"has_id\":"
      "[9,8]}]}}]}",
      "2:0.000 10:1.000"},
+    {hl_search_query_batch,
+     "{\"searches\":[{\"query\":[2,0],\"using\":\"e\",\"limit\":1,\"params\":{\"exact\":"
+     "true}},"
+     "{\"query\":[5,0],\"using\":\"e\",\"limit\":2,\"offset\":1,\"params\":{\"exact\":true}"
+     "},"
+     "{\"query\":5,\"using\":\"e\",\"limit\":2,\"params\":{\"exact\":true}},"
+     "{\"query\":[0,7],\"using\":\"c\",\"limit\":2,\"params\":{\"exact\":true}},"
+     "{\"query\":[9,0],\"using\":\"m\",\"limit\":1,\"params\":{\"exact\":true}},"
+     "{\"query\":[2,0],\"using\":\"e\",\"limit\":3,\"params\":{\"exact\":true},\"filter\":"
+     "{\"must\":[{\"key\":\"colour\",\"match\":{\"value\":\"red\"}}]}}]}",
+     "2:0.000 4:1.000 6:1.000 4:1.000 6:1.000 1:0.707 2:0.447 9:0.000 3:1.000 6:4.000 "
+     "9:7.000"},
     {hl_search_query, "{\"query\":101,\"using\":\"e\"}",
      "Not found: No point with id 101 found"},
 };
