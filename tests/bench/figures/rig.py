@@ -212,9 +212,12 @@ class Rig:
         return thing.close() if hasattr(thing, "close") else thing.stop()
 
     def end_all(self):
+        """And what only this run is of use to, where the folder is kept."""
         for thing in reversed(self.open[:]):
             with contextlib.suppress(Exception):
                 self.end(thing)
+        for name in ("copy", "writers"):
+            shutil.rmtree(f"{self.work}/{name}", ignore_errors=True)
 
     def turns(self, name, *words, cores=None):
         return self.keep(Turns([self.options.build / "tests" / "bench" / name, *words], cores or self.server_cores))
