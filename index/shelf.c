@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/shelf_part.h"
 
+#include "index/walker.h"
 #include "proto/alloc.h"
 
 #include <stdlib.h>
@@ -298,6 +299,21 @@ void hl_shelf_sort(struct hl_shelf_hit *hits, size_t n)
         qsort(hits, n, sizeof *hits, best_first);
 }
 
+/* What the parts found first is known to those that are searched later: of a shelf that is
+ * being written to, all but the largest are small and seldom have anything that is better.
+ */
+static bool join_parts(struct hl_searcher *searcher, const struct hl_shelf_search *search)
+{
+    const struct hl_shelf *shelf = search->shelf;
+    size_t n_rows = 0;
+
+    for (size_t i = 0; i < shelf->n_parts; i++)
+        n_rows += hl_part_capacity(shelf->parts[i]);
+    if (shelf->n_parts < 2)
+        n_rows = 0;
+    return hl_walker_join(searcher->walker, search->k < n_rows ? search->k : n_rows);
+}
+
 enum hl_code hl_shelf_find(struct hl_searcher *searcher,
                            const struct hl_shelf_search *search,
                            const struct hl_shelf_hit **ret_hits, size_t *ret_n_hits,
@@ -318,7 +334,8 @@ enum hl_code hl_shelf_find(struct hl_searcher *searcher,
         return code;
     }
     searcher->n_hits = 0;
-    if (!make_room_for_bytes(searcher, hl_sketch_stride(shelf->dim)))
+    if (!make_room_for_bytes(searcher, hl_sketch_stride(shelf->dim)) ||
+        !join_parts(searcher, search))
         return hl_shelf_fail_no_room(search, err);
     hl_sketch_query_init(&query, search->kernels, shelf->metric, search->query, shelf->dim,
                          searcher->bytes);

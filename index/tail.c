@@ -222,6 +222,8 @@ static void look_at(const struct hl_tail *tail, struct hl_walker *walker, size_t
                             : hl_sketch_score(scan->query, sketch_at(tail, position));
     const struct hl_scored row = {score, position};
 
+    if (!scan->is_exact && score <= walker->horizon)
+        return;
     /* The score first: it is what most rows fail by. */
     if (walker->n_kept == room && !hl_scored_is_better(row, walker->kept[0]))
         return;

@@ -5,10 +5,13 @@
 #include "index/walker.h"
 #include "proto/alloc.h"
 
+#include <math.h>
 #include <string.h>
 
-/* Between two looks at the clock. */
-enum { STEPS_PER_LOOK = 256 };
+/* Steps between two looks at the clock; and how many rows a walk keeps beyond the horizon,
+ * so that it finds the way to what may lie within: with 16 the recall of a shelf of several
+ * segments is that of the beam (tests/unit/test_shelf.c). */
+enum { STEPS_PER_LOOK = 256, LEAST_KEPT = 16 };
 
 /* Marks of an earlier query are stale by their number alone; once in 65,535 queries the
  * numbers run out and the marks are wiped. */
@@ -92,20 +95,59 @@ static struct hl_scored descend(const struct hl_walk *walk, struct hl_walk_answe
     return nearest;
 }
 
-static void meet(struct hl_walker *walker, const struct hl_walk *walk, size_t beam,
-                 struct hl_scored row)
+/* How wide the beam is, and what it does not reach beyond once it is `least` wide. */
+struct reach {
+    size_t beam, least;
+    float horizon;
+};
+
+/* Whether the beam has no place for the row. */
+static bool is_too_far(const struct hl_walker *walker, const struct reach *reach,
+                       struct hl_scored row)
 {
-    if (walker->n_kept == beam && !hl_scored_is_better(row, walker->kept[0]))
+    if (walker->n_kept < reach->least)
+        return false;
+    if (walker->n_kept < reach->beam && walker->kept[0].score > reach->horizon)
+        return row.score <= reach->horizon;
+    return !hl_scored_is_better(row, walker->kept[0]);
+}
+
+/* Whether the links of the next row, the best that is left, lead nowhere any more. */
+static bool is_over(const struct hl_walker *walker, const struct reach *reach,
+                    struct hl_scored next)
+{
+    if (walker->n_kept < reach->least)
+        return false;
+    if (walker->n_kept < reach->beam && walker->kept[0].score > reach->horizon)
+        return next.score <= reach->horizon;
+    return hl_scored_is_better(walker->kept[0], next);
+}
+
+/* A beam that has something beyond the horizon gives that away for what is nearer. */
+static void keep(struct hl_walker *walker, const struct reach *reach, struct hl_scored row)
+{
+    const bool is_wide =
+        walker->n_kept >= reach->least && walker->kept[0].score <= reach->horizon;
+
+    hl_heap_keep(walker->kept, &walker->n_kept, is_wide ? walker->n_kept : reach->beam,
+                 row);
+}
+
+static void meet(struct hl_walker *walker, const struct hl_walk *walk,
+                 const struct reach *reach, struct hl_scored row)
+{
+    if (is_too_far(walker, reach, row))
         return;
     hl_heap_push(walker->ahead, &walker->n_ahead, true, row);
     if (!walk->may_keep || walk->may_keep(walk->self, row.position))
-        hl_heap_keep(walker->kept, &walker->n_kept, beam, row);
+        keep(walker, reach, row);
 }
 
 /* All links of one row. The unvisited are gathered first, so that their sketches are on the
  * way from memory while the earlier ones are compared. */
-static bool expand(struct hl_walker *walker, const struct hl_walk *walk, size_t beam,
-                   uint32_t position, struct hl_walk_answer *answer)
+static bool expand(struct hl_walker *walker, const struct hl_walk *walk,
+                   const struct reach *reach, uint32_t position,
+                   struct hl_walk_answer *answer)
 {
     const struct hl_segment_view *segment = walk->segment;
     const uint32_t *links = segment->links + (size_t)position * 2 * segment->n_links;
@@ -121,7 +163,7 @@ static bool expand(struct hl_walker *walker, const struct hl_walk *walk, size_t 
     if (!hl_walker_grow(&walker->ahead, &walker->room_ahead, walker->n_ahead + n_fresh))
         return false;
     for (size_t i = 0; i < n_fresh; i++)
-        meet(walker, walk, beam, score_of(walk, fresh[i]));
+        meet(walker, walk, reach, score_of(walk, fresh[i]));
     answer->n_scored += n_fresh;
     return true;
 }
@@ -130,24 +172,26 @@ static enum hl_code walk_lowest(struct hl_walker *walker, const struct hl_walk *
                                 size_t beam, struct hl_walk_answer *answer,
                                 struct hl_err *err)
 {
+    const bool is_alone = isnan(walker->horizon) || beam < LEAST_KEPT;
+    const struct reach reach = {beam, is_alone ? beam : LEAST_KEPT, walker->horizon};
     const struct hl_scored start = descend(walk, answer);
     size_t n_steps = 0;
 
     if (!hl_walker_grow(&walker->ahead, &walker->room_ahead, 1))
         return hl_fail(err, HL_NO_MEMORY, "no memory to search");
     (void)visit(walker, start.position);
-    meet(walker, walk, beam, start);
+    meet(walker, walk, &reach, start);
     while (walker->n_ahead > 0) {
         const struct hl_scored next = hl_heap_pop(walker->ahead, &walker->n_ahead, true);
         enum hl_code code = HL_OK;
 
-        if (walker->n_kept == beam && hl_scored_is_better(walker->kept[0], next))
+        if (is_over(walker, &reach, next))
             break;
         if (++n_steps % STEPS_PER_LOOK == 0)
             code = hl_deadline_check(walk->deadline, "the search", err);
         if (code != HL_OK)
             return code;
-        if (!expand(walker, walk, beam, next.position, answer))
+        if (!expand(walker, walk, &reach, next.position, answer))
             return hl_fail(err, HL_NO_MEMORY, "no memory to search");
     }
     return HL_OK;

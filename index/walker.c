@@ -3,13 +3,19 @@
 
 #include "proto/alloc.h"
 
+#include <math.h>
+
 /* Enough for the sketches' error: measured, three for each hit and never under thirty-two
  * lose no more than .0005 of recall@10. */
 enum { LEAST_EXACT = 32, EXACT_PER_HIT = 3, FIRST_ROOM = 256 };
 
 struct hl_walker *hl_walker_new(void)
 {
-    return hl_alloc_zeroed(1, sizeof(struct hl_walker));
+    struct hl_walker *walker = hl_alloc_zeroed(1, sizeof *walker);
+
+    if (walker)
+        walker->horizon = NAN;
+    return walker;
 }
 
 void hl_walker_free(struct hl_walker *walker)
@@ -19,6 +25,7 @@ void hl_walker_free(struct hl_walker *walker)
     hl_free(walker->epochs);
     hl_free(walker->ahead);
     hl_free(walker->kept);
+    hl_free(walker->others);
     hl_free(walker);
 }
 
@@ -46,6 +53,31 @@ size_t hl_walker_exact(size_t k)
     return k > LEAST_EXACT / EXACT_PER_HIT ? k * EXACT_PER_HIT : (size_t)LEAST_EXACT;
 }
 
+bool hl_walker_join(struct hl_walker *walker, size_t k)
+{
+    const size_t most = k > 0 ? hl_walker_exact(k) : 0;
+
+    walker->n_others = 0;
+    walker->most_others = 0;
+    walker->horizon = NAN;
+    if (!hl_walker_grow(&walker->others, &walker->room_others, most))
+        return false;
+    walker->most_others = most;
+    return true;
+}
+
+/* The sketches' list, the best first, ends at the horizon and moves it. */
+static void look_around(struct hl_walker *walker)
+{
+    while (walker->n_kept > 0 && walker->kept[walker->n_kept - 1].score <= walker->horizon)
+        walker->n_kept--;
+    for (size_t i = 0; walker->most_others > 0 && i < walker->n_kept; i++)
+        hl_heap_keep(walker->others, &walker->n_others, walker->most_others,
+                     walker->kept[i]);
+    if (walker->most_others > 0 && walker->n_others == walker->most_others)
+        walker->horizon = walker->others[0].score;
+}
+
 void hl_walker_rank(struct hl_walker *walker, const struct hl_sketch_query *query, size_t k,
                     const float *(*values_at)(const void *self, uint32_t position),
                     const void *self)
@@ -53,6 +85,7 @@ void hl_walker_rank(struct hl_walker *walker, const struct hl_sketch_query *quer
     hl_heap_sort(walker->kept, walker->n_kept);
     if (walker->n_kept > hl_walker_exact(k))
         walker->n_kept = hl_walker_exact(k);
+    look_around(walker);
     for (size_t i = 0; i < walker->n_kept; i++)
         __builtin_prefetch(values_at(self, walker->kept[i].position));
     for (size_t i = 0, n = walker->n_kept; i < n; i++) {

@@ -18,7 +18,21 @@ struct hl_walker {
     struct hl_scored *kept; /* the beam, the worst on top */
     size_t n_kept;
     size_t room_kept;
+
+    /* The best sketches of all parts of a shelf so far, as many as are asked exactly, the
+     * worst on top. When they are that many, the worst is the horizon: what is not better
+     * would not have been asked, had the shelf been one part. */
+    struct hl_scored *others;
+    size_t n_others;
+    size_t room_others;
+    size_t most_others; /* 0: every part is searched for itself */
+    float horizon;      /* not a number: none, as every comparison with it then says */
 };
+
+/* The next searches are of the parts of one shelf, until the walker joins those of another:
+ * each looks for what is better than what those before it have found. With k 0 each is for
+ * itself. False: no memory. */
+bool hl_walker_join(struct hl_walker *walker, size_t k);
 
 /* Room for `wanted` in one of the heaps. */
 bool hl_walker_grow(struct hl_scored **heap, size_t *room, size_t wanted);

@@ -212,6 +212,28 @@ static void parts_are_searched_as_one(void **state)
     assert_true(f->tally.n_scored < N_ASKED * N_ROWS * 2 / 3);
 }
 
+/* Sketches and floats looked at for all queries, on a shelf of `n` of the parts. */
+static uint64_t work_on(struct fixture *f, size_t first, size_t n)
+{
+    struct hl_shelf_search search = search_of(f, 0);
+
+    search.shelf = &(struct hl_shelf){HL_METRIC_L2, DIM, n, f->parts + first};
+    f->tally = (struct hl_shelf_tally){0};
+    for (size_t query = 0; query < N_ASKED; query++) {
+        search.query = f->queries + query * DIM;
+        find(f, &search);
+    }
+    return f->tally.n_scored + f->tally.n_exact;
+}
+
+static void what_one_part_has_found_spares_the_next(void **state)
+{
+    struct fixture *f = *state;
+    const uint64_t apart = work_on(f, 0, 1) + work_on(f, 1, 1);
+
+    assert_true(work_on(f, 0, 2) < apart * 9 / 10);
+}
+
 static void the_commit_before_sees_the_elder_rows(void **state)
 {
     struct fixture *f = *state;
@@ -414,6 +436,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_are_searched_as_one),
+        cmocka_unit_test(what_one_part_has_found_spares_the_next),
         cmocka_unit_test(the_commit_before_sees_the_elder_rows),
         cmocka_unit_test(exact_is_the_truth),
         cmocka_unit_test(no_point_is_named_twice),
