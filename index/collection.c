@@ -23,6 +23,7 @@ static void init_locks(struct hl_collection *collection)
     pthread_rwlockattr_init(&kind);
     pthread_rwlockattr_setkind_np(&kind, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
     pthread_rwlock_init(&collection->lock, &kind);
+    pthread_rwlock_init(&collection->indexes, &kind);
     pthread_rwlockattr_destroy(&kind);
     pthread_mutex_init(&collection->desk, NULL);
     collection->looks.next = collection->looks.prev = &collection->looks;
@@ -103,6 +104,7 @@ void hl_collection_close(struct hl_collection *collection)
     if (collection->is_retired)
         (void)hl_dir_remove(collection->folder, &err);
     pthread_rwlock_destroy(&collection->lock);
+    pthread_rwlock_destroy(&collection->indexes);
     pthread_mutex_destroy(&collection->desk);
     hl_free(collection);
 }
@@ -252,6 +254,8 @@ enum hl_code hl_collection_add_tail(const struct hl_collection *collection,
 
     if (code == HL_OK)
         code = hl_part_of_tail(tail, &part, err);
+    if (code == HL_OK)
+        hl_part_bury_in(part, hl_engine_graveyard(collection->engine));
     if (code == HL_OK)
         code = hl_layout_add_part(layout, space, part, err);
     hl_part_unref(part);

@@ -145,7 +145,7 @@ enum hl_code hl_collection_info(struct hl_collection *collection, struct hl_aren
     struct hl_collection_info info = {0};
     enum hl_code code;
 
-    pthread_rwlock_rdlock(&collection->lock);
+    pthread_rwlock_rdlock(&collection->indexes);
     info.n_points = hl_rows_count(collection->points);
     info.commit = collection->published;
     code = list_spaces(collection, arena, &info, err);
@@ -153,7 +153,7 @@ enum hl_code hl_collection_info(struct hl_collection *collection, struct hl_aren
         code = list_indexes(collection, arena, &info, err);
     if (code == HL_OK)
         info.layout = hl_layout_ref(collection->layout);
-    pthread_rwlock_unlock(&collection->lock);
+    pthread_rwlock_unlock(&collection->indexes);
     if (code != HL_OK)
         return code;
     pthread_mutex_lock(&collection->desk);

@@ -3,19 +3,20 @@
 
 #include "index/faiss_gap.h"
 #include "proto/alloc.h"
+#include "proto/priority.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
 #include <time.h>
 
 /* What failed is tried again after two seconds, unless the engine stops. */
-enum { MOST_SEARCHERS = 256, KEEPER_NICE = 10, PAUSE_MS = 100, PAUSES = 20 };
+enum { PAUSE_MS = 100, PAUSES = 20 };
 
 struct hl_engine {
     struct hl_engine_options options;
     const struct hl_kernels *kernels;
     struct hl_engine_counts counts;
     struct hl_deadline patience;
+    struct hl_graveyard graveyard;
     atomic_bool is_stopping;
 
     /* Guards what follows. Innermost: nothing else is locked under it. */
@@ -31,9 +32,7 @@ struct hl_engine {
     bool is_keeper_there;         /* it closes what is buried */
     uint64_t n_wakes;
 
-    pthread_mutex_t shelf; /* guards the two below */
-    struct hl_searcher *searchers[MOST_SEARCHERS];
-    size_t n_searchers;
+    struct hl_searchers searchers;
 
     pthread_t *writers;
     size_t n_writers;
@@ -56,6 +55,11 @@ struct hl_engine_counts *hl_engine_counts(struct hl_engine *engine)
     return &engine->counts;
 }
 
+struct hl_graveyard *hl_engine_graveyard(struct hl_engine *engine)
+{
+    return &engine->graveyard;
+}
+
 bool hl_engine_is_stopping(const struct hl_engine *engine)
 {
     return atomic_load(&engine->is_stopping);
@@ -72,28 +76,9 @@ void hl_engine_tell(const struct hl_engine *engine, const struct hl_engine_event
         engine->options.tell(engine->options.self, event);
 }
 
-/* ---- scratch of searches ---- */
-
-struct hl_searcher *hl_engine_take_searcher(struct hl_engine *engine)
+struct hl_searchers *hl_engine_searchers(struct hl_engine *engine)
 {
-    struct hl_searcher *searcher = NULL;
-
-    pthread_mutex_lock(&engine->shelf);
-    if (engine->n_searchers > 0)
-        searcher = engine->searchers[--engine->n_searchers];
-    pthread_mutex_unlock(&engine->shelf);
-    return searcher ? searcher : hl_searcher_new();
-}
-
-void hl_engine_give_searcher(struct hl_engine *engine, struct hl_searcher *searcher)
-{
-    pthread_mutex_lock(&engine->shelf);
-    if (engine->n_searchers < MOST_SEARCHERS) {
-        engine->searchers[engine->n_searchers++] = searcher;
-        searcher = NULL;
-    }
-    pthread_mutex_unlock(&engine->shelf);
-    hl_searcher_free(searcher);
+    return &engine->searchers;
 }
 
 /* ---- writers ---- */
@@ -221,6 +206,7 @@ static void close_buried(struct hl_engine *engine)
         next = collection->next_tended;
         hl_collection_close(collection);
     }
+    hl_graveyard_clear(&engine->graveyard);
 }
 
 /* A reference, unless the last one has gone. */
@@ -271,6 +257,7 @@ bool hl_engine_seal_waiting(struct hl_engine *engine)
 {
     struct hl_collection *collection;
 
+    hl_graveyard_clear(&engine->graveyard);
     if (atomic_load(&engine->counts.seals_waiting) == 0)
         return true;
     for (size_t n = 0;
@@ -312,8 +299,7 @@ static void *keep_on(void *arg)
     struct hl_engine *engine = arg;
     uint64_t n_seen = 0;
 
-    /* Lower than the searches: of this thread alone, as Linux has it. */
-    (void)setpriority(PRIO_PROCESS, 0, KEEPER_NICE);
+    hl_priority_set(HL_PRIORITY_BEHIND); /* lower than the searches */
     while (!hl_engine_is_stopping(engine)) {
         enum hl_tending tending = HL_TENDING_DONE;
 
@@ -356,6 +342,11 @@ static enum hl_code start_threads(struct hl_engine *engine, struct hl_err *err)
     return HL_OK;
 }
 
+static void call_keeper(void *self)
+{
+    hl_engine_wake_keeper(self);
+}
+
 enum hl_code hl_engine_new(const struct hl_engine_options *options,
                            struct hl_engine **ret_engine, struct hl_err *err)
 {
@@ -369,10 +360,11 @@ enum hl_code hl_engine_new(const struct hl_engine_options *options,
                                             .at_us = HL_DEADLINE_NEVER,
                                             .cancelled = &engine->is_stopping};
     pthread_mutex_init(&engine->lock, NULL);
-    pthread_mutex_init(&engine->shelf, NULL);
+    hl_searchers_init(&engine->searchers);
     pthread_cond_init(&engine->work, NULL);
     pthread_cond_init(&engine->rest, NULL);
     pthread_cond_init(&engine->keep, NULL);
+    engine->graveyard = (struct hl_graveyard){.call = call_keeper, .self = engine};
     engine->kernels = hl_gap_kernels();
     code = start_threads(engine, err);
     if (code == HL_OK)
@@ -408,11 +400,10 @@ void hl_engine_free(struct hl_engine *engine)
     if (!engine)
         return;
     hl_engine_stop(engine);
-    while (engine->n_searchers > 0)
-        hl_searcher_free(engine->searchers[--engine->n_searchers]);
+    hl_graveyard_clear(&engine->graveyard);
+    hl_searchers_done(&engine->searchers);
     hl_free(engine->writers);
     pthread_mutex_destroy(&engine->lock);
-    pthread_mutex_destroy(&engine->shelf);
     pthread_cond_destroy(&engine->work);
     pthread_cond_destroy(&engine->rest);
     pthread_cond_destroy(&engine->keep);

@@ -3,21 +3,23 @@
 #define HL_INDEX_ENGINE_PART_H
 
 #include "index/collection_part.h"
+#include "index/searchers.h"
 
 /* What the engine does for the files of a collection; for them alone. Any thread. */
 
 const struct hl_engine_options *hl_engine_options(const struct hl_engine *engine);
 const struct hl_kernels *hl_engine_kernels(const struct hl_engine *engine);
 
-/* The scratch of a search, to be given back. NULL: no memory. */
-struct hl_searcher *hl_engine_take_searcher(struct hl_engine *engine);
-void hl_engine_give_searcher(struct hl_engine *engine, struct hl_searcher *searcher);
+struct hl_searchers *hl_engine_searchers(struct hl_engine *engine);
 
 /* The collection is open, from now on tended; and is no more. */
 void hl_engine_add(struct hl_engine *engine, struct hl_collection *collection);
 
 /* Its last reference went: it is closed by the keeper, or at once when there is none. */
 void hl_engine_bury(struct hl_engine *engine, struct hl_collection *collection);
+
+/* What the parts of its collections are buried in: the keeper digs, also amid a merge. */
+struct hl_graveyard *hl_engine_graveyard(struct hl_engine *engine);
 
 /* Changes wait and no writer has it: the collection's reference goes along. May be called
  * under its desk. False, and nothing happened, when the writers have gone home. */

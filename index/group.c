@@ -164,9 +164,12 @@ static void publish(struct hl_writing *writing, struct hl_publication *publicati
     bool is_well;
 
     hl_publication_kill(publication);
+    pthread_rwlock_wrlock(&collection->indexes);
+    hl_publication_index(publication);
     pthread_rwlock_wrlock(&collection->lock);
     is_well = hl_publication_apply(publication);
     pthread_rwlock_unlock(&collection->lock);
+    pthread_rwlock_unlock(&collection->indexes);
     n_lost = hl_publication_n_lost(publication);
     collection->n_died += hl_publication_n_died(publication);
     hl_publication_free(publication);

@@ -190,6 +190,7 @@ static enum hl_code build_and_swap(struct job *job, size_t *ret_n_rows, struct h
         return code;
     if (errand.swap.part) {
         hl_part_set_path(errand.swap.part, job->path);
+        hl_part_bury_in(errand.swap.part, hl_engine_graveyard(job->collection->engine));
         *ret_n_rows = hl_part_count(errand.swap.part);
     }
     code = run_errand(&errand, err);

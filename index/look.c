@@ -10,7 +10,7 @@ enum { NUMBERS_AT_ONCE = 256, PAYLOAD_ROOM = 64 << 20, FEW_INDEXES = 64 };
 
 /* ---- opening and closing ---- */
 
-/* Under the lock, for reading. */
+/* Under the lock of the indexes, for reading. */
 static enum hl_code find_matches(struct hl_look *look, struct hl_err *err)
 {
     struct hl_collection *collection = look->collection;
@@ -105,15 +105,22 @@ static enum hl_code find_others(struct hl_look *look, struct hl_err *err)
     return code;
 }
 
-static enum hl_code fix_moment(struct hl_look *look, struct hl_err *err)
+/* Whether payload indexes, and what filters know beside them, are read. */
+static bool asks_indexes(const struct hl_look *look)
 {
-    struct hl_collection *collection = look->collection;
-    enum hl_code code;
+    bool asks = look->wish->facet || look->wish->order;
 
-    pthread_rwlock_rdlock(&collection->lock);
-    code = find_matches(look, err);
-    if (code == HL_OK)
-        code = count_carriers(look, err);
+    for (size_t i = 0; i < look->n_filters; i++)
+        asks = asks || look->filters[i].filter;
+    return asks;
+}
+
+/* Under a lock that keeps writers from publishing. */
+static enum hl_code take_moment(struct hl_look *look, struct hl_err *err)
+{
+    const struct hl_collection *collection = look->collection;
+    enum hl_code code = count_carriers(look, err);
+
     if (code == HL_OK)
         code = find_others(look, err);
     if (code == HL_OK)
@@ -125,7 +132,28 @@ static enum hl_code fix_moment(struct hl_look *look, struct hl_err *err)
         /* Under the lock: links stand in the order of their commits. */
         link_look(look);
     }
-    pthread_rwlock_unlock(&collection->lock);
+    return code;
+}
+
+/* HL_OK without a layout: it would have to wait, and does not want to. */
+static enum hl_code fix_moment(struct hl_look *look, struct hl_err *err)
+{
+    struct hl_collection *collection = look->collection;
+    const bool asks = asks_indexes(look);
+    pthread_rwlock_t *lock = asks ? &collection->indexes : &collection->lock;
+    enum hl_code code = HL_OK;
+
+    if (!asks || !look->wish->is_prompt)
+        pthread_rwlock_rdlock(lock);
+    else if (pthread_rwlock_tryrdlock(lock) != 0)
+        return HL_OK;
+    if (asks)
+        code = find_matches(look, err);
+    for (size_t i = 0; !asks && i < look->n_filters; i++)
+        look->filters[i].is_settled = true;
+    if (code == HL_OK)
+        code = take_moment(look, err);
+    pthread_rwlock_unlock(lock);
     return code;
 }
 
@@ -165,10 +193,13 @@ enum hl_code hl_look_open(struct hl_collection *collection, const struct hl_look
     for (size_t i = 0; i < wish->n_filters; i++)
         look->filters[i].filter = wish->filters[i];
     code = fix_moment(look, err);
-    if (code == HL_OK)
+    if (code == HL_OK && look->layout) {
         *ret_look = look;
-    else
-        free_look(look);
+        return HL_OK;
+    }
+    free_look(look);
+    if (code == HL_OK)
+        *ret_look = NULL;
     return code;
 }
 

@@ -33,13 +33,18 @@ struct hl_look_wish {
     uint32_t order_limit;
     const struct hl_deadline *deadline; /* of finding what filters mean; NULL: none */
 
+    /* Waits for nobody: where a commit is being put into the payload indexes, which are
+     * asked, there is no look but NULL, and success. */
+    bool is_prompt;
+
     /* Says by whose vectors some of the finds leave points out (hl_find.without), at most
      * `room` spaces. Called under the lock, so it is quick; NULL: none do. */
     hl_look_leave_out_fn *leave_out;
     void *self;
 };
 
-/* Takes microseconds, and longer only for filters of many conditions; reads no disk.
+/* Takes microseconds, and longer only for filters of many conditions or while a commit of
+ * many points is put into the indexes that are asked; reads no disk.
  * HL_CANCELLED or HL_TIMEOUT as the deadline says. HL_WRONG_INPUT: the order needs an index
  * that is not there. */
 enum hl_code hl_look_open(struct hl_collection *collection, const struct hl_look_wish *wish,

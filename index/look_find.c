@@ -193,7 +193,8 @@ static enum hl_code find_dense(struct hl_look *look, const struct hl_find *find,
                                struct hl_err *err)
 {
     struct hl_engine *engine = look->collection->engine;
-    struct hl_searcher *searcher = hl_engine_take_searcher(engine);
+    struct hl_searchers *searchers = hl_engine_searchers(engine);
+    struct hl_searcher *searcher = hl_searchers_take(searchers);
     struct hl_shelf sealed;
     struct hl_shelf_search search = *asked;
     const size_t n_most = hl_shelf_takes_many(&search) ? HL_SHELF_MOST_QUERIES : 1;
@@ -214,7 +215,7 @@ static enum hl_code find_dense(struct hl_look *look, const struct hl_find *find,
 
         code = find_some(searcher, find, &search, &some, arena, err);
     }
-    hl_engine_give_searcher(engine, searcher);
+    hl_searchers_give(searchers, searcher);
     return code;
 }
 

@@ -63,7 +63,7 @@ enum hl_code hl_look_each(struct hl_look *look, size_t which,
                           const struct hl_deadline *deadline, hl_look_point_fn *each,
                           void *self, struct hl_err *err);
 
-/* Under the lock, behind the filters. HL_WRONG_INPUT when there is no index for it. */
+/* Under a lock, behind the filters. HL_WRONG_INPUT when there is no index for it. */
 enum hl_code hl_look_gather(struct hl_look *look, struct hl_err *err);
 void hl_look_gathered_done(struct hl_look_gathered *gathered);
 

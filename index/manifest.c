@@ -217,9 +217,11 @@ static enum hl_code open_part(const struct load *load, const struct hl_manifest 
         return HL_OK;
     }
     code = hl_part_of_segment(segment, ret_part, err);
-    if (code == HL_OK)
-        hl_part_set_path(*ret_part, path);
-    return code;
+    if (code != HL_OK)
+        return code;
+    hl_part_set_path(*ret_part, path);
+    hl_part_bury_in(*ret_part, hl_engine_graveyard(load->collection->engine));
+    return HL_OK;
 }
 
 static bool take_row(void *self, const struct hl_store_row *row)

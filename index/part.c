@@ -5,7 +5,6 @@
 #include "proto/dir.h"
 
 #include <assert.h>
-#include <stdatomic.h>
 
 struct hl_part {
     atomic_size_t n_refs;
@@ -14,6 +13,8 @@ struct hl_part {
     struct hl_tail *tail;
     char *path; /* NULL: none */
     atomic_bool is_retired;
+    struct hl_graveyard *graveyard; /* NULL: the last reference frees it */
+    struct hl_part *next_buried;
 
     /* Of a segment's rows; 0 while a row lives, which is what fresh pages are: a segment in
      * which little died takes little memory for it. Commits count from 1. */
@@ -86,12 +87,15 @@ void hl_part_retire(struct hl_part *part)
     atomic_store(&part->is_retired, true);
 }
 
-void hl_part_unref(struct hl_part *part)
+void hl_part_bury_in(struct hl_part *part, struct hl_graveyard *graveyard)
+{
+    part->graveyard = graveyard;
+}
+
+static void free_part(struct hl_part *part)
 {
     struct hl_err ignored;
 
-    if (!part || atomic_fetch_sub(&part->n_refs, 1) != 1)
-        return;
     hl_segment_close(part->segment);
     hl_tail_free(part->tail);
     /* A file that stays is swept away by the next start. */
@@ -100,6 +104,38 @@ void hl_part_unref(struct hl_part *part)
     hl_free(part->path);
     hl_free(part->died);
     hl_free(part);
+}
+
+/* Nobody takes a single one out, so an address that comes back does no harm. */
+static void bury(struct hl_part *part)
+{
+    struct hl_graveyard *graveyard = part->graveyard;
+    struct hl_part *newest = atomic_load(&graveyard->newest);
+
+    do
+        part->next_buried = newest;
+    while (!atomic_compare_exchange_weak(&graveyard->newest, &newest, part));
+    graveyard->call(graveyard->self);
+}
+
+void hl_graveyard_clear(struct hl_graveyard *graveyard)
+{
+    struct hl_part *part = atomic_exchange(&graveyard->newest, NULL), *next;
+
+    for (; part; part = next) {
+        next = part->next_buried;
+        free_part(part);
+    }
+}
+
+void hl_part_unref(struct hl_part *part)
+{
+    if (!part || atomic_fetch_sub(&part->n_refs, 1) != 1)
+        return;
+    if (part->graveyard)
+        bury(part);
+    else
+        free_part(part);
 }
 
 const struct hl_segment_view *hl_part_segment(const struct hl_part *part)

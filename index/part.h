@@ -6,6 +6,7 @@
 #include "index/tail.h"
 #include "proto/err.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +32,22 @@ void hl_part_unref(struct hl_part *part); /* NULL is accepted */
 void hl_part_set_path(struct hl_part *part, const char *path);
 const char *hl_part_path(const struct hl_part *part); /* "" when it has none */
 void hl_part_retire(struct hl_part *part);
+
+/* Where parts lie that nobody has a reference to any more. To unmap a segment and to remove
+ * its file takes milliseconds, and the last reference is often that of a search: it leaves
+ * the part here and goes on. Whoever digs, digs for all. */
+struct hl_graveyard {
+    _Atomic(struct hl_part *) newest;
+    void (*call)(void *self); /* by any thread: something lies there */
+    void *self;
+};
+
+/* The part goes there in the end, and not at once. Before anybody else has the part; the
+ * graveyard outlives it. */
+void hl_part_bury_in(struct hl_part *part, struct hl_graveyard *graveyard);
+
+/* Frees what lies there. Any thread. */
+void hl_graveyard_clear(struct hl_graveyard *graveyard);
 
 /* One of the two is NULL. Good while the part is. */
 const struct hl_segment_view *hl_part_segment(const struct hl_part *part);

@@ -44,7 +44,7 @@ static void apply_to_index(struct hl_publication *publication, struct hl_kept_in
 }
 
 /* The published ones that stay, then the new ones; what went is left in `kept`. */
-static void apply_indexes(struct hl_publication *publication)
+void hl_publication_index(struct hl_publication *publication)
 {
     struct hl_writing *writing = publication->writing;
     struct hl_collection *collection = writing->collection;
@@ -214,7 +214,6 @@ bool hl_publication_apply(struct hl_publication *publication)
     struct hl_layout *layout = publication->layout;
     bool is_well;
 
-    apply_indexes(publication);
     apply_spaces(publication);
     is_well = apply_points(publication);
     is_well &= apply_carriers(publication);

@@ -93,9 +93,12 @@ enum hl_code hl_publication_new(struct hl_writing *writing,
  * no lock, since nobody can look at that commit yet. */
 void hl_publication_kill(struct hl_publication *publication);
 
-/* Under the collection's lock, for writing. False: memory ran out, the collection is
- * broken.
+/* Under the lock of the collection's indexes, for writing: what the payload indexes hold.
  */
+void hl_publication_index(struct hl_publication *publication);
+
+/* Behind it, under both locks, for writing: all else. False: memory ran out, the collection
+ * is broken. */
 bool hl_publication_apply(struct hl_publication *publication);
 
 /* Payload indexes that there was no memory to keep up. */

@@ -3,14 +3,13 @@
 
 #include "proto/alloc.h"
 #include "proto/encode.h"
+#include "proto/priority.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
-/* Lower than the keeper's 10: a tail that is not sealed slows searches, a fit can wait. */
-enum { RUNNER_NICE = 19, LARGEST_RESULT = 64 << 20 };
+enum { LARGEST_RESULT = 64 << 20 };
 
 static const char stopped[] = "the server ended before it did: send it again";
 
@@ -264,9 +263,9 @@ static void *run_on(void *arg)
     struct hl_jobs *jobs = lane->jobs;
     struct hl_entry_of_job *entry;
 
-    /* Of this thread alone, as Linux has it. */
+    /* Lower than the keeper: a tail that is not sealed slows searches, a fit can wait. */
     if (!lane->is_prompt)
-        (void)setpriority(PRIO_PROCESS, 0, RUNNER_NICE);
+        hl_priority_set(HL_PRIORITY_LAST);
     while ((entry = take_entry(lane))) {
         run_entry(jobs, entry);
         pthread_mutex_lock(&jobs->lock);

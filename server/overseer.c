@@ -2,18 +2,17 @@
 #include "server/overseer_part.h"
 
 #include "proto/alloc.h"
+#include "proto/priority.h"
 #include "server/compare.h"
 #include "server/offers.h"
 
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 /* The rhythm: sleep until something is offered or a second is over; take whoever waits for
  * judgement, then what is offered, so that everything that was answered before a feedback
  * came is compared before it is judged; then judge. */
 enum {
-    LOWEST_PRIORITY = 19,
     ROLL_US = 1000000,
     PATIENCE_US = 10000000, /* of one search that is compared */
     LOOK_EVERY = 16         /* comparisons, between two looks of the guard in a second */
@@ -155,8 +154,7 @@ static void *oversee(void *arg)
 {
     struct hl_overseer *overseer = arg;
 
-    /* Of this thread alone, as Linux has it. */
-    (void)setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY);
+    hl_priority_set(HL_PRIORITY_LAST);
     while (!atomic_load(&overseer->is_stopping)) {
         const int64_t left_us = overseer->rolled_us + ROLL_US - hl_overseer_now_us();
 

@@ -55,7 +55,8 @@ static enum hl_code answer_one(struct hl_search *search, const struct hl_aim *ai
     return code;
 }
 
-static enum hl_code open_look(struct hl_search *search, struct hl_err *err)
+/* `is_prompt`: an HTTP thread does not wait for a writer. Then there may be none. */
+static enum hl_code open_look(struct hl_search *search, bool is_prompt, struct hl_err *err)
 {
     const size_t n = search->queries.n;
     const struct hl_filter **filters =
@@ -64,7 +65,8 @@ static enum hl_code open_look(struct hl_search *search, struct hl_err *err)
                                 .n_filters = n,
                                 .leave_out = hl_plan_leave_out,
                                 .self = search,
-                                .deadline = search->deadline};
+                                .deadline = search->deadline,
+                                .is_prompt = is_prompt};
 
     if (!filters)
         return hl_arena_fail(search->arena, err, "the filters of %zu queries", n);
@@ -118,7 +120,7 @@ static enum hl_code answer_all(struct hl_server *server, struct hl_request *requ
 
     if (!aims)
         return hl_arena_fail(request->arena, err, "%zu queries", n);
-    code = search->look ? HL_OK : open_look(search, err);
+    code = search->look ? HL_OK : open_look(search, false, err);
     if (code == HL_OK)
         code = take_aims(search, aims, err);
     if (code != HL_OK)
@@ -174,10 +176,10 @@ static enum hl_code begin(struct hl_server *server, struct hl_request *request,
     request->state = search;
     request->release = let_go;
     if (!hl_search_is_long(&search->queries)) {
-        code = open_look(search, err);
+        code = open_look(search, true, err);
         if (code != HL_OK)
             return code;
-        if (is_settled(search))
+        if (search->look && is_settled(search))
             return answer_all(server, request, reply, err);
     }
     request->then = answer_all;

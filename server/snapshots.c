@@ -7,6 +7,7 @@
 #include "proto/hex.h"
 #include "proto/multipart.h"
 #include "proto/recover.h"
+#include "server/aside.h"
 #include "server/collections.h"
 #include "server/fetch.h"
 #include "server/server.h"
@@ -97,8 +98,8 @@ static enum hl_code save(struct hl_server *server, struct hl_request *request,
     return code == HL_OK ? hl_reply_end(reply, request, err) : code;
 }
 
-enum hl_code hl_snapshots_create(struct hl_server *server, struct hl_request *request,
-                                 struct hl_reply *reply, struct hl_err *err)
+static enum hl_code create(struct hl_server *server, struct hl_request *request,
+                           struct hl_reply *reply, struct hl_err *err)
 {
     struct hl_collection *collection = NULL;
     enum hl_code code = acquire(server, request, &collection, err);
@@ -108,6 +109,12 @@ enum hl_code hl_snapshots_create(struct hl_server *server, struct hl_request *re
     code = save(server, request, collection, reply, err);
     hl_collection_unref(collection);
     return code;
+}
+
+enum hl_code hl_snapshots_create(struct hl_server *server, struct hl_request *request,
+                                 struct hl_reply *reply, struct hl_err *err)
+{
+    return hl_aside_run(create, server, request, reply, err);
 }
 
 enum hl_code hl_snapshots_download(struct hl_server *server, struct hl_request *request,
@@ -251,8 +258,8 @@ static enum hl_code read_body(struct hl_request *request, struct recovery *recov
                : code;
 }
 
-enum hl_code hl_snapshots_recover(struct hl_server *server, struct hl_request *request,
-                                  struct hl_reply *reply, struct hl_err *err)
+static enum hl_code recover(struct hl_server *server, struct hl_request *request,
+                            struct hl_reply *reply, struct hl_err *err)
 {
     const struct hl_deadline deadline = hl_snapshot_patience(request);
     struct recovery recovery = {.max_bytes = server->config->service.max_upload_gb << 30,
@@ -270,6 +277,12 @@ enum hl_code hl_snapshots_recover(struct hl_server *server, struct hl_request *r
     hl_reply_begin(reply);
     hl_encode_bool(&reply->body, true);
     return hl_reply_end(reply, request, err);
+}
+
+enum hl_code hl_snapshots_recover(struct hl_server *server, struct hl_request *request,
+                                  struct hl_reply *reply, struct hl_err *err)
+{
+    return hl_aside_run(recover, server, request, reply, err);
 }
 
 /* ---- upload ---- */
@@ -357,8 +370,8 @@ static enum hl_code recover_form(struct hl_server *server, struct hl_request *re
     return code;
 }
 
-enum hl_code hl_snapshots_upload(struct hl_server *server, struct hl_request *request,
-                                 struct hl_reply *reply, struct hl_err *err)
+static enum hl_code take_upload(struct hl_server *server, struct hl_request *request,
+                                struct hl_reply *reply, struct hl_err *err)
 {
     const struct hl_deadline deadline = hl_snapshot_patience(request);
     const char *checksum = hl_request_query(request, "checksum");
@@ -373,4 +386,10 @@ enum hl_code hl_snapshots_upload(struct hl_server *server, struct hl_request *re
     hl_reply_begin(reply);
     hl_encode_bool(&reply->body, true);
     return hl_reply_end(reply, request, err);
+}
+
+enum hl_code hl_snapshots_upload(struct hl_server *server, struct hl_request *request,
+                                 struct hl_reply *reply, struct hl_err *err)
+{
+    return hl_aside_run(take_upload, server, request, reply, err);
 }

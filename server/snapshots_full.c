@@ -5,6 +5,7 @@
 #include "index/snapshot.h"
 #include "proto/dir.h"
 #include "proto/encode.h"
+#include "server/aside.h"
 #include "server/collections.h"
 #include "server/server.h"
 #include "server/snapshot_folder.h"
@@ -219,8 +220,8 @@ static void clean_up(struct saving *saving)
     hl_buf_done(&saving->config);
 }
 
-enum hl_code hl_snapshots_full_create(struct hl_server *server, struct hl_request *request,
-                                      struct hl_reply *reply, struct hl_err *err)
+static enum hl_code create(struct hl_server *server, struct hl_request *request,
+                           struct hl_reply *reply, struct hl_err *err)
 {
     static const struct hl_span prefix = {"full-snapshot", 13};
     const struct hl_deadline deadline = hl_snapshot_patience(request);
@@ -246,6 +247,12 @@ enum hl_code hl_snapshots_full_create(struct hl_server *server, struct hl_reques
     hl_reply_begin(reply);
     code = hl_snapshot_folder_show(folder, name, &reply->body, err);
     return code == HL_OK ? hl_reply_end(reply, request, err) : code;
+}
+
+enum hl_code hl_snapshots_full_create(struct hl_server *server, struct hl_request *request,
+                                      struct hl_reply *reply, struct hl_err *err)
+{
+    return hl_aside_run(create, server, request, reply, err);
 }
 
 /* ---- what a crash left ---- */

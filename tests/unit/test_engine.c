@@ -19,20 +19,6 @@ static const char *upsert(struct stand *s, int id)
         id);
 }
 
-static void scratch_is_handed_round(void **state)
-{
-    struct stand *s = *state;
-    struct hl_searcher *one = hl_engine_take_searcher(s->engine);
-    struct hl_searcher *other = hl_engine_take_searcher(s->engine);
-
-    assert_non_null(one);
-    assert_ptr_not_equal(one, other);
-    hl_engine_give_searcher(s->engine, one);
-    assert_ptr_equal(hl_engine_take_searcher(s->engine), one);
-    hl_engine_give_searcher(s->engine, one);
-    hl_engine_give_searcher(s->engine, other);
-}
-
 static void what_was_done_and_what_waits_is_counted(void **state)
 {
     struct stand *s = *state;
@@ -112,7 +98,6 @@ static void no_engine_is_half_made(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(scratch_is_handed_round),
         TEST(what_was_done_and_what_waits_is_counted),
         TEST(what_waits_when_the_engine_stops_is_done),
         TEST(no_engine_is_half_made),

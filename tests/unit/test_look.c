@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "index/collection_part.h"
 #include "proto/fail.h"
 #include "tests/unit/looking.h"
 
@@ -214,6 +215,31 @@ static int64_t next_us(void *self)
     return ++*(int64_t *)self;
 }
 
+/* Which looks there are while a commit is being put into the indexes. */
+static void who_asks_no_index_does_not_wait_for_one(void **state)
+{
+    struct stand *s = *state;
+    const struct hl_filter *filter = filter_of(s, red);
+    const struct hl_look_wish all = {0};
+    const struct hl_look_wish some = {
+        .filters = &filter, .n_filters = 1, .is_prompt = true};
+    struct hl_look *look = NULL;
+
+    add_index(s, "colour", "keyword");
+    fill(s, 1, 3);
+    pthread_rwlock_wrlock(&s->collection->indexes);
+    assert_int_equal(hl_look_open(s->collection, &all, &look, &s->err), HL_OK);
+    assert_true(hl_look_is_settled(look, 0));
+    assert_int_equal(hl_look_n_points(look), 3);
+    hl_look_close(look);
+    assert_int_equal(hl_look_open(s->collection, &some, &look, &s->err), HL_OK);
+    assert_null(look);
+    pthread_rwlock_unlock(&s->collection->indexes);
+    assert_int_equal(hl_look_open(s->collection, &some, &look, &s->err), HL_OK);
+    assert_int_equal(hl_look_count(look, 0), 1);
+    hl_look_close(look);
+}
+
 /* How often the clock is asked while a filter is looked up: each time is the last in turn.
  */
 static int64_t count_looks_at_the_clock(struct stand *s, const char *filter)
@@ -283,6 +309,7 @@ int main(void)
         TEST(filters_of_one_look_are_told_apart),
         TEST(whether_a_point_has_a_vector_is_known_at_once),
         TEST(without_memory_a_request_fails_and_the_next_one_does_not),
+        TEST(who_asks_no_index_does_not_wait_for_one),
         TEST(a_filter_is_looked_up_for_as_long_as_somebody_waits),
         TEST(a_deadline_that_has_passed_ends_the_work),
     };

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/aside.h"
+
+#include "proto/priority.h"
+
+#include <pthread.h>
+
+struct call {
+    enum hl_code (*handler)(struct hl_server *server, struct hl_request *request,
+                            struct hl_reply *reply, struct hl_err *err);
+    struct hl_server *server;
+    struct hl_request *request;
+    struct hl_reply *reply;
+    struct hl_err *err;
+    enum hl_code code;
+};
+
+static void *run(void *arg)
+{
+    struct call *call = arg;
+
+    hl_priority_set(HL_PRIORITY_BEHIND);
+    call->code = call->handler(call->server, call->request, call->reply, call->err);
+    return NULL;
+}
+
+enum hl_code
+hl_aside_run(enum hl_code (*handler)(struct hl_server *server, struct hl_request *request,
+                                     struct hl_reply *reply, struct hl_err *err),
+             struct hl_server *server, struct hl_request *request, struct hl_reply *reply,
+             struct hl_err *err)
+{
+    struct call call = {handler, server, request, reply, err, HL_OK};
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, run, &call) != 0)
+        return handler(server, request, reply, err);
+    (void)pthread_join(thread, NULL);
+    return call.code;
+}
