@@ -14,9 +14,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* How much of a file that will be synced may lie in memory alone. A sync of hundreds of
+ * megabytes keeps the disk from everybody else's, which commits wait for. */
+enum { PACE_BYTES = 8 << 20 };
+
 struct hl_file {
     int fd;
     char *path;
+    bool is_paced;
+    uint64_t n_written, n_begun; /* bytes; the disk was told to begin with the second */
 };
 
 /* An armed failpoint looks to the caller like the disk's own refusal. */
@@ -182,15 +188,36 @@ void hl_file_unmap(void *bytes, size_t size)
         (void)munmap(bytes, size);
 }
 
+/* The disk begins with the newest piece, behind the end of those before. */
+static enum hl_code keep_pace(struct hl_file *file, struct hl_err *err)
+{
+    const off_t begun = (off_t)file->n_begun, written = (off_t)file->n_written;
+
+    if (!file->is_paced || written - begun < PACE_BYTES)
+        return HL_OK;
+    /* What the disk refuses is told here once, and not by the sync again. A length of 0
+     * would mean the whole file. */
+    if (refused(HL_FAIL_FILE_SYNC) ||
+        (begun > 0 &&
+         sync_file_range(file->fd, 0, begun, SYNC_FILE_RANGE_WAIT_BEFORE) != 0) ||
+        sync_file_range(file->fd, begun, written - begun, SYNC_FILE_RANGE_WRITE) != 0)
+        return hl_fail_errno(err, errno, "could not write \"%s\"", file->path);
+    file->n_begun = file->n_written;
+    return HL_OK;
+}
+
 enum hl_code hl_file_write(struct hl_file *file, const void *bytes, size_t size,
                            struct hl_err *err)
 {
     size_t n_written = 0;
+    enum hl_code code = HL_OK;
 
-    while (n_written < size) {
+    while (code == HL_OK && n_written < size) {
         size_t wanted = size - n_written;
         ssize_t done;
 
+        if (file->is_paced && wanted > PACE_BYTES)
+            wanted = PACE_BYTES;
         if (wanted > 1 && hl_failpoint_hit(HL_FAIL_FILE_SHORT))
             wanted = 1;
         done = refused(HL_FAIL_FILE_WRITE)
@@ -201,8 +228,10 @@ enum hl_code hl_file_write(struct hl_file *file, const void *bytes, size_t size,
         if (done < 0)
             return hl_fail_errno(err, errno, "could not write \"%s\"", file->path);
         n_written += (size_t)done;
+        file->n_written += (size_t)done;
+        code = keep_pace(file, err);
     }
-    return HL_OK;
+    return code;
 }
 
 enum hl_code hl_file_sync(struct hl_file *file, struct hl_err *err)
@@ -276,6 +305,7 @@ static enum hl_code open_aside(struct hl_replacement *replacement, const char *p
                                struct hl_err *err)
 {
     size_t size = strlen(path) + sizeof ".new";
+    enum hl_code code;
 
     replacement->path = hl_strdup(path);
     replacement->aside = hl_alloc(size);
@@ -286,7 +316,10 @@ static enum hl_code open_aside(struct hl_replacement *replacement, const char *p
     /* One left by a crash is of no use to anybody. */
     if (unlink(replacement->aside) != 0 && errno != ENOENT)
         return hl_fail_errno(err, errno, "could not remove \"%s\"", replacement->aside);
-    return hl_file_open(replacement->aside, HL_FILE_CREATE, &replacement->file, err);
+    code = hl_file_open(replacement->aside, HL_FILE_CREATE, &replacement->file, err);
+    if (code == HL_OK)
+        replacement->file->is_paced = true;
+    return code;
 }
 
 enum hl_code hl_replacement_open(const char *path, struct hl_replacement **ret_replacement,

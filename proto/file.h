@@ -53,7 +53,8 @@ enum hl_code hl_file_sync(struct hl_file *file, struct hl_err *err);
 enum hl_code hl_file_load(const char *path, struct hl_buf *buf, struct hl_err *err);
 
 /* A file that appears whole or not at all: written beside its place under a name that
- * ends in ".new", synced, renamed over `path`, and the folder synced. */
+ * ends in ".new", synced, renamed over `path`, and the folder synced. The disk writes it
+ * while it comes, so that the sync at its end is no longer than that of a small one. */
 struct hl_replacement;
 
 enum hl_code hl_replacement_open(const char *path, struct hl_replacement **ret_replacement,

@@ -226,6 +226,31 @@ static void a_replacement_appears_when_it_is_committed(void **state)
     hl_replacement_abandon(NULL);
 }
 
+/* Pieces of 8 MB are begun with, so what the disk refuses comes before the commit. */
+static void the_disk_writes_a_large_replacement_while_it_comes(void **state)
+{
+    const size_t size = (size_t)20 << 20;
+    char *bytes = calloc(1, size);
+    struct hl_replacement *replacement;
+    struct hl_err err;
+
+    (void)state;
+    assert_non_null(bytes);
+    assert_int_equal(hl_replacement_open("f", &replacement, &err), HL_OK);
+    for (unsigned nth = 1; nth <= 2; nth++) {
+        arm(nth == 1 ? "file.sync=1:fail" : "file.sync=2:fail");
+        assert_int_equal(hl_file_write(hl_replacement_file(replacement), bytes, size, &err),
+                         HL_IO);
+        assert_string_equal(err.msg, "could not write \"f.new\": Input/output error");
+    }
+    arm("file.sync=100:fail");
+    assert_int_equal(hl_file_write(hl_replacement_file(replacement), bytes, size, &err),
+                     HL_OK);
+    assert_in_range(hl_failpoint_count(HL_FAIL_FILE_SYNC), 2, 3);
+    assert_int_equal(hl_replacement_commit(replacement, &err), HL_OK);
+    free(bytes);
+}
+
 static void an_abandoned_replacement_leaves_nothing(void **state)
 {
     struct hl_replacement *replacement;
@@ -418,6 +443,7 @@ int main(void)
         IN_FOLDER(each_step_reports_its_own_refusal),
         IN_FOLDER(a_load_takes_the_whole_file_or_nothing),
         IN_FOLDER(a_replacement_appears_when_it_is_committed),
+        IN_FOLDER(the_disk_writes_a_large_replacement_while_it_comes),
         IN_FOLDER(an_abandoned_replacement_leaves_nothing),
         IN_FOLDER(a_refused_replacement_leaves_a_whole_file),
         IN_FOLDER(what_a_crash_left_aside_is_swept_away),
