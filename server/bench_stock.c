@@ -7,14 +7,19 @@
 #include "proto/number.h"
 #include "proto/points.h"
 #include "proto/random.h"
-#include "server/cli_json.h"
 #include "server/show.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-enum { PAGE = 10000, MOST_PAGES = 100, POINTS_AT_ONCE = 100, BODY_SIZE = 1 << 20 };
+enum {
+    PAGE = 10000,
+    MOST_PAGES = 100,
+    POINTS_AT_ONCE = 100,
+    BODY_SIZE = 1 << 20,
+    OFFSET_SIZE = 64
+};
 #define REPLY_MEMORY ((size_t)1 << 30)
 
 /* The work of one load. */
@@ -182,7 +187,7 @@ static enum hl_code keep_page(struct stocking *work, const struct hl_span *reply
     return code;
 }
 
-static enum hl_code print_page(struct stocking *work, const struct hl_span *from,
+static enum hl_code print_page(struct stocking *work, const char *offset,
                                struct hl_err *err)
 {
     struct hl_buf *body = &work->body;
@@ -192,32 +197,46 @@ static enum hl_code print_page(struct stocking *work, const struct hl_span *from
     hl_buf_add_text(body, ",\"filter\":{\"must\":[{\"has_vector\":");
     hl_encode_string(body, work->bench->using_name);
     hl_buf_add_text(body, "}]}");
-    if (from)
-        hl_buf_print(body, ",\"offset\":%.*s", (int)from->len, from->data);
+    if (*offset)
+        hl_buf_print(body, ",\"offset\":%s", offset);
     hl_buf_add_char(body, '}');
     return hl_buf_check(body, "the request", err);
 }
 
+/* Where the next page begins, in the words of the reply; empty behind the last. */
+static enum hl_code find_next(struct stocking *work, const struct hl_span *reply,
+                              char offset[OFFSET_SIZE], struct hl_err *err)
+{
+    static const char *const in[] = {"result", "next_page_offset"};
+    struct hl_span text = {0};
+    enum hl_code code = hl_reply_find(reply, in, 2, work->arena, &text, err);
+
+    if (code == HL_OK && text.len >= OFFSET_SIZE)
+        return hl_fail(err, HL_BAD_FILE, "the reply has no id where the next page begins");
+    if (code != HL_OK)
+        return code;
+    if (text.len > 0)
+        memcpy(offset, text.data, text.len);
+    offset[text.len] = '\0';
+    return HL_OK;
+}
+
 static enum hl_code choose_ids(struct stocking *work, struct hl_err *err)
 {
-    struct hl_span reply, next = {0};
-    char offset[HL_ID_TEXT_SIZE + 2];
+    struct hl_span reply;
+    char offset[OFFSET_SIZE] = "";
     enum hl_code code = HL_OK;
 
-    for (int i = 0; code == HL_OK && i < MOST_PAGES && (i == 0 || next.len > 0); i++) {
-        code = print_page(work, i > 0 ? &next : NULL, err);
+    for (int i = 0; code == HL_OK && i < MOST_PAGES && (i == 0 || *offset); i++) {
+        code = print_page(work, offset, err);
         if (code == HL_OK)
             code = hl_remote_ask(work->remote, "POST", "/points/scroll", &work->body,
                                  &reply, err);
         hl_arena_reset(work->arena);
         if (code == HL_OK)
             code = keep_page(work, &reply, err);
-        if (code != HL_OK)
-            break;
-        next = hl_cli_find(&reply, "result.next_page_offset", work->arena);
-        next.len = next.len < sizeof offset ? next.len : 0;
-        if (next.len > 0)
-            next.data = memcpy(offset, next.data, next.len);
+        if (code == HL_OK)
+            code = find_next(work, &reply, offset, err);
     }
     return code;
 }

@@ -10,27 +10,21 @@
 #include "proto/fail.h"
 #include "server/bench_load.h"
 
-#include <netinet/in.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
+#include "tests/unit/answering.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-enum { CONNECTIONS = 3, MOST_LINES = 64, SIZE = 4, POLL_MS = 10 };
+enum { CONNECTIONS = 3, SIZE = 4 };
 
 #define REPLY(head, body) "HTTP/1.1 200 OK\r\n" head "\r\n" body
 #define WELL              "{\"result\":1,\"status\":\"ok\",\"time\":0.1}"
 #define WELL_LENGTH       "Content-Length: 37\r\n"
 
-/* What it answers to everything. */
 struct manner {
-    const char *reply; /* NULL: nothing */
-    bool is_piecemeal; /* byte by byte */
-    bool hangs_up;     /* behind each reply */
+    const char *reply; /* to everything; NULL: nothing */
+    bool is_piecemeal;
+    bool hangs_up;
 };
 
 struct fixture {
@@ -40,67 +34,21 @@ struct fixture {
     struct hl_bench_stock stock;
     struct hl_bench_tally tally;
     struct hl_bench_pool *pool;
-    struct manner manner;
-    int listener;
-    pthread_t thread;
-    atomic_bool must_end;
-    atomic_int n_connections;
+    struct hl_answering server;
+    const char *reply;
     struct hl_err err;
 };
 
-/* ---- the server ---- */
-
-static void answer(const struct manner *manner, int fd)
+static const char *say_the_same(void *self, const char *request)
 {
-    const size_t len = strlen(manner->reply);
+    const struct fixture *f = self;
 
-    for (size_t at = 0; at < len; at += manner->is_piecemeal ? 1 : len)
-        (void)send(fd, manner->reply + at, manner->is_piecemeal ? 1 : len, MSG_NOSIGNAL);
-}
-
-/* A request is small enough to come in one piece. False: the line has gone. */
-static bool serve_line(struct fixture *f, int fd)
-{
-    char request[4096];
-    ssize_t n = recv(fd, request, sizeof request, 0);
-
-    if (n > 0 && f->manner.reply)
-        answer(&f->manner, fd);
-    if (n > 0 && !f->manner.hangs_up)
-        return true;
-    close(fd);
-    return false;
-}
-
-static void *serve(void *self)
-{
-    struct fixture *f = self;
-    struct pollfd lines[MOST_LINES] = {{.fd = f->listener, .events = POLLIN}};
-    nfds_t n = 1;
-
-    while (!f->must_end) {
-        if (poll(lines, n, POLL_MS) <= 0)
-            continue;
-        for (nfds_t i = n; i-- > 1;)
-            if (lines[i].revents && !serve_line(f, lines[i].fd))
-                lines[i] = lines[--n];
-        if (lines[0].revents && n < MOST_LINES) {
-            lines[n].fd = accept(f->listener, NULL, NULL);
-            lines[n].events = POLLIN;
-            n += lines[n].fd >= 0;
-            f->n_connections++;
-        }
-    }
-    while (n > 1)
-        close(lines[--n].fd);
-    return NULL;
+    (void)request;
+    return f->reply;
 }
 
 static int set_up(void **state)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof to;
     struct fixture *f = calloc(1, sizeof *f);
 
     *state = f;
@@ -113,12 +61,14 @@ static int set_up(void **state)
                                  .patience_s = 20,
                                  .seed = 1};
     f->stock = (struct hl_bench_stock){.values = f->values, .n_rows = 1, .dim = SIZE};
+    hl_answering_init(&f->server);
+    f->server.reply = say_the_same;
+    f->server.self = f;
     f->address = (struct hl_address){.host = "127.0.0.1"};
-    f->listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(f->listener, (struct sockaddr *)&to, sizeof to), 0);
-    assert_int_equal(getsockname(f->listener, (struct sockaddr *)&to, &len), 0);
-    snprintf(f->address.port, sizeof f->address.port, "%d", ntohs(to.sin_port));
+    memcpy(f->address.port, f->server.port, sizeof f->address.port);
     assert_int_equal(hl_bench_tally_init(&f->tally, &f->err), HL_OK);
+    assert_int_equal(
+        hl_bench_pool_new(&f->bench, &f->address, &f->stock, &f->pool, &f->err), HL_OK);
     return 0;
 }
 
@@ -127,27 +77,30 @@ static int tear_down(void **state)
     struct fixture *f = *state;
 
     hl_failpoint_disarm();
-    close(f->listener);
+    hl_answering_done(&f->server);
+    hl_bench_pool_free(f->pool);
     hl_bench_tally_done(&f->tally);
     free(f);
     return 0;
 }
 
-/* What a load on such a server comes to. */
-static const struct hl_bench_count *load(struct fixture *f, struct manner manner)
+static enum hl_code run_load(struct fixture *f)
 {
     enum hl_code code;
 
-    f->manner = manner;
-    assert_int_equal(listen(f->listener, MOST_LINES), 0);
-    assert_int_equal(pthread_create(&f->thread, NULL, serve, f), 0);
-    assert_int_equal(
-        hl_bench_pool_new(&f->bench, &f->address, &f->stock, &f->pool, &f->err), HL_OK);
+    hl_answering_begin(&f->server);
     code = hl_bench_load(&f->bench, &f->address, f->pool, &f->tally, &f->err);
-    f->must_end = true;
-    pthread_join(f->thread, NULL);
-    hl_bench_pool_free(f->pool);
-    if (code != HL_OK)
+    hl_answering_end(&f->server);
+    return code;
+}
+
+/* What a load on such a server comes to. */
+static const struct hl_bench_count *load(struct fixture *f, struct manner manner)
+{
+    f->reply = manner.reply;
+    f->server.is_piecemeal = manner.is_piecemeal;
+    f->server.hangs_up = manner.hangs_up;
+    if (run_load(f) != HL_OK)
         fail_msg("%s", f->err.msg);
     return &f->tally.kinds[HL_BENCH_SEARCH];
 }
@@ -176,7 +129,7 @@ static void answers_are_counted_and_connections_kept(void **state)
     assert_int_equal(count->n_failed, 0);
     assert_int_equal(hl_hist_count(count->latency), count->n_requests);
     assert_in_range(count->n_finished, count->n_requests - CONNECTIONS, count->n_requests);
-    assert_int_equal(f->n_connections, CONNECTIONS + 1); /* one looked where it is */
+    assert_int_equal(f->server.n_connections, CONNECTIONS + 1); /* one looked where it is */
 }
 
 static void a_reply_in_many_pieces_is_one_reply(void **state)
@@ -198,7 +151,7 @@ static void whoever_closes_behind_each_reply_is_called_again(void **state)
 
     assert_true(count->n_requests > CONNECTIONS);
     assert_int_equal(count->n_failed, 0);
-    assert_true((uint64_t)f->n_connections >= count->n_requests);
+    assert_true((uint64_t)f->server.n_connections >= count->n_requests);
 }
 
 static void a_connection_that_was_closed_while_it_rested_is_no_failure(void **state)
@@ -314,11 +267,34 @@ static void where_nobody_listens_there_is_no_load(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(
-        hl_bench_pool_new(&f->bench, &f->address, &f->stock, &f->pool, &f->err), HL_OK);
     assert_int_equal(hl_bench_load(&f->bench, &f->address, f->pool, &f->tally, &f->err),
                      HL_UNAVAILABLE);
-    hl_bench_pool_free(f->pool);
+}
+
+static void without_memory_there_is_no_load_or_a_failure_that_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_bench_count *count = &f->tally.kinds[HL_BENCH_SEARCH];
+    uint64_t n_failed = 0;
+    char rule[32];
+
+    f->reply = REPLY(WELL_LENGTH, WELL);
+    f->bench.seconds = .05;
+    for (int n = 1; n < 20; n++) {
+        snprintf(rule, sizeof rule, "alloc=%d:fail", n);
+        assert_int_equal(hl_failpoint_arm(rule, &f->err), HL_OK);
+        if (n <= 2) {
+            assert_int_equal(run_load(f), HL_NO_MEMORY);
+            continue;
+        }
+        assert_int_equal(run_load(f), HL_OK);
+        if (hl_failpoint_count(HL_FAIL_ALLOC) < (uint64_t)n)
+            break;
+        assert_true(count->n_failed > n_failed);
+        n_failed = count->n_failed;
+    }
+    assert_true(n_failed >= 2); /* a request and a reply */
+    assert_non_null(strstr(f->tally.failures[0].sentence, "no memory for"));
 }
 
 int main(void)
@@ -339,6 +315,7 @@ int main(void)
         TEST(those_that_could_not_even_be_sent_have_failed_with_the_time_they_waited),
         TEST(a_load_that_spins_is_not_busy_while_it_waits),
         TEST(where_nobody_listens_there_is_no_load),
+        TEST(without_memory_there_is_no_load_or_a_failure_that_is_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

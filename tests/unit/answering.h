@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HL_TESTS_UNIT_ANSWERING_H
+#define HL_TESTS_UNIT_ANSWERING_H
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A server of the test's own: a thread that answers every request with what a function
+ * says, and may do all that a server should not. For tests that include cmocka. */
+
+enum { HL_ANSWERING_LINES = 64, HL_ANSWERING_MS = 10, HL_ANSWERING_ROOM = 64 << 10 };
+
+struct hl_answering {
+    const char *(*reply)(void *self, const char *request); /* NULL: nothing at all */
+    void *self;
+    bool is_piecemeal; /* byte by byte */
+    bool hangs_up;     /* behind each reply */
+    int listener;
+    char port[6];
+    pthread_t thread;
+    atomic_bool must_end;
+    atomic_int n_connections;
+};
+
+/* A port of its own, at which nobody listens yet. */
+static inline void hl_answering_init(struct hl_answering *answering)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof to;
+
+    *answering = (struct hl_answering){.listener = socket(AF_INET, SOCK_STREAM, 0)};
+    assert_int_equal(bind(answering->listener, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(getsockname(answering->listener, (struct sockaddr *)&to, &len), 0);
+    snprintf(answering->port, sizeof answering->port, "%d", ntohs(to.sin_port));
+}
+
+static inline void hl_answering_done(struct hl_answering *answering)
+{
+    close(answering->listener);
+}
+
+/* Whether the request is all there: a head, and as much of a body as it says. */
+static inline bool hl_answering_has_all(const char *request)
+{
+    const char *end = strstr(request, "\r\n\r\n");
+    const char *length = strstr(request, "\r\nContent-Length: ");
+
+    return end && (!length || strlen(end + 4) >= strtoul(length + 18, NULL, 10));
+}
+
+/* False: the line has gone. */
+static inline bool hl_answering_serve(struct hl_answering *answering, int fd)
+{
+    static _Thread_local char request[HL_ANSWERING_ROOM];
+    const char *reply;
+    size_t len = 0;
+    ssize_t n = 1;
+
+    request[0] = '\0';
+    while (n > 0 && len + 1 < sizeof request && !hl_answering_has_all(request)) {
+        n = recv(fd, request + len, sizeof request - 1 - len, 0);
+        len += n > 0 ? (size_t)n : 0;
+        request[len] = '\0';
+    }
+    reply = n > 0 ? answering->reply(answering->self, request) : NULL;
+    len = reply ? strlen(reply) : 0;
+    for (size_t at = 0; at < len; at += answering->is_piecemeal ? 1 : len)
+        (void)send(fd, reply + at, answering->is_piecemeal ? 1 : len, MSG_NOSIGNAL);
+    if (n > 0 && !answering->hangs_up)
+        return true;
+    close(fd);
+    return false;
+}
+
+static inline void *hl_answering_run(void *self)
+{
+    struct hl_answering *answering = self;
+    struct pollfd lines[HL_ANSWERING_LINES] = {
+        {.fd = answering->listener, .events = POLLIN}};
+    nfds_t n = 1;
+
+    while (!answering->must_end) {
+        if (poll(lines, n, HL_ANSWERING_MS) <= 0)
+            continue;
+        for (nfds_t i = n; i-- > 1;)
+            if (lines[i].revents && !hl_answering_serve(answering, lines[i].fd))
+                lines[i] = lines[--n];
+        if (lines[0].revents && n < HL_ANSWERING_LINES) {
+            lines[n].fd = accept(answering->listener, NULL, NULL);
+            lines[n].events = POLLIN;
+            n += lines[n].fd >= 0;
+            answering->n_connections++;
+        }
+    }
+    while (n > 1)
+        close(lines[--n].fd);
+    return NULL;
+}
+
+static inline void hl_answering_begin(struct hl_answering *answering)
+{
+    answering->must_end = false;
+    assert_int_equal(listen(answering->listener, HL_ANSWERING_LINES), 0);
+    assert_int_equal(pthread_create(&answering->thread, NULL, hl_answering_run, answering),
+                     0);
+}
+
+static inline void hl_answering_end(struct hl_answering *answering)
+{
+    answering->must_end = true;
+    pthread_join(answering->thread, NULL);
+}
+
+#endif
