@@ -6,13 +6,18 @@
  * Usage: OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
  *        bench_exact [ROWS [DIM [ROUNDS [BATCH [FILE.f32]]]]]
  * The file holds ROWS and then BATCH queries; without one rows are drawn that look like
- * embeddings; `normal` draws rows in which nothing is near to anything. */
+ * embeddings; `normal` draws rows in which nothing is near to anything. With ROUNDS 0 it
+ * takes turns (tests/bench/turns.h):
+ *
+ *     heirloom l2|dot N    N queries at once, as often as fit into a quarter of a second:
+ *     faiss l2|dot N       us=… a query; of heirloom recall=… */
 
 #include "index/index.h"
 #include "index/scan.h"
 #include "index/walk.h"
 #include "proto/random.h"
 #include "tests/bench/flat.h"
+#include "tests/bench/turns.h"
 #include "tests/support/gallery.h"
 #include "tests/support/still.h"
 
@@ -21,7 +26,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { K = 10, MOST_ROUNDS = 99 };
+enum { K = 10, MOST_ROUNDS = 99, TURN_US = 250000 };
 
 struct bench {
     size_t n_rows, dim, n_queries, n_rounds;
@@ -32,7 +37,7 @@ struct bench {
     size_t stride;
     const struct hl_kernels *kernels;
     struct hl_scan *scan;
-    struct flat *flat;
+    struct flat *flat; /* of the metric that is compared now */
     double ours[MOST_ROUNDS], theirs[MOST_ROUNDS], ratios[MOST_ROUNDS]; /* us a query */
 };
 
@@ -152,6 +157,66 @@ static void compare(struct bench *b, size_t n)
     fflush(stdout);
 }
 
+static void open_flat(struct bench *b, enum hl_metric metric)
+{
+    b->metric = metric;
+    b->flat = flat_new(b->values, b->n_rows, b->dim, metric == HL_METRIC_DOT);
+    if (!b->flat)
+        die("faiss could not take the rows");
+}
+
+/* ---- turns ---- */
+
+static void take_turn(struct bench *b, bool is_ours, size_t n)
+{
+    const double start = now_us();
+    double us = 0;
+    size_t n_runs = 0;
+
+    do {
+        us += is_ours ? run_ours(b, n) : run_theirs(b, n);
+        n_runs++;
+    } while (now_us() - start < TURN_US);
+    us /= (double)n_runs;
+    b->n_queries = n;
+    if (is_ours)
+        hl_turn_say("us=%.3f recall=%.4f", us, check(b));
+    else
+        hl_turn_say("us=%.3f", us);
+}
+
+static void take_turns(struct bench *b)
+{
+    struct flat *flats[2] = {NULL, NULL}; /* by metric, made when they are asked for */
+    struct hl_turn turn;
+
+    hl_turn_say("ready rows=%zu dim=%zu", b->n_rows, b->dim);
+    while (hl_turn_next(&turn)) {
+        const bool is_ours = strcmp(turn.words[0], "heirloom") == 0;
+        const bool is_dot = strcmp(turn.words[1], "dot") == 0;
+        const size_t n = strtoul(turn.words[2], NULL, 10);
+
+        if ((!is_ours && strcmp(turn.words[0], "faiss") != 0) ||
+            (!is_dot && strcmp(turn.words[1], "l2") != 0) || n < 1 || n > HL_TILE_QUERIES) {
+            hl_turn_say("error wanted \"heirloom\" or \"faiss\", \"l2\" or \"dot\", and "
+                        "1 to %d queries",
+                        HL_TILE_QUERIES);
+            continue;
+        }
+        b->metric = is_dot ? HL_METRIC_DOT : HL_METRIC_L2;
+        b->flat = flats[is_dot];
+        if (!is_ours && !b->flat) {
+            open_flat(b, b->metric);
+            flats[is_dot] = b->flat;
+        }
+        take_turn(b, is_ours, n);
+    }
+    flat_free(flats[0]);
+    flat_free(flats[1]);
+}
+
+/* ---- rows ---- */
+
 static float *read_rows(const char *path, size_t n)
 {
     FILE *file = fopen(path, "rb");
@@ -215,16 +280,14 @@ int main(int argc, char **argv)
     b.n_rows = number(argc, argv, 1, 200000);
     b.dim = number(argc, argv, 2, 256);
     b.n_rounds = number(argc, argv, 3, 7);
-    if (b.n_rows < K || b.dim < 1 || b.n_rounds < 1 || b.n_rounds > MOST_ROUNDS ||
-        n_queries < 1 || n_queries > HL_TILE_QUERIES ||
-        hl_kernels_find("auto", &b.kernels, &err) != HL_OK)
+    if (b.n_rows < K || b.dim < 1 || b.n_rounds > MOST_ROUNDS || n_queries < 1 ||
+        n_queries > HL_TILE_QUERIES || hl_kernels_find("auto", &b.kernels, &err) != HL_OK)
         die("usage: bench_exact [ROWS [DIM [ROUNDS [BATCH [FILE.f32]]]]]");
     load(&b, argc > 5 ? argv[5] : NULL);
-    for (int metric = HL_METRIC_L2; metric <= HL_METRIC_DOT; metric++) {
-        b.metric = (enum hl_metric)metric;
-        b.flat = flat_new(b.values, b.n_rows, b.dim, metric == HL_METRIC_DOT);
-        if (!b.flat)
-            die("faiss could not take the rows");
+    if (b.n_rounds == 0)
+        take_turns(&b);
+    for (int metric = HL_METRIC_L2; b.n_rounds > 0 && metric <= HL_METRIC_DOT; metric++) {
+        open_flat(&b, (enum hl_metric)metric);
         compare(&b, n_queries);
         compare(&b, 1);
         flat_free(b.flat);

@@ -25,6 +25,7 @@ LONG_S, CALM_S = 4 * 3600, 2.0
 NPY_HEAD = 128   # bytes, as tests/bench/rows.c writes them
 MODELS = {"new": 1, "both": 2, "wide": 1}   # of NEW_DIM, and how many maps their bridge to "old" has
 SEAL_ROWS = "HEIRLOOM__SEARCH__SEAL_ROWS"
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}   # of those whom we compare with
 
 
 class Failed(Exception):
@@ -57,7 +58,7 @@ class Turns:
         self.name = pathlib.Path(argv[0]).name
         with pinned(cores):
             self.process = subprocess.Popen([str(word) for word in argv], stdin=subprocess.PIPE,
-                                            stdout=subprocess.PIPE, text=True)
+                                            stdout=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD)
         self.ready = self.answer(LONG_S)
 
     def answer(self, limit):

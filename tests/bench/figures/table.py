@@ -10,6 +10,7 @@ def figures(rig):
     small = options.quick
     return [
         inside.Walk(rig, "walk-60k", 6000 if small else 60000, inside.PIXELS, (4.5, 2.0)),
+        inside.Exact(rig),
         inside.Build(rig),
         inside.Walk(rig, "walk-200k", options.n_rows, of.OLD_DIM, (4.0, 1.6)),
         served.AgainstFaiss(rig),
