@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { NUMBERS_AT_ONCE = 256, PAYLOAD_ROOM = 64 << 20, FEW_INDEXES = 64 };
+enum { MOST_OTHERS = 128 }; /* more models than can be served through bridges */
 
 /* ---- opening and closing ---- */
 
@@ -86,12 +87,18 @@ static enum hl_code find_others(struct hl_look *look, struct hl_err *err)
 {
     const struct hl_look_wish *wish = look->wish;
     const struct hl_collection *collection = look->collection;
-    uint32_t spaces[HL_LOOK_OTHERS];
+    uint32_t spaces[MOST_OTHERS];
     size_t n = wish->leave_out
-                   ? wish->leave_out(wish->self, collection->layout, spaces, HL_LOOK_OTHERS)
+                   ? wish->leave_out(wish->self, collection->layout, spaces, MOST_OTHERS)
                    : 0;
     enum hl_code code = HL_OK;
 
+    if (n == 0)
+        return HL_OK;
+    look->others = hl_alloc_zeroed(n, sizeof *look->others);
+    if (!look->others)
+        return hl_fail(err, HL_NO_MEMORY, "no memory to look into \"%s\"",
+                       collection->label);
     for (size_t i = 0; code == HL_OK && i < n; i++) {
         const struct hl_carriers *carriers = hl_collection_carriers(collection, spaces[i]);
         struct hl_rows *rows = hl_rows_clone(collection->points);
@@ -163,6 +170,7 @@ static void free_look(struct hl_look *look)
         hl_matches_done(&look->filters[i].matches);
     for (size_t i = 0; i < look->n_others; i++)
         hl_rows_free(look->others[i].rows);
+    hl_free(look->others);
     hl_free(look->n_carriers);
     hl_look_gathered_done(&look->gathered);
     hl_layout_unref(look->layout);
@@ -243,6 +251,11 @@ uint64_t hl_look_n_carriers(const struct hl_look *look, uint32_t space)
 struct hl_id hl_look_id(const struct hl_look *look, uint32_t number)
 {
     return *hl_roster_id(look->collection->roster, number);
+}
+
+void hl_look_expect(const struct hl_look *look, uint32_t number)
+{
+    __builtin_prefetch(hl_roster_id(look->collection->roster, number));
 }
 
 enum hl_code hl_look_reader(struct hl_look *look, struct hl_reader **ret_reader,

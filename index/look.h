@@ -61,6 +61,10 @@ uint64_t hl_look_n_carriers(const struct hl_look *look, uint32_t space);
 /* The id of a point that the look has seen. */
 struct hl_id hl_look_id(const struct hl_look *look, uint32_t number);
 
+/* That it will be asked for: ids of hits lie anywhere, and waiting for them one by one
+ * takes longer than printing them. */
+void hl_look_expect(const struct hl_look *look, uint32_t number);
+
 /* A reader at the look's commit, for payloads and vectors: made at the first call, good
  * until the look is closed. Reads the disk, as does what is done with it. */
 enum hl_code hl_look_reader(struct hl_look *look, struct hl_reader **ret_reader,

@@ -32,8 +32,6 @@ struct hl_look_gathered {
     struct hl_buf texts;
 };
 
-enum { HL_LOOK_OTHERS = 128 }; /* more models than can be served through bridges */
-
 /* All points but those that have a vector in a space. */
 struct hl_look_others {
     uint32_t space;
@@ -46,7 +44,7 @@ struct hl_look {
     struct hl_look_link link;
     uint64_t n_points;
     uint64_t *n_carriers; /* of the layout's spaces, in its order; NULL without companion */
-    struct hl_look_others others[HL_LOOK_OTHERS];
+    struct hl_look_others *others; /* NULL: none were wished for */
     size_t n_others;
     struct hl_reader *reader; /* NULL: not needed yet */
     const struct hl_look_wish *wish;

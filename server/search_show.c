@@ -4,7 +4,7 @@
 #include "server/search_part.h"
 #include "server/show.h"
 
-enum { RENEW_AFTER = 1024 };
+enum { RENEW_AFTER = 1024, AHEAD = 16 };
 
 struct listing {
     struct hl_search *search;
@@ -78,10 +78,15 @@ static enum hl_code show_hit(struct listing *listing, const struct hl_pick *hit,
 static enum hl_code show_list(struct listing *listing, const struct hl_hits *hits,
                               struct hl_err *err)
 {
+    const struct hl_look *look = listing->search->look;
     enum hl_code code = HL_OK;
 
+    for (size_t i = 0; i < hits->n && i < AHEAD; i++)
+        hl_look_expect(look, hits->items[i].number);
     hl_buf_add_char(listing->out, '[');
     for (size_t i = 0; i < hits->n && code == HL_OK; i++) {
+        if (i + AHEAD < hits->n)
+            hl_look_expect(look, hits->items[i + AHEAD].number);
         if (i > 0)
             hl_buf_add_char(listing->out, ',');
         code = show_hit(listing, &hits->items[i], err);
