@@ -169,6 +169,8 @@ enum hl_code hl_db_start(struct hl_err *err)
     pthread_mutex_lock(&lock);
     if (!is_started) {
         (void)sqlite3_config(SQLITE_CONFIG_MALLOC, &memory);
+        /* Nobody asks how much it holds, and counting takes a lock for every allocation. */
+        (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
         rc = sqlite3_initialize();
         if (rc == SQLITE_OK) {
             files = *shipped_files();
