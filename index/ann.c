@@ -25,7 +25,7 @@
 struct hl_ann {
     FaissIndex *index;
     enum hl_metric metric;
-    bool is_sketched;
+    const unsigned char *sketches; /* what it was built over, where that is no floats */
     struct hl_graph_view view;
 };
 
@@ -114,7 +114,8 @@ static const struct hl_kernels sketch_kernels = {
 
 /* Rows as FAISS sees them, and how it shall compare them. */
 struct build {
-    const float *values;
+    const float *values;                    /* NULL: they are laid as they are needed */
+    const struct hl_ann_sketches *sketches; /* who lays them */
     size_t n_rows, dim;
     const struct hl_kernels *kernels; /* NULL: those of the process */
     const struct hl_ann_options *options;
@@ -123,30 +124,65 @@ struct build {
 
 /* Other graphs may be built in the pause, over other rows: the kernels are for one addition
  * at a time. */
-static enum hl_code add_rows(const struct build *build, FaissIndex *index,
-                             struct hl_err *err)
+static enum hl_code add_some(const struct build *build, FaissIndex *index,
+                             const float *values, size_t n, struct hl_err *err)
+{
+    int faiss_code;
+
+    hl_gap_use_here(build->kernels);
+    faiss_code = faiss_Index_add(index, (idx_t)n, values);
+    hl_gap_use_here(NULL);
+    return faiss_code == OK ? HL_OK : fail_faiss(err, faiss_code, "add rows to a graph");
+}
+
+static enum hl_code pause_between(const struct build *build, struct hl_err *err)
 {
     const struct hl_pause *pause = build->options->pause;
+    const enum hl_code code = hl_deadline_check(build->deadline, "building a graph", err);
 
-    for (size_t row = 0; row < build->n_rows; row += BUILD_STEP) {
+    if (code != HL_OK || !pause)
+        return code;
+    pause->rest(pause->self);
+    return hl_deadline_check(build->deadline, "building a graph", err);
+}
+
+/* `room` is for one step of what is laid. */
+static enum hl_code add_rows(const struct build *build, FaissIndex *index, float *room,
+                             struct hl_err *err)
+{
+    enum hl_code code = HL_OK;
+
+    for (size_t row = 0; code == HL_OK && row < build->n_rows; row += BUILD_STEP) {
         const size_t left = build->n_rows - row;
         const size_t n = left < BUILD_STEP ? left : BUILD_STEP;
-        enum hl_code code = hl_deadline_check(build->deadline, "building a graph", err);
-        int faiss_code = OK;
+        const float *values = build->values ? build->values + row * build->dim : room;
 
-        if (code == HL_OK && pause) {
-            pause->rest(pause->self);
-            code = hl_deadline_check(build->deadline, "building a graph", err);
-        }
-        if (code != HL_OK)
-            return code;
-        hl_gap_use_here(build->kernels);
-        faiss_code = faiss_Index_add(index, (idx_t)n, build->values + row * build->dim);
-        hl_gap_use_here(NULL);
-        if (faiss_code != OK)
-            return fail_faiss(err, faiss_code, "add rows to a graph");
+        code = pause_between(build, err);
+        if (code == HL_OK && !build->values)
+            code = build->sketches->lay(build->sketches->self, row, n, (void *)room, err);
+        if (code == HL_OK)
+            code = add_some(build, index, values, n, err);
     }
-    return HL_OK;
+    return code;
+}
+
+static enum hl_code add_all(const struct build *build, FaissIndex *index,
+                            struct hl_err *err)
+{
+    const size_t n = build->n_rows < BUILD_STEP ? build->n_rows : BUILD_STEP;
+    float *room = NULL;
+    enum hl_code code;
+
+    if (!build->values) {
+        room = hl_alloc_zeroed(n, build->dim * sizeof *room);
+        if (!room)
+            return hl_fail(err, HL_NO_MEMORY, "no memory to lay %zu sketches", n);
+    }
+    code = hl_gap_reserve(index, build->n_rows, err);
+    if (code == HL_OK)
+        code = add_rows(build, index, room, err);
+    hl_free(room);
+    return code;
 }
 
 static enum hl_code build_graph(const struct build *build, struct hl_ann **ret_ann,
@@ -166,7 +202,7 @@ static enum hl_code build_graph(const struct build *build, struct hl_ann **ret_a
     if (faiss_code != OK)
         return fail_faiss(err, faiss_code, "make a graph");
     hl_gap_set_beam(index, (int)build->options->ef_construction, 0);
-    code = add_rows(build, index, err);
+    code = add_all(build, index, err);
     if (code != HL_OK) {
         faiss_Index_free(index);
         return code;
@@ -196,6 +232,7 @@ enum hl_code hl_ann_build_sketched(const struct hl_ann_sketches *rows,
                                    struct hl_ann **ret_ann, struct hl_err *err)
 {
     const struct build build = {.values = (const void *)rows->sketches,
+                                .sketches = rows,
                                 .n_rows = rows->n_rows,
                                 .dim = hl_sketch_stride(rows->dim) / sizeof(float),
                                 .kernels = &sketch_kernels,
@@ -208,7 +245,7 @@ enum hl_code hl_ann_build_sketched(const struct hl_ann_sketches *rows,
         code = build_graph(&build, &ann, err);
     if (code != HL_OK)
         return code;
-    ann->is_sketched = true;
+    ann->sketches = (const void *)ann->view.rows;
     ann->view.rows = NULL;
     ann->view.dim = rows->dim;
     *ret_ann = ann;
@@ -257,7 +294,7 @@ enum hl_code hl_ann_save(const struct hl_ann *ann, const char *path, struct hl_e
     struct hl_err file_err = {0};
     struct transfer transfer = {.code = HL_OK, .err = &file_err};
 
-    assert(!ann->is_sketched);
+    assert(!ann->sketches);
     if (code != HL_OK)
         return code;
     transfer.file = hl_replacement_file(replacement);
@@ -305,6 +342,11 @@ enum hl_code hl_ann_load(const char *path, struct hl_ann **ret_ann, struct hl_er
     return code == HL_OK ? HL_OK : hl_fail_in(err, "\"%s\"", path);
 }
 
+const unsigned char *hl_ann_sketches(const struct hl_ann *ann)
+{
+    return ann->sketches;
+}
+
 const struct hl_graph_view *hl_ann_view(const struct hl_ann *ann)
 {
     return &ann->view;
@@ -321,7 +363,7 @@ enum hl_code hl_ann_search(struct hl_ann *ann, const struct hl_batch *queries, s
     int faiss_code = OK;
     enum hl_code code = HL_OK;
 
-    assert(!ann->is_sketched);
+    assert(!ann->sketches);
     if (queries->dim != ann->view.dim)
         return hl_fail(err, HL_DIMENSION_MISMATCH,
                        "queries have %zu dimensions, the graph has %zu", queries->dim,

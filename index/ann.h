@@ -48,11 +48,20 @@ struct hl_ann_sketches {
     const unsigned char *sketches;
     size_t n_rows;
     size_t dim;
+
+    /* Where there is no array of all (`sketches` is NULL): `n` of them from `first` on, a
+     * thousand at most, asked for in their order. */
+    enum hl_code (*lay)(void *self, size_t first, size_t n, unsigned char *ret_sketches,
+                        struct hl_err *err);
+    void *self;
 };
 enum hl_code hl_ann_build_sketched(const struct hl_ann_sketches *rows,
                                    const struct hl_ann_options *options,
                                    const struct hl_deadline *deadline,
                                    struct hl_ann **ret_ann, struct hl_err *err);
+
+/* The sketches that such a graph was built over, as FAISS has copied them. */
+const unsigned char *hl_ann_sketches(const struct hl_ann *ann);
 
 /* FAISS's own file format, so that its tools read it. The file appears whole or not at all.
  */

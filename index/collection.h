@@ -83,8 +83,10 @@ struct hl_index_info {
 struct hl_collection_info {
     uint64_t n_points;
     uint64_t n_vectors;
-    uint64_t n_indexed; /* sealed rows that live */
-    size_t n_segments;  /* sealed parts and tails */
+    uint64_t n_indexed;    /* sealed rows that live */
+    size_t n_segments;     /* sealed parts and tails */
+    uint64_t held_bytes;   /* of them, in memory */
+    uint64_t mapped_bytes; /* and in files, of which the page cache has what it has */
     uint64_t commit;
     bool is_busy; /* something is full and not sealed, merged, or new images are made */
     size_t n_spaces;

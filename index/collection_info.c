@@ -61,6 +61,14 @@ void hl_collection_account(struct hl_collection *collection, const struct hl_lay
     collection->seals_waiting = seals;
 }
 
+static void count_bytes(const struct hl_space *space, struct hl_collection_info *info)
+{
+    for (size_t i = 0; i < space->shelf.n_parts; i++) {
+        info->held_bytes += hl_part_held(space->shelf.parts[i]);
+        info->mapped_bytes += hl_part_mapped(space->shelf.parts[i]);
+    }
+}
+
 static enum hl_code list_spaces(struct hl_collection *collection, struct hl_arena *arena,
                                 struct hl_collection_info *info, struct hl_err *err)
 {
@@ -81,9 +89,11 @@ static enum hl_code list_spaces(struct hl_collection *collection, struct hl_aren
         info->n_indexed += spaces[i].n_indexed;
         info->n_segments += space->sparse ? 1 : space->shelf.n_parts;
         info->is_busy |= count_full_tails(space) > 0;
+        count_bytes(space, info);
     }
     for (size_t i = layout->n_spaces; i < hl_layout_n_all(layout); i++) {
         info->n_segments += layout->spaces[i].shelf.n_parts;
+        count_bytes(&layout->spaces[i], info);
         info->is_busy |= count_full_tails(&layout->spaces[i]) > 0;
         info->is_busy |= !layout->spaces[i].image.is_served;
     }

@@ -52,10 +52,10 @@ static enum hl_code read_image(const struct hl_field *field, struct hl_image *re
 }
 
 static enum hl_code read_settings(const struct hl_store_space *space,
-                                  struct hl_arena *arena, enum hl_distance *ret_distance,
+                                  struct hl_arena *arena, struct hl_vector_config *config,
                                   struct hl_image *ret_image, struct hl_err *err)
 {
-    static const char *const members[] = {"distance", "image"};
+    static const char *const members[] = {"distance", "image", "on_disk", "memory"};
     const char *names[] = {hl_distance_name(HL_COSINE), hl_distance_name(HL_EUCLID),
                            hl_distance_name(HL_DOT), hl_distance_name(HL_MANHATTAN)};
     struct hl_tokens tokens;
@@ -69,7 +69,7 @@ static enum hl_code read_settings(const struct hl_store_space *space,
     tokens.what = "the settings of a vector";
     tokens.code = HL_DAMAGED;
     root = hl_field_root(&tokens);
-    code = hl_object_begin(&root, members, 2, &object, err);
+    code = hl_object_begin(&root, members, 4, &object, err);
     while (code == HL_OK) {
         code = hl_object_next(&object, &member, err);
         if (code != HL_OK || !member)
@@ -78,9 +78,11 @@ static enum hl_code read_settings(const struct hl_store_space *space,
             code = hl_field_enum(member, names, 4, &which, err);
         else if (object.which == 1)
             code = read_image(member, ret_image, err);
+        else if (object.which == 2 || object.which == 3)
+            code = hl_vector_place_read(member, object.which == 3, config, err);
     }
     if (code == HL_OK)
-        *ret_distance = (enum hl_distance)which;
+        config->distance = (enum hl_distance)which;
     return code;
 }
 
@@ -115,7 +117,7 @@ static bool take_space(void *self, const struct hl_store_space *space)
     struct hl_image image = {0};
 
     hl_arena_reset(load->arena);
-    load->code = read_settings(space, load->arena, &config.distance, &image, &load->err);
+    load->code = read_settings(space, load->arena, &config, &image, &load->err);
     if (load->code == HL_OK && image.into != 0)
         load->code = add_image(load, space, &image, &load->err);
     else if (load->code == HL_OK)

@@ -15,6 +15,7 @@ struct hl_engine {
     struct hl_engine_options options;
     const struct hl_kernels *kernels;
     struct hl_engine_counts counts;
+    struct hl_allowance allowance;
     struct hl_deadline patience;
     struct hl_graveyard graveyard;
     atomic_bool is_stopping;
@@ -58,6 +59,11 @@ struct hl_engine_counts *hl_engine_counts(struct hl_engine *engine)
 struct hl_graveyard *hl_engine_graveyard(struct hl_engine *engine)
 {
     return &engine->graveyard;
+}
+
+struct hl_allowance *hl_engine_allowance(struct hl_engine *engine)
+{
+    return &engine->allowance;
 }
 
 bool hl_engine_is_stopping(const struct hl_engine *engine)
@@ -356,6 +362,7 @@ enum hl_code hl_engine_new(const struct hl_engine_options *options,
     if (!engine)
         return hl_fail(err, HL_NO_MEMORY, "no memory for the engine");
     engine->options = *options;
+    engine->allowance.most = options->most_held_bytes;
     engine->patience = (struct hl_deadline){.clock = options->clock,
                                             .at_us = HL_DEADLINE_NEVER,
                                             .cancelled = &engine->is_stopping};
@@ -419,6 +426,8 @@ void hl_engine_state(struct hl_engine *engine, struct hl_engine_state *ret_state
                                  .n_changes = atomic_load(&counts->changes),
                                  .unindexed_bytes = atomic_load(&counts->unindexed_bytes),
                                  .max_unindexed_bytes = engine->options.max_unindexed_bytes,
+                                 .held_bytes = atomic_load(&engine->allowance.taken),
+                                 .most_held_bytes = engine->allowance.most,
                                  .n_queued = atomic_load(&counts->queued),
                                  .n_seals_waiting = atomic_load(&counts->seals_waiting),
                                  .commit_us = atomic_load(&counts->commit_us)};

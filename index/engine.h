@@ -46,6 +46,9 @@ struct hl_engine_options {
     size_t max_unindexed_bytes; /* of full tails that wait to be sealed; beyond it upserts
                                    are refused. Tails with room do not count: nothing will
                                    ever seal those of collections that stay small */
+    size_t most_held_bytes;     /* of segments, outside of the page cache; 0: none */
+    size_t most_build_bytes;    /* of memory for one graph: larger ones are not merged into
+                                   being; 0: any */
     unsigned n_links;           /* of graphs */
     unsigned ef_construction;   /* likewise */
     size_t beam;                /* of a search that does not say */
@@ -79,6 +82,8 @@ struct hl_engine_state {
     uint64_t n_changes; /* requests that went into them */
     uint64_t unindexed_bytes;
     uint64_t max_unindexed_bytes;
+    uint64_t held_bytes; /* of segments, in memory of their own */
+    uint64_t most_held_bytes;
     size_t n_queued;        /* changes that wait for a writer */
     size_t n_seals_waiting; /* tails that are full and not sealed */
     int64_t commit_us;      /* spent in commits, in all */

@@ -12,6 +12,9 @@ const struct hl_kernels *hl_engine_kernels(const struct hl_engine *engine);
 
 struct hl_searchers *hl_engine_searchers(struct hl_engine *engine);
 
+/* What segments may hold of memory, all together. */
+struct hl_allowance *hl_engine_allowance(struct hl_engine *engine);
+
 /* The collection is open, from now on tended; and is no more. */
 void hl_engine_add(struct hl_engine *engine, struct hl_collection *collection);
 

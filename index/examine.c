@@ -82,7 +82,7 @@ static enum hl_code examine_segment(const struct look *look, const char *path,
 
     if (code != HL_OK)
         return code;
-    code = hl_segment_open(path, &segment, &found);
+    code = hl_segment_open(path, NULL, &segment, &found);
     tell(look, path, code == HL_OK ? hl_segment_view(segment)->n_rows : 0, true,
          code == HL_OK ? NULL : &found);
     hl_segment_close(segment);

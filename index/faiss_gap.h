@@ -48,6 +48,10 @@ enum hl_code hl_gap_view(const struct FaissIndex_H *index, struct hl_graph_view 
  * index: not while another thread uses it. The index must have been viewable. */
 void hl_gap_set_beam(struct FaissIndex_H *index, int ef_construction, int ef_search);
 
+/* Memory for so many rows in all, on huge pages where there are some: it does not have to
+ * be moved while they come. What it is not asked for FAISS finds itself. */
+enum hl_code hl_gap_reserve(struct FaissIndex_H *index, size_t n_rows, struct hl_err *err);
+
 /* An index to and from bytes that the caller moves. `move` returns how many of `size` it
  * moved; fewer ends the work with HL_IO (writing) or HL_DAMAGED (reading). FAISS's
  * reader allocates whatever sizes it finds and forgets what it has when bytes are missing:

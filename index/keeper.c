@@ -103,9 +103,18 @@ static struct hl_upkeep_part describe(const struct hl_shelf *shelf, size_t at,
     return described;
 }
 
+/* That memory has room to build a graph of. */
+static size_t most_rows(const struct hl_engine_options *options, size_t dim)
+{
+    return options->most_build_bytes == 0
+               ? SIZE_MAX
+               : options->most_build_bytes / hl_segment_build_bytes(dim, options->n_links);
+}
+
 /* Whether the space has work; memory for looking is small. */
 static bool choose(struct job *job)
 {
+    const struct hl_engine_options *options = hl_engine_options(job->collection->engine);
     const struct hl_shelf *shelf = &job->space->shelf;
     struct hl_upkeep_part *parts =
         hl_alloc_zeroed(shelf->n_parts ? shelf->n_parts : 1, sizeof *parts);
@@ -114,8 +123,8 @@ static bool choose(struct job *job)
         return false;
     for (size_t i = 0; i < shelf->n_parts; i++)
         parts[i] = describe(shelf, i, job->commit);
-    job->choice = hl_upkeep_choose(parts, shelf->n_parts,
-                                   hl_engine_options(job->collection->engine)->seal_rows);
+    job->choice = hl_upkeep_choose(parts, shelf->n_parts, options->seal_rows,
+                                   most_rows(options, shelf->dim));
     if (job->is_urgent && job->choice.n > 0 && !parts[job->choice.first].is_tail)
         job->choice.n = 0;
     hl_free(parts);
@@ -170,16 +179,19 @@ static enum hl_code build_and_swap(struct job *job, size_t *ret_n_rows, struct h
     const struct hl_engine_options *options = hl_engine_options(job->collection->engine);
     const struct hl_shelf *shelf = &job->space->shelf;
     const struct hl_pause pause = {seal_between, job};
-    const struct hl_merge merge = {.parts = &shelf->parts[job->choice.first],
-                                   .n_parts = job->choice.n,
-                                   .commit = job->commit,
-                                   .metric = shelf->metric,
-                                   .dim = shelf->dim,
-                                   .n_links = options->n_links,
-                                   .ef_construction = options->ef_construction,
-                                   .path = job->path,
-                                   .deadline = hl_engine_patience(job->collection->engine),
-                                   .pause = is_seal(job) ? NULL : &pause};
+    const struct hl_merge merge = {
+        .parts = &shelf->parts[job->choice.first],
+        .n_parts = job->choice.n,
+        .commit = job->commit,
+        .metric = shelf->metric,
+        .dim = shelf->dim,
+        .n_links = options->n_links,
+        .ef_construction = options->ef_construction,
+        .path = job->path,
+        .hold = {.allowance = hl_engine_allowance(job->collection->engine),
+                 .is_on_disk = job->space->is_on_disk},
+        .deadline = hl_engine_patience(job->collection->engine),
+        .pause = is_seal(job) ? NULL : &pause};
     struct errand errand = {.change.run = swap_parts,
                             .collection = job->collection,
                             .swap = {.merge = &merge, .space = job->space->id}};

@@ -216,6 +216,7 @@ enum hl_code hl_layout_add_space(struct hl_layout *layout, uint32_t id,
     struct hl_space space = {.id = id,
                              .dim = config->is_sparse ? 0 : config->size,
                              .distance = config->distance,
+                             .is_on_disk = config->is_on_disk,
                              .sparse = config->is_sparse ? hl_sparse_new() : NULL,
                              .shelf = {.metric = metric_of(config->distance),
                                        .dim = config->is_sparse ? 0 : config->size}};
@@ -240,6 +241,7 @@ enum hl_code hl_layout_add_image(struct hl_layout *layout, uint32_t id,
     struct hl_space space = {.id = id,
                              .dim = into->dim,
                              .distance = into->distance,
+                             .is_on_disk = into->is_on_disk,
                              .shelf = {.metric = into->shelf.metric, .dim = into->dim},
                              .image = *image};
 

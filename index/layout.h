@@ -22,6 +22,7 @@ struct hl_space {
     const char *settings; /* the text of the object that declared it */
     char *texts;          /* the two above */
     enum hl_distance distance;
+    bool is_on_disk;          /* as it was declared: of the segments that are opened */
     struct hl_shelf shelf;    /* of a dense space */
     struct hl_sparse *sparse; /* of a sparse one, else NULL; a reference */
     struct hl_image image;    /* `into` 0: a space of vectors that points were given */

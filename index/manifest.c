@@ -195,6 +195,9 @@ static enum hl_code open_part(const struct load *load, const struct hl_manifest 
                               const struct hl_space *space, struct hl_part **ret_part,
                               struct hl_err *err)
 {
+    const struct hl_segment_hold hold = {.allowance =
+                                             hl_engine_allowance(load->collection->engine),
+                                         .is_on_disk = space->is_on_disk};
     struct hl_segment *segment = NULL;
     struct hl_err why;
     char path[PATH_MAX];
@@ -204,7 +207,7 @@ static enum hl_code open_part(const struct load *load, const struct hl_manifest 
     *ret_part = NULL;
     if (code != HL_OK)
         return code;
-    code = hl_segment_open(path, &segment, &why);
+    code = hl_segment_open(path, &hold, &segment, &why);
     if (code == HL_OK)
         code = check_view(hl_segment_view(segment), space, manifest, &why);
     if (code == HL_NO_MEMORY) {

@@ -6,16 +6,19 @@
 #include <assert.h>
 #include <string.h>
 
-/* What goes into the new segment. */
+/* What goes into the new segment, where it is: the parts stay as long as the merge. */
 struct harvest {
-    struct hl_batch values;
+    size_t n_rows;
+    const float **values;
+    const struct hl_sketch **sketches;
     uint64_t *rows;
     uint32_t *numbers;
 };
 
 static void free_harvest(struct harvest *harvest)
 {
-    hl_free(harvest->values.values);
+    hl_free(harvest->values);
+    hl_free(harvest->sketches);
     hl_free(harvest->rows);
     hl_free(harvest->numbers);
 }
@@ -38,17 +41,13 @@ static size_t count_living(const struct hl_merge *merge)
     return n_living;
 }
 
-static bool make_room(struct harvest *harvest, size_t n_rows, size_t dim)
+static bool make_room(struct harvest *harvest, size_t n_rows)
 {
-    size_t n_values;
-
-    if (!hl_size_mul(n_rows, dim, &n_values))
-        return false;
-    harvest->values.dim = dim;
-    harvest->values.values = hl_alloc_zeroed(n_values, sizeof(float));
+    harvest->values = hl_alloc_zeroed(n_rows, sizeof(void *));
+    harvest->sketches = hl_alloc_zeroed(n_rows, sizeof(void *));
     harvest->rows = hl_alloc_zeroed(n_rows, sizeof *harvest->rows);
     harvest->numbers = hl_alloc_zeroed(n_rows, sizeof *harvest->numbers);
-    return harvest->values.values && harvest->rows && harvest->numbers;
+    return harvest->values && harvest->sketches && harvest->rows && harvest->numbers;
 }
 
 /* A row may die between the count and this, so fewer may come than were counted, never
@@ -64,33 +63,51 @@ static void gather(const struct hl_merge *merge, struct harvest *harvest)
             if (!lives(merge, part, at))
                 continue;
             assert(n == 0 || harvest->rows[n - 1] < hl_part_row(part, at));
-            memcpy(harvest->values.values + n * merge->dim, hl_part_values(part, at),
-                   merge->dim * sizeof(float));
+            harvest->values[n] = hl_part_values(part, at);
+            harvest->sketches[n] = hl_part_sketch(part, at);
             harvest->rows[n] = hl_part_row(part, at);
             harvest->numbers[n++] = hl_part_number(part, at);
         }
     }
-    harvest->values.n_rows = n;
+    harvest->n_rows = n;
 }
 
 static enum hl_code build(const struct hl_merge *merge, const struct harvest *harvest,
-                          struct hl_part **ret_part, struct hl_err *err)
+                          struct hl_err *err)
 {
     /* Rows of L1 are only ever scanned, but a segment has a graph. */
     const enum hl_metric metric =
         merge->metric == HL_METRIC_L1 ? HL_METRIC_L2 : merge->metric;
-    const struct hl_segment_content content = {.values = &harvest->values,
+    const struct hl_segment_content content = {.n_rows = harvest->n_rows,
+                                               .dim = merge->dim,
+                                               .values = harvest->values,
+                                               .sketches = harvest->sketches,
                                                .rows = harvest->rows,
                                                .numbers = harvest->numbers,
                                                .metric = metric,
                                                .n_links = merge->n_links,
                                                .ef_construction = merge->ef_construction,
                                                .pause = merge->pause};
-    struct hl_segment *segment;
-    enum hl_code code = hl_segment_build(&content, merge->path, merge->deadline, err);
 
-    if (code == HL_OK)
-        code = hl_segment_open(merge->path, &segment, err);
+    return hl_segment_build(&content, merge->path, merge->deadline, err);
+}
+
+/* When all that building took is given back. */
+static enum hl_code open_built(const struct hl_merge *merge, size_t n_rows,
+                               struct hl_part **ret_part, struct hl_err *err)
+{
+    struct hl_segment_hold hold = merge->hold;
+    struct hl_segment *segment;
+    enum hl_code code;
+
+    for (size_t i = 0; i < merge->n_parts; i++)
+        if (hl_part_segment(merge->parts[i]))
+            hold.lent += hl_part_held(merge->parts[i]);
+    if (n_rows == 0) {
+        *ret_part = NULL;
+        return HL_OK;
+    }
+    code = hl_segment_open(merge->path, &hold, &segment, err);
     return code == HL_OK ? hl_part_of_segment(segment, ret_part, err) : code;
 }
 
@@ -101,16 +118,14 @@ enum hl_code hl_merge_build(const struct hl_merge *merge, struct hl_part **ret_p
     struct harvest harvest = {0};
     enum hl_code code = HL_OK;
 
-    if (!make_room(&harvest, n_living, merge->dim))
+    if (!make_room(&harvest, n_living))
         code = hl_fail(err, HL_NO_MEMORY, "no memory to merge %zu rows", n_living);
     else
         gather(merge, &harvest);
-    if (code == HL_OK && harvest.values.n_rows > 0)
-        code = build(merge, &harvest, ret_part, err);
-    else if (code == HL_OK)
-        *ret_part = NULL;
+    if (code == HL_OK && harvest.n_rows > 0)
+        code = build(merge, &harvest, err);
     free_harvest(&harvest);
-    return code;
+    return code == HL_OK ? open_built(merge, harvest.n_rows, ret_part, err) : code;
 }
 
 void hl_merge_catch_up(const struct hl_merge *merge, struct hl_part *part)

@@ -22,7 +22,8 @@ struct hl_merge {
     size_t dim;
     unsigned n_links;
     unsigned ef_construction;
-    const char *path; /* of the new segment's file */
+    const char *path;            /* of the new segment's file */
+    struct hl_segment_hold hold; /* how it is opened */
     const struct hl_deadline *deadline;
     const struct hl_pause *pause; /* taken after every thousand rows; may be NULL */
 };

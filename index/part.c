@@ -176,6 +176,22 @@ const float *hl_part_values(const struct hl_part *part, uint32_t position)
                       : hl_segment_values(hl_segment_view(part->segment), position);
 }
 
+const struct hl_sketch *hl_part_sketch(const struct hl_part *part, uint32_t position)
+{
+    return part->tail ? hl_tail_sketch(part->tail, position)
+                      : hl_segment_sketch(hl_segment_view(part->segment), position);
+}
+
+size_t hl_part_held(const struct hl_part *part)
+{
+    return part->tail ? hl_tail_held(part->tail) : hl_segment_held(part->segment);
+}
+
+size_t hl_part_mapped(const struct hl_part *part)
+{
+    return part->tail ? 0 : hl_segment_mapped(part->segment);
+}
+
 bool hl_part_kill(struct hl_part *part, uint64_t row, uint64_t commit)
 {
     const uint32_t position = part->tail

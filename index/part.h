@@ -58,6 +58,11 @@ size_t hl_part_capacity(const struct hl_part *part); /* how many there can ever 
 uint64_t hl_part_row(const struct hl_part *part, uint32_t position);
 uint32_t hl_part_number(const struct hl_part *part, uint32_t position);
 const float *hl_part_values(const struct hl_part *part, uint32_t position);
+const struct hl_sketch *hl_part_sketch(const struct hl_part *part, uint32_t position);
+
+/* Bytes: memory of its own, and what it reads of its file where the page cache has it. */
+size_t hl_part_held(const struct hl_part *part);
+size_t hl_part_mapped(const struct hl_part *part);
 
 /* The writer: readers of `commit` and later do not see the row. False when it is not here.
  */

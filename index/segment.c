@@ -9,8 +9,11 @@
 #include <string.h>
 
 struct hl_segment {
-    unsigned char *bytes;
+    unsigned char *bytes; /* the mapped file */
     size_t size;
+    unsigned char *held; /* what is in front of the floats; NULL: it is not held */
+    size_t held_size;
+    struct hl_allowance *allowance; /* what it was taken from */
     struct hl_segment_view view;
 };
 
@@ -77,10 +80,23 @@ static uint64_t wanted_size(const struct hl_segment_header *header,
     }
 }
 
-static enum hl_code check_sections(const struct hl_segment *segment,
-                                   const struct hl_segment_header *header, const char *path,
-                                   struct hl_err *err)
+/* Floats stay in the file: they are most of it, and of each search only a few are read. */
+static const unsigned char *section_of(const struct hl_segment *segment,
+                                       const struct hl_segment_header *header,
+                                       enum hl_segment_section section)
 {
+    const unsigned char *bytes =
+        segment->held && section != HL_SECTION_VALUES ? segment->held : segment->bytes;
+
+    return bytes + header->places[section].offset;
+}
+
+static enum hl_code check_places(const struct hl_segment *segment,
+                                 const struct hl_segment_header *header, const char *path,
+                                 struct hl_err *err)
+{
+    const uint64_t front = header->places[HL_SECTION_VALUES].offset;
+
     for (int i = 0; i < HL_N_SECTIONS; i++) {
         const struct hl_segment_place *place = &header->places[i];
 
@@ -88,17 +104,48 @@ static enum hl_code check_sections(const struct hl_segment *segment,
             place->size > segment->size - place->offset ||
             place->size != wanted_size(header, (enum hl_segment_section)i))
             return damaged(path, "a section is not where or what it should be", err);
-        if (hl_crc(0, segment->bytes + place->offset, (size_t)place->size) != place->crc)
+        if (i != HL_SECTION_VALUES && place->offset + place->size > front)
+            return damaged(path, "the floats are not behind everything else", err);
+    }
+    return HL_OK;
+}
+
+static enum hl_code check_sums(const struct hl_segment *segment,
+                               const struct hl_segment_header *header, const char *path,
+                               struct hl_err *err)
+{
+    for (int i = 0; i < HL_N_SECTIONS; i++) {
+        const struct hl_segment_place *place = &header->places[i];
+
+        if (hl_crc(0, section_of(segment, header, (enum hl_segment_section)i),
+                   (size_t)place->size) != place->crc)
             return damaged(path, "the checksum of a section is wrong", err);
     }
     return HL_OK;
 }
 
-static const void *section_of(const struct hl_segment *segment,
-                              const struct hl_segment_header *header,
-                              enum hl_segment_section section)
+/* Without memory for it the segment is read from its mapping: slower and as right. */
+static enum hl_code hold_front(struct hl_segment *segment, const struct hl_file *file,
+                               const struct hl_segment_hold *hold, size_t front,
+                               struct hl_err *err)
 {
-    return segment->bytes + header->places[section].offset;
+    struct hl_allowance *allowance = hold->allowance;
+    size_t n_read = 0;
+    enum hl_code code;
+
+    if (!allowance || !hl_allowance_take(allowance, front, hold->lent))
+        return HL_OK;
+    segment->held = hl_pages_new(front);
+    if (!segment->held) {
+        hl_allowance_give(allowance, front);
+        return HL_OK;
+    }
+    segment->held_size = front;
+    segment->allowance = allowance;
+    code = hl_file_read_at(file, segment->held, front, 0, &n_read, err);
+    if (code == HL_OK && n_read < front)
+        return damaged(hl_file_path(file), "it became shorter", err);
+    return code;
 }
 
 static void set_view(struct hl_segment *segment, const struct hl_segment_header *header)
@@ -107,16 +154,16 @@ static void set_view(struct hl_segment *segment, const struct hl_segment_header 
         .metric = header->metric == 1 ? HL_METRIC_DOT : HL_METRIC_L2,
         .dim = header->dim,
         .n_rows = header->n_rows,
-        .rows = section_of(segment, header, HL_SECTION_ROWS),
-        .numbers = section_of(segment, header, HL_SECTION_NUMBERS),
-        .by_number = section_of(segment, header, HL_SECTION_BY_NUMBER),
+        .rows = (const void *)section_of(segment, header, HL_SECTION_ROWS),
+        .numbers = (const void *)section_of(segment, header, HL_SECTION_NUMBERS),
+        .by_number = (const void *)section_of(segment, header, HL_SECTION_BY_NUMBER),
         .sketches = section_of(segment, header, HL_SECTION_SKETCHES),
         .stride = hl_sketch_stride(header->dim),
-        .values = section_of(segment, header, HL_SECTION_VALUES),
+        .values = (const void *)section_of(segment, header, HL_SECTION_VALUES),
         .n_links = header->n_links,
-        .links = section_of(segment, header, HL_SECTION_LINKS),
-        .above = section_of(segment, header, HL_SECTION_ABOVE),
-        .upper = section_of(segment, header, HL_SECTION_UPPER),
+        .links = (const void *)section_of(segment, header, HL_SECTION_LINKS),
+        .above = (const void *)section_of(segment, header, HL_SECTION_ABOVE),
+        .upper = (const void *)section_of(segment, header, HL_SECTION_UPPER),
         .n_upper = header->n_upper,
         .levels = section_of(segment, header, HL_SECTION_LEVELS),
         .entry = header->entry,
@@ -185,10 +232,34 @@ static enum hl_code check_content(const struct hl_segment *segment, const char *
     return HL_OK;
 }
 
-static enum hl_code open_checked(const char *path, struct hl_segment *segment,
-                                 struct hl_err *err)
+static enum hl_code open_mapped(const struct hl_file *file,
+                                const struct hl_segment_hold *hold,
+                                struct hl_segment *segment, struct hl_err *err)
 {
+    const char *path = hl_file_path(file);
     struct hl_segment_header header;
+    enum hl_code code = check_header(segment, path, &header, err);
+
+    if (code == HL_OK)
+        code = check_places(segment, &header, path, err);
+    if (code == HL_OK)
+        code = hold_front(segment, file, hold,
+                          (size_t)header.places[HL_SECTION_VALUES].offset, err);
+    if (code == HL_OK)
+        code = check_sums(segment, &header, path, err);
+    if (code != HL_OK)
+        return code;
+    set_view(segment, &header);
+    hl_pages_scatter(segment->bytes, segment->size);
+    if (hold->is_on_disk)
+        hl_pages_cool(segment->bytes + header.places[HL_SECTION_VALUES].offset,
+                      (size_t)header.places[HL_SECTION_VALUES].size);
+    return check_content(segment, path, err);
+}
+
+static enum hl_code open_checked(const char *path, const struct hl_segment_hold *hold,
+                                 struct hl_segment *segment, struct hl_err *err)
+{
     struct hl_file *file;
     void *bytes;
     enum hl_code code = hl_file_open(path, HL_FILE_READ, &file, err);
@@ -196,30 +267,26 @@ static enum hl_code open_checked(const char *path, struct hl_segment *segment,
     if (code != HL_OK)
         return code;
     code = hl_file_map(file, &bytes, &segment->size, err);
-    hl_file_close(file);
     if (code == HL_BAD_FILE)
-        return damaged(path, "it is empty", err);
-    if (code != HL_OK)
-        return code;
-    segment->bytes = bytes;
-    code = check_header(segment, path, &header, err);
-    if (code == HL_OK)
-        code = check_sections(segment, &header, path, err);
-    if (code != HL_OK)
-        return code;
-    set_view(segment, &header);
-    return check_content(segment, path, err);
+        code = damaged(path, "it is empty", err);
+    else if (code == HL_OK) {
+        segment->bytes = bytes;
+        code = open_mapped(file, hold, segment, err);
+    }
+    hl_file_close(file);
+    return code;
 }
 
-enum hl_code hl_segment_open(const char *path, struct hl_segment **ret_segment,
-                             struct hl_err *err)
+enum hl_code hl_segment_open(const char *path, const struct hl_segment_hold *hold,
+                             struct hl_segment **ret_segment, struct hl_err *err)
 {
+    static const struct hl_segment_hold nothing = {0};
     struct hl_segment *segment = hl_alloc_zeroed(1, sizeof *segment);
     enum hl_code code;
 
     if (!segment)
         return hl_fail(err, HL_NO_MEMORY, "no memory to open segment \"%s\"", path);
-    code = open_checked(path, segment, err);
+    code = open_checked(path, hold ? hold : &nothing, segment, err);
     if (code != HL_OK) {
         hl_segment_close(segment);
         return code;
@@ -232,8 +299,21 @@ void hl_segment_close(struct hl_segment *segment)
 {
     if (!segment)
         return;
+    if (segment->held)
+        hl_allowance_give(segment->allowance, segment->held_size);
+    hl_pages_free(segment->held, segment->held_size);
     hl_file_unmap(segment->bytes, segment->size);
     hl_free(segment);
+}
+
+size_t hl_segment_held(const struct hl_segment *segment)
+{
+    return segment->held_size;
+}
+
+size_t hl_segment_mapped(const struct hl_segment *segment)
+{
+    return segment->size - segment->held_size;
 }
 
 const struct hl_segment_view *hl_segment_view(const struct hl_segment *segment)

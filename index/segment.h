@@ -7,6 +7,7 @@
 #include "proto/batch.h"
 #include "proto/deadline.h"
 #include "proto/err.h"
+#include "proto/pages.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +17,8 @@
  * A segment is derived from the store and never changes: whatever is wrong with its file,
  * it can be made again. The file appears whole or not at all, every section of it has a
  * checksum, and it is mapped, so that a gallery larger than memory is slow and not dead.
- * Any number of threads may read an open segment.
+ * What a walk jumps about in, all but the floats, is copied into huge pages as far as the
+ * server has some to spare. Any number of threads may read an open segment.
  *
  * `Position` is a row's place in the segment, from 0. The store's own number of a row
  * version is its `row`. */
@@ -59,9 +61,13 @@ static inline const float *hl_segment_values(const struct hl_segment_view *view,
 
 struct hl_segment;
 
-/* What goes into one: rows ascending, at least one. */
+/* What goes into one: rows ascending, at least one. Nothing is copied but sketches, a
+ * thousand at a time, and those by who builds the graph. */
 struct hl_segment_content {
-    const struct hl_batch *values;
+    size_t n_rows, dim;
+    const float *const *values;              /* of each row */
+    const struct hl_sketch *const *sketches; /* likewise, each NULL where there is none; or
+                                                NULL: none are there */
     const uint64_t *rows;
     const uint32_t *numbers;
     enum hl_metric metric;
@@ -74,11 +80,28 @@ struct hl_segment_content {
 enum hl_code hl_segment_build(const struct hl_segment_content *content, const char *path,
                               const struct hl_deadline *deadline, struct hl_err *err);
 
+/* How much of memory a build takes for each row of so many dimensions. */
+size_t hl_segment_build_bytes(size_t dim, unsigned n_links);
+
+/* What of a file is held in memory while it is open. The allowance outlives the segment;
+ * where it is NULL, or used up, or memory is, everything is read from the mapping, as it is
+ * without a hold (NULL). */
+struct hl_segment_hold {
+    struct hl_allowance *allowance;
+    size_t lent;     /* beyond it: what those hold that it takes the place of */
+    bool is_on_disk; /* of the floats: they are read seldom, and give way to everything else
+                      */
+};
+
 /* HL_NOT_FOUND when there is no file, HL_DAMAGED when a checksum, a size or a link is
  * wrong, HL_NEWER_FORMAT when a later heirloom wrote it. Reads all of the file once. */
-enum hl_code hl_segment_open(const char *path, struct hl_segment **ret_segment,
-                             struct hl_err *err);
+enum hl_code hl_segment_open(const char *path, const struct hl_segment_hold *hold,
+                             struct hl_segment **ret_segment, struct hl_err *err);
 void hl_segment_close(struct hl_segment *segment);
+
+/* Bytes: held outside of the mapping, and read from it. */
+size_t hl_segment_held(const struct hl_segment *segment);
+size_t hl_segment_mapped(const struct hl_segment *segment);
 
 const struct hl_segment_view *hl_segment_view(const struct hl_segment *segment);
 

@@ -4,6 +4,7 @@
 #include "index/scan.h"
 #include "index/walker.h"
 #include "proto/alloc.h"
+#include "proto/pages.h"
 
 #include <assert.h>
 #include <string.h>
@@ -48,19 +49,26 @@ enum hl_code hl_tail_new(const struct hl_tail_options *options, struct hl_tail *
     return HL_OK;
 }
 
+/* Values and sketches of a chunk are one block, the values first. It is mapped by itself: a
+ * tail lives for minutes, and what it took shall be there for the segment that follows it.
+ */
+static size_t block_bytes(const struct hl_tail *tail)
+{
+    return CHUNK_ROWS * (tail->options.dim * sizeof(float) + tail->stride);
+}
+
 void hl_tail_free(struct hl_tail *tail)
 {
     if (!tail)
         return;
     for (size_t i = 0; i < tail->n_chunks; i++) {
         if (tail->chunks[i])
-            hl_free(tail->chunks[i]->values);
+            hl_pages_free(tail->chunks[i]->values, block_bytes(tail));
         hl_free(tail->chunks[i]);
     }
     hl_free(tail);
 }
 
-/* Values and sketches of a chunk are one block, the values first. */
 static struct chunk *new_chunk(const struct hl_tail *tail)
 {
     const size_t n_values = CHUNK_ROWS * tail->options.dim;
@@ -69,8 +77,7 @@ static struct chunk *new_chunk(const struct hl_tail *tail)
 
     if (!chunk)
         return NULL;
-    values = hl_alloc_aligned(CHUNK_ALIGNMENT,
-                              n_values * sizeof *values + CHUNK_ROWS * tail->stride);
+    values = hl_pages_new(block_bytes(tail));
     if (!values) {
         hl_free(chunk);
         return NULL;
@@ -196,6 +203,18 @@ void hl_tail_run(const struct hl_tail *tail, size_t first, size_t n_rows,
                              .stride = tail->stride,
                              .n_rows = n_left < n_here ? n_left : n_here,
                              .first = (uint32_t)first};
+}
+
+const struct hl_sketch *hl_tail_sketch(const struct hl_tail *tail, uint32_t position)
+{
+    return sketch_at(tail, position);
+}
+
+size_t hl_tail_held(const struct hl_tail *tail)
+{
+    const size_t n_chunks = (hl_tail_count(tail) + CHUNK_ROWS - 1) / CHUNK_ROWS;
+
+    return n_chunks * (sizeof(struct chunk) + block_bytes(tail));
 }
 
 static const float *values_at(const void *tail, uint32_t position)

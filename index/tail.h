@@ -60,6 +60,8 @@ uint32_t hl_tail_number(const struct hl_tail *tail, uint32_t position);
 uint64_t hl_tail_died(const struct hl_tail *tail, uint32_t position);
 uint64_t hl_tail_born(const struct hl_tail *tail, uint32_t position);
 const float *hl_tail_values(const struct hl_tail *tail, uint32_t position);
+const struct hl_sketch *hl_tail_sketch(const struct hl_tail *tail, uint32_t position);
+size_t hl_tail_held(const struct hl_tail *tail); /* bytes, of all its rows */
 
 /* Of the n_rows that a reader counted, those from `first` on that lie one behind the other:
  * ret_run says where, and how many. */

@@ -38,27 +38,37 @@ static bool is_worth_it(const struct hl_upkeep_part *parts, size_t n)
     return n >= NEIGHBOURS && sum / GROWTH >= largest;
 }
 
+struct limits {
+    size_t seal_rows, most_rows;
+};
+
 /* The first longest run of neighbours of this tier or below that is worth it. */
 static struct hl_upkeep_choice find_run(const struct hl_upkeep_part *parts, size_t n_parts,
-                                        size_t seal_rows, size_t tier)
+                                        const struct limits *limits, size_t tier)
 {
-    size_t n = 0;
+    size_t n = 0, sum = 0;
 
     for (size_t i = 0; i <= n_parts; i++) {
-        if (i < n_parts && is_mergeable(&parts[i], seal_rows, tier)) {
+        const bool is_one = i < n_parts && is_mergeable(&parts[i], limits->seal_rows, tier);
+        const size_t n_living = is_one ? count_living(&parts[i]) : 0;
+
+        if (is_one && sum + n_living <= limits->most_rows) {
             n++;
+            sum += n_living;
             continue;
         }
         if (is_worth_it(&parts[i - n], n))
             return (struct hl_upkeep_choice){i - n, n};
-        n = 0;
+        n = is_one && n_living <= limits->most_rows;
+        sum = n ? n_living : 0;
     }
     return (struct hl_upkeep_choice){0, 0};
 }
 
 struct hl_upkeep_choice hl_upkeep_choose(const struct hl_upkeep_part *parts, size_t n_parts,
-                                         size_t seal_rows)
+                                         size_t seal_rows, size_t most_rows)
 {
+    const struct limits limits = {seal_rows, most_rows};
     struct hl_upkeep_choice run = {0, 0};
     size_t highest = 0;
 
@@ -70,7 +80,7 @@ struct hl_upkeep_choice hl_upkeep_choose(const struct hl_upkeep_part *parts, siz
         highest = tier > highest ? tier : highest;
     }
     for (size_t tier = 0; run.n == 0 && tier <= highest; tier++)
-        run = find_run(parts, n_parts, seal_rows, tier);
+        run = find_run(parts, n_parts, &limits, tier);
     for (size_t i = 0; run.n == 0 && i < n_parts; i++)
         if (!parts[i].is_tail && parts[i].n_dead * 3 > parts[i].n_rows &&
             (parts[i].n_rows >= SMALLEST_REWRITE || parts[i].n_dead == parts[i].n_rows))

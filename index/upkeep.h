@@ -10,7 +10,8 @@
  * A tail that is full is sealed first, since searches scan it. Sealed neighbours are merged
  * when they are four or more and three times what the largest of them is, so that a row is
  * built into a graph once for each power of three its shelf has grown by; a part of which a
- * third is dead is made anew. */
+ * third is dead is made anew. Nothing is merged into more rows than memory has room to
+ * build. */
 struct hl_upkeep_part {
     size_t n_rows, n_dead;
     bool is_tail;
@@ -22,6 +23,6 @@ struct hl_upkeep_choice {
 };
 
 struct hl_upkeep_choice hl_upkeep_choose(const struct hl_upkeep_part *parts, size_t n_parts,
-                                         size_t seal_rows);
+                                         size_t seal_rows, size_t most_rows);
 
 #endif

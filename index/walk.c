@@ -4,6 +4,7 @@
 #include "index/heap.h"
 #include "index/walker.h"
 #include "proto/alloc.h"
+#include "proto/pages.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,6 +13,9 @@
  * so that it finds the way to what may lie within: with 16 the recall of a shelf of several
  * segments is that of the beam (tests/unit/test_shelf.c). */
 enum { STEPS_PER_LOOK = 256, LEAST_KEPT = 16 };
+
+/* Bytes of floats that are asked of the disk before they are scanned. */
+enum { FETCHED = 2 << 20 };
 
 /* Marks of an earlier query are stale by their number alone; once in 65,535 queries the
  * numbers run out and the marks are wiped. */
@@ -226,6 +230,8 @@ enum hl_code hl_walk_scan(struct hl_walker *walker, const struct hl_walk *walk,
 {
     const size_t n = positions ? n_positions : walk->segment->n_rows;
     const size_t k = walk->k < n ? walk->k : n;
+    const size_t bytes_of_row = walk->segment->dim * sizeof(float);
+    const size_t n_fetched = FETCHED / bytes_of_row + 1;
     enum hl_code code = HL_OK;
 
     walker->n_kept = 0;
@@ -238,6 +244,9 @@ enum hl_code hl_walk_scan(struct hl_walker *walker, const struct hl_walk *walk,
             code = hl_deadline_check(walk->deadline, "the search", err);
         if (code != HL_OK)
             return code;
+        if (!positions && i % n_fetched == 0)
+            hl_pages_fetch(hl_segment_values(walk->segment, position),
+                          (n - i < n_fetched ? n - i : n_fetched) * bytes_of_row);
         if (walk->may_keep && !walk->may_keep(walk->self, position))
             continue;
         hl_heap_keep(

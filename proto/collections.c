@@ -59,15 +59,28 @@ static enum hl_code check_datatype(const struct hl_field *field, struct hl_err *
     return code;
 }
 
+enum hl_code hl_vector_place_read(const struct hl_field *member, bool is_memory,
+                                  struct hl_vector_config *config, struct hl_err *err)
+{
+    static const char *const memories[] = {"cold", "cached", "pinned"};
+    size_t word = 0;
+    bool is_on = false;
+    enum hl_code code = is_memory ? hl_field_enum(member, memories, 3, &word, err)
+                                  : hl_field_bool(member, &is_on, err);
+
+    if (code == HL_OK && (is_memory || !config->has_memory))
+        config->is_on_disk = is_memory ? word == 0 : is_on;
+    config->has_memory |= is_memory;
+    return code;
+}
+
 static enum hl_code read_dense_member(const struct hl_field *member, size_t which,
                                       void *self, struct hl_err *err)
 {
-    static const char *const memories[] = {"cold", "cached", "pinned"};
     struct hl_vector_config *config = self;
     struct hl_text text;
     uint64_t size;
     size_t word = 0;
-    bool is_on;
     enum hl_code code;
 
     switch (which) {
@@ -85,9 +98,8 @@ static enum hl_code read_dense_member(const struct hl_field *member, size_t whic
     case QUANTIZATION_CONFIG:
         return hl_tuning_read(member, HL_TUNING_QUANTIZATION, &text, err);
     case ON_DISK:
-        return hl_field_bool(member, &is_on, err);
     case MEMORY:
-        return hl_field_enum(member, memories, 3, &word, err);
+        return hl_vector_place_read(member, which == MEMORY, config, err);
     case DATATYPE:
         return check_datatype(member, err);
     default:

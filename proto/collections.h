@@ -30,9 +30,15 @@ struct hl_vector_config {
     bool is_sparse;      /* then size is 0, and distance HL_DOT */
     uint32_t size;
     enum hl_distance distance;
-    struct hl_text text;     /* the object that says so */
+    bool is_on_disk;     /* its floats need not be in memory: as "memory" says, or else */
+    bool has_memory;     /* "on_disk"; whether "memory" said it */
+    struct hl_text text; /* the object that says so */
     struct hl_text revision; /* the caller's word for this version of the model; or empty */
 };
+
+/* "on_disk" (false) or "memory" (true) of such an object, in any order. */
+enum hl_code hl_vector_place_read(const struct hl_field *member, bool is_memory,
+                                  struct hl_vector_config *config, struct hl_err *err);
 
 /* Names differ, dense and sparse ones together. */
 struct hl_vector_configs {

@@ -206,32 +206,54 @@ static enum hl_code keep_pace(struct hl_file *file, struct hl_err *err)
     return HL_OK;
 }
 
-enum hl_code hl_file_write(struct hl_file *file, const void *bytes, size_t size,
-                           struct hl_err *err)
+/* `offset` -1: behind what was written. */
+static enum hl_code write_some(struct hl_file *file, const void *bytes, size_t wanted,
+                               int64_t offset, size_t *ret_n, struct hl_err *err)
 {
-    size_t n_written = 0;
+    ssize_t done;
+
+    if (file->is_paced && wanted > PACE_BYTES)
+        wanted = PACE_BYTES;
+    if (wanted > 1 && hl_failpoint_hit(HL_FAIL_FILE_SHORT))
+        wanted = 1;
+    do
+        done = refused(HL_FAIL_FILE_WRITE) ? -1
+               : offset < 0                ? write(file->fd, bytes, wanted)
+                                           : pwrite(file->fd, bytes, wanted, offset);
+    while (done < 0 && errno == EINTR);
+    if (done < 0)
+        return hl_fail_errno(err, errno, "could not write \"%s\"", file->path);
+    *ret_n = (size_t)done;
+    return HL_OK;
+}
+
+static enum hl_code write_all(struct hl_file *file, const void *bytes, size_t size,
+                              int64_t offset, struct hl_err *err)
+{
+    size_t n_written = 0, n = 0;
     enum hl_code code = HL_OK;
 
-    while (code == HL_OK && n_written < size) {
-        size_t wanted = size - n_written;
-        ssize_t done;
-
-        if (file->is_paced && wanted > PACE_BYTES)
-            wanted = PACE_BYTES;
-        if (wanted > 1 && hl_failpoint_hit(HL_FAIL_FILE_SHORT))
-            wanted = 1;
-        done = refused(HL_FAIL_FILE_WRITE)
-                   ? -1
-                   : write(file->fd, (const char *)bytes + n_written, wanted);
-        if (done < 0 && errno == EINTR)
+    for (; code == HL_OK && n_written < size; n_written += n) {
+        code = write_some(file, (const char *)bytes + n_written, size - n_written,
+                          offset < 0 ? offset : offset + (int64_t)n_written, &n, err);
+        if (code != HL_OK || offset >= 0)
             continue;
-        if (done < 0)
-            return hl_fail_errno(err, errno, "could not write \"%s\"", file->path);
-        n_written += (size_t)done;
-        file->n_written += (size_t)done;
+        file->n_written += n;
         code = keep_pace(file, err);
     }
     return code;
+}
+
+enum hl_code hl_file_write(struct hl_file *file, const void *bytes, size_t size,
+                           struct hl_err *err)
+{
+    return write_all(file, bytes, size, -1, err);
+}
+
+enum hl_code hl_file_rewrite(struct hl_file *file, const void *bytes, size_t size,
+                             uint64_t offset, struct hl_err *err)
+{
+    return write_all(file, bytes, size, (int64_t)offset, err);
 }
 
 enum hl_code hl_file_sync(struct hl_file *file, struct hl_err *err)

@@ -49,6 +49,10 @@ enum hl_code hl_file_write(struct hl_file *file, const void *bytes, size_t size,
                            struct hl_err *err);
 enum hl_code hl_file_sync(struct hl_file *file, struct hl_err *err);
 
+/* Over `size` bytes from `offset` that were written before; not of HL_FILE_APPEND. */
+enum hl_code hl_file_rewrite(struct hl_file *file, const void *bytes, size_t size,
+                             uint64_t offset, struct hl_err *err);
+
 /* A whole file into an empty buffer, HL_TOO_LARGE beyond the buffer's ceiling. */
 enum hl_code hl_file_load(const char *path, struct hl_buf *buf, struct hl_err *err);
 

@@ -60,6 +60,7 @@ struct hl_config {
         uint64_t hnsw_m;
         uint64_t ef_construct;
         uint64_t seal_rows;
+        uint64_t hold_percent;
     } search;
     struct {
         uint64_t request_memory_mb;

@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-enum series { POINTS, VECTORS, INDEXED, SEGMENTS, N_SERIES };
+enum series { POINTS, VECTORS, INDEXED, SEGMENTS, HELD, MAPPED, N_SERIES };
 
 static const struct {
     const char *name, *help;
@@ -13,6 +13,10 @@ static const struct {
     [INDEXED] = {"heirloom_collection_indexed_vectors",
                  "Vectors in sealed segments, by their name."},
     [SEGMENTS] = {"heirloom_collection_segments", "Sealed segments and tails."},
+    [HELD] = {"heirloom_collection_held_bytes",
+              "Of vectors, their sketches and graphs, in memory."},
+    [MAPPED] = {"heirloom_collection_mapped_bytes",
+                "Of the same, read from files where the page cache has them."},
 };
 
 struct page {
@@ -65,6 +69,10 @@ static bool print_collection(void *self, const char *name, struct hl_collection 
         page->n_vectors += info.n_vectors;
     } else if (page->series == SEGMENTS) {
         print_row(page, name, NULL, info.n_segments);
+    } else if (page->series == HELD) {
+        print_row(page, name, NULL, info.held_bytes);
+    } else if (page->series == MAPPED) {
+        print_row(page, name, NULL, info.mapped_bytes);
     } else {
         for (size_t i = 0; i < info.n_spaces; i++)
             print_row(page, name, info.spaces[i].name,
@@ -103,6 +111,11 @@ static void print_engine(struct hl_engine *engine, struct hl_buf *buf)
     print_one(buf, "heirloom_unindexed_limit_bytes", "gauge",
               "Beyond so many of them upserts are answered with 429.",
               (double)state.max_unindexed_bytes);
+    print_one(buf, "heirloom_held_bytes", "gauge",
+              "Memory that sealed segments hold on huge pages.", (double)state.held_bytes);
+    print_one(buf, "heirloom_held_limit_bytes", "gauge",
+              "Beyond so many of them segments are read from their files.",
+              (double)state.most_held_bytes);
     print_one(buf, "heirloom_seals_waiting", "gauge",
               "Full tails that wait for their graph.", (double)state.n_seals_waiting);
 }

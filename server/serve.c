@@ -4,6 +4,7 @@
 #include "index/index.h"
 #include "proto/alloc.h"
 #include "proto/file.h"
+#include "proto/machine.h"
 #include "server/http.h"
 #include "server/keys.h"
 #include "server/notify.h"
@@ -218,15 +219,31 @@ static enum hl_code open_overseer(struct hl_server *server, struct hl_err *err)
     return code == HL_OK ? hl_overseer_open(server, &server->overseer, err) : code;
 }
 
+/* What vectors may take of memory, which is not all: the pages of databases, requests and
+ * the program itself have some first. */
+static uint64_t memory_for_vectors(void)
+{
+    const uint64_t memory = hl_machine_memory(), own = (uint64_t)64 << 20;
+
+    return memory > 2 * own ? memory - own : memory / 2;
+}
+
 static enum hl_code open_collections(struct life *life, struct hl_err *err)
 {
     const struct hl_config *config = life->options->config;
+    const uint64_t memory = memory_for_vectors();
+    /* An eighth for the graph that is being built, and no more than another for rows that
+     * wait for theirs. */
+    const uint64_t part = memory / 8;
+    const uint64_t unindexed = config->limits.max_unindexed_mb << 20;
     struct hl_server *server = &life->server;
     const struct hl_engine_options engine = {
         .clock = &server->clock,
         .n_writers = processors_or(config->storage.writers),
         .seal_rows = (size_t)config->search.seal_rows,
-        .max_unindexed_bytes = (size_t)config->limits.max_unindexed_mb << 20,
+        .max_unindexed_bytes = (size_t)(unindexed < part ? unindexed : part),
+        .most_held_bytes = (size_t)(memory / 100 * config->search.hold_percent),
+        .most_build_bytes = (size_t)part,
         .n_links = (unsigned)config->search.hnsw_m,
         .ef_construction = (unsigned)config->search.ef_construct,
         .beam = (size_t)config->search.hnsw_ef,

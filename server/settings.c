@@ -89,15 +89,23 @@ static const struct hl_setting_row rows[HL_N_SETTINGS] = {
                               AT(search.seal_rows),
                               .help = "Rows that are scanned before they become a segment "
                                       "with a graph, of each vector."},
+    [HL_SETTING_HOLD_PERCENT] = {"search", "hold_percent", NUMBER(0, 100, "40"),
+                                 AT(search.hold_percent),
+                                 .help = "How much of the memory that the server may use "
+                                         "graphs and sketches of vectors take, on huge "
+                                         "pages. Those beyond it, and all at 0, are read "
+                                         "from their files, which is slower."},
     [HL_SETTING_REQUEST_MEMORY_MB] = {"limits", "request_memory_mb",
                                       NUMBER(1, 65536, "256"), AT(limits.request_memory_mb),
                                       .help = "What one request may take for its work."},
     [HL_SETTING_MAX_UNINDEXED_MB] =
         {"limits", "max_unindexed_mb", NUMBER(1, 1048576, "1024"),
          AT(limits.max_unindexed_mb),
-         .help = "Rows that wait to be indexed, of all "
-                 "collections. Beyond it upserts are answered "
-                 "with 429 until the graphs have caught up."},
+         .help =
+             "Rows that wait to be indexed, of all "
+             "collections, and no more than an eighth of the memory that the server may "
+             "use. Beyond it upserts are answered with 429 until the graphs have "
+             "caught up."},
     [HL_SETTING_LOG_LEVEL] = {"log", "level", HL_SETTING_CHOICE, "info",
                               .choices = {"error", "warn", "info", "debug"}, AT(log.level),
                               .help = "What is logged, on standard error. debug: one line "

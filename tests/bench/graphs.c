@@ -113,7 +113,8 @@ static void find_truth(struct bench *b)
 static void build(struct bench *b, int way, size_t round)
 {
     const struct hl_batch batch = {b->values, b->n_rows, b->dim};
-    const struct hl_ann_sketches sketches = {b->sketches, b->n_rows, b->dim};
+    const struct hl_ann_sketches sketches = {
+        .sketches = b->sketches, .n_rows = b->n_rows, .dim = b->dim};
     const struct hl_ann_options options = {HL_METRIC_L2, N_LINKS, EF, NULL};
     const int64_t start = now_us(NULL);
     struct hl_ann *ann = NULL;

@@ -196,6 +196,7 @@ static void open_bench(struct bench *bench, const char *folder, size_t first_que
                                               .n_writers = 1,
                                               .seal_rows = 16384,
                                               .max_unindexed_bytes = (size_t)1 << 30,
+                                              .most_held_bytes = SIZE_MAX,
                                               .n_links = 32,
                                               .ef_construction = 100,
                                               .beam = 64,

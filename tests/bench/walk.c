@@ -43,6 +43,9 @@ static int64_t now_us(void *self)
 static const struct hl_clock wall = {now_us, NULL};
 static const struct hl_deadline never = {&wall, HL_DEADLINE_NEVER, NULL};
 
+static struct hl_allowance allowance = {.most = SIZE_MAX};
+static const struct hl_segment_hold hold = {.allowance = &allowance};
+
 struct bench {
     size_t n_rows, dim;
     float *values, *queries;
@@ -151,26 +154,34 @@ static void find_truth(struct bench *b)
 static void build_segment(struct bench *b)
 {
     char path[] = "/tmp/heirloom-bench-XXXXXX";
-    struct hl_batch batch = {b->values, b->n_rows, b->dim};
     uint64_t *rows = malloc(b->n_rows * sizeof *rows);
     uint32_t *numbers = malloc(b->n_rows * sizeof *numbers);
-    struct hl_segment_content content = {&batch,  rows, numbers, HL_METRIC_L2,
-                                         N_LINKS, EF,   NULL};
+    const float **values = malloc(b->n_rows * sizeof *values);
+    struct hl_segment_content content = {.n_rows = b->n_rows,
+                                         .dim = b->dim,
+                                         .values = values,
+                                         .rows = rows,
+                                         .numbers = numbers,
+                                         .metric = HL_METRIC_L2,
+                                         .n_links = N_LINKS,
+                                         .ef_construction = EF};
     struct hl_err err;
     const int fd = mkstemp(path);
 
-    if (!rows || !numbers || fd < 0)
+    if (!rows || !numbers || !values || fd < 0)
         exit(1);
     close(fd);
+    hl_gallery_point_at(b->values, b->n_rows, b->dim, values);
     for (size_t i = 0; i < b->n_rows; i++) {
         rows[i] = i + 1;
         numbers[i] = (uint32_t)i;
     }
     hl_segment_close(b->segment);
     if (hl_segment_build(&content, path, &never, &err) != HL_OK ||
-        hl_segment_open(path, &b->segment, &err) != HL_OK)
+        hl_segment_open(path, &hold, &b->segment, &err) != HL_OK)
         die(&err);
     unlink(path);
+    free(values);
     free(rows);
     free(numbers);
 }

@@ -20,4 +20,12 @@ void hl_gallery_row(const struct hl_gallery *gallery, uint64_t number, float *re
 /* n rows from `first` on, one behind the other; the caller frees them. NULL: no memory. */
 float *hl_gallery_rows(const struct hl_gallery *gallery, uint64_t first, size_t n_rows);
 
+/* Where each of `n` rows begins that lie one behind the other. */
+static inline void hl_gallery_point_at(const float *rows, size_t n, size_t dim,
+                                       const float **ret_pointers)
+{
+    for (size_t i = 0; i < n; i++)
+        ret_pointers[i] = rows + i * dim;
+}
+
 #endif

@@ -59,6 +59,7 @@ static inline bool init_stand(struct stand *s)
                                             .n_writers = 1,
                                             .seal_rows = 64,
                                             .max_unindexed_bytes = (size_t)64 << 20,
+                                            .most_held_bytes = (size_t)1 << 20,
                                             .n_links = 8,
                                             .ef_construction = 40,
                                             .beam = 64};

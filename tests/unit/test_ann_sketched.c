@@ -24,7 +24,8 @@ static unsigned char *sketches_of(const struct hl_batch *rows)
 static struct hl_ann *build_sketched(struct fixture *f, const struct hl_ann_options *wanted)
 {
     unsigned char *sketches = sketches_of(&f->rows);
-    const struct hl_ann_sketches rows = {sketches, N_ROWS, DIM};
+    const struct hl_ann_sketches rows = {
+        .sketches = sketches, .n_rows = N_ROWS, .dim = DIM};
     struct hl_ann *ann = NULL;
 
     assert_int_equal(hl_ann_build_sketched(&rows, wanted, &f->never, &ann, &f->err), HL_OK);
@@ -58,7 +59,8 @@ static void build_others(void *self)
 {
     struct fixture *f = self;
     unsigned char *sketches = sketches_of(&f->queries);
-    const struct hl_ann_sketches rows = {sketches, N_QUERIES, DIM};
+    const struct hl_ann_sketches rows = {
+        .sketches = sketches, .n_rows = N_QUERIES, .dim = DIM};
     struct hl_ann *over_floats = NULL, *over_sketches = NULL;
 
     assert_int_equal(
@@ -92,7 +94,8 @@ static void a_build_over_sketches_is_refused_and_stopped_likewise(void **state)
     static const struct hl_ann_options bad = {.n_links = 1, .ef_construction = 10};
     struct fixture *f = *state;
     unsigned char *sketches = sketches_of(&f->rows);
-    const struct hl_ann_sketches rows = {sketches, N_ROWS, DIM};
+    const struct hl_ann_sketches rows = {
+        .sketches = sketches, .n_rows = N_ROWS, .dim = DIM};
     const struct hl_deadline past = {.clock = &f->clock, .at_us = 0};
     struct hl_ann *ann = NULL;
 
@@ -108,7 +111,8 @@ static void a_build_over_sketches_without_memory_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
     unsigned char *sketches = sketches_of(&f->queries);
-    const struct hl_ann_sketches rows = {sketches, N_QUERIES, DIM};
+    const struct hl_ann_sketches rows = {
+        .sketches = sketches, .n_rows = N_QUERIES, .dim = DIM};
     enum hl_code code = HL_NO_MEMORY;
 
     for (int n = 1; code == HL_NO_MEMORY; n++) {

@@ -71,6 +71,30 @@ static void a_collection_has_named_vectors(void **state)
     assert_int_equal(create_of(*state, "{\"vectors\":{}}").vectors.n, 0);
 }
 
+/* Whether the vector is on disk that says so much of it. */
+static bool is_on_disk(void **state, const char *members)
+{
+    char body[160];
+
+    snprintf(body, sizeof body, "{\"vectors\":{\"size\":4,\"distance\":\"Dot\"%s}}",
+             members);
+    return create_of(*state, body).vectors.items[0].is_on_disk;
+}
+
+static void memory_says_where_floats_are_and_else_on_disk_does(void **state)
+{
+    assert_false(is_on_disk(state, ""));
+    assert_true(is_on_disk(state, ",\"on_disk\":true"));
+    assert_false(is_on_disk(state, ",\"on_disk\":false"));
+    assert_false(is_on_disk(state, ",\"on_disk\":null"));
+    assert_true(is_on_disk(state, ",\"memory\":\"cold\""));
+    assert_false(is_on_disk(state, ",\"memory\":\"cached\""));
+    assert_false(is_on_disk(state, ",\"memory\":\"cached\",\"on_disk\":true"));
+    assert_false(is_on_disk(state, ",\"on_disk\":true,\"memory\":\"cached\""));
+    assert_true(is_on_disk(state, ",\"on_disk\":false,\"memory\":\"cold\""));
+    assert_true(is_on_disk(state, ",\"memory\":\"cold\",\"on_disk\":false"));
+}
+
 static void what_changes_no_answer_is_kept(void **state)
 {
     struct hl_create_collection c = create_of(
@@ -228,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_collection_has_one_unnamed_vector),
         TEST(a_collection_has_named_vectors),
+        TEST(memory_says_where_floats_are_and_else_on_disk_does),
         TEST(what_changes_no_answer_is_kept),
         TEST(what_is_no_collection_is_refused),
         TEST(what_is_not_ours_is_refused_by_its_name),

@@ -167,6 +167,29 @@ static void a_read_ends_where_the_file_does(void **state)
     hl_file_close(file);
 }
 
+static void what_was_written_may_be_written_over(void **state)
+{
+    struct hl_file *file;
+    struct hl_buf buf;
+    struct hl_err err;
+
+    (void)state;
+    assert_int_equal(hl_file_open("f", HL_FILE_CREATE, &file, &err), HL_OK);
+    assert_int_equal(hl_file_write(file, "0123456789", 10, &err), HL_OK);
+    arm("file.short=1+:fail");
+    assert_int_equal(hl_file_rewrite(file, "abc", 3, 4, &err), HL_OK);
+    hl_failpoint_disarm();
+    assert_int_equal(hl_file_write(file, "!", 1, &err), HL_OK);
+    arm("file.write=1:fail");
+    assert_int_equal(hl_file_rewrite(file, "x", 1, 0, &err), HL_DISK_FULL);
+    hl_failpoint_disarm();
+    hl_file_close(file);
+    hl_buf_init(&buf, 100);
+    assert_int_equal(hl_file_load("f", &buf, &err), HL_OK);
+    assert_string_equal(buf.data, "0123abc789!");
+    hl_buf_done(&buf);
+}
+
 static void each_step_reports_its_own_refusal(void **state)
 {
     static const struct {
@@ -440,6 +463,7 @@ int main(void)
         IN_FOLDER(a_folder_or_a_pipe_is_refused_without_waiting),
         IN_FOLDER(short_reads_and_writes_are_finished),
         IN_FOLDER(a_read_ends_where_the_file_does),
+        IN_FOLDER(what_was_written_may_be_written_over),
         IN_FOLDER(each_step_reports_its_own_refusal),
         IN_FOLDER(a_load_takes_the_whole_file_or_nothing),
         IN_FOLDER(a_replacement_appears_when_it_is_committed),

@@ -41,6 +41,45 @@ static void a_full_tail_becomes_a_segment(void **state)
     assert_found(k, 1, 70);
 }
 
+static void what_segments_take_of_memory_is_counted_and_given_back(void **state)
+{
+    struct keeping *k = *state;
+    struct hl_engine_state engine;
+    uint64_t held;
+
+    put_tails(k, 1);
+    held = info_of(k).held_bytes;
+    hl_engine_state(k->s.engine, &engine);
+    assert_true(engine.held_bytes > 0);
+    assert_true(engine.held_bytes <= held); /* the next tail is there too */
+    assert_int_equal(engine.most_held_bytes, k->s.options.most_held_bytes);
+    assert_true(info_of(k).mapped_bytes >= sizeof(float) * 128);
+    k->s.options.most_held_bytes = 0;
+    reopen(k);
+    hl_engine_state(k->s.engine, &engine);
+    assert_int_equal(engine.held_bytes, 0);
+    assert_true(info_of(k).held_bytes < held);
+    assert_found(k, 1, 64);
+}
+
+/* Four tails have a row more than there is room for. */
+static void what_memory_cannot_build_is_not_merged(void **state)
+{
+    struct keeping *k = *state;
+
+    k->s.options.most_build_bytes = 255 * hl_segment_build_bytes(2, k->s.options.n_links);
+    reopen(k);
+    put_tails(k, 6);
+    assert_int_equal(info_of(k).n_indexed, 384);
+    reopen(k);
+    assert_int_equal(count_files(k, NULL, 0), 6);
+    assert_int_equal(told(k, HL_ENGINE_MERGED), 0);
+    k->s.options.most_build_bytes = 0;
+    reopen(k);
+    await(k, HL_ENGINE_MERGED, 1);
+    assert_found(k, 1, 384);
+}
+
 static void neighbours_become_one_and_their_files_go(void **state)
 {
     struct keeping *k = *state;
@@ -171,6 +210,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_full_tail_becomes_a_segment),
+        TEST(what_segments_take_of_memory_is_counted_and_given_back),
+        TEST(what_memory_cannot_build_is_not_merged),
         TEST(neighbours_become_one_and_their_files_go),
         TEST(a_look_keeps_the_segments_it_began_with),
         TEST(what_dies_during_a_merge_stays_dead),

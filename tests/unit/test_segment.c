@@ -15,6 +15,7 @@
 #include "tests/support/gallery.h"
 #include "tests/support/still.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,7 @@
 struct fixture {
     char folder[40], path[64], other[64];
     float *values;
-    struct hl_batch batch;
+    const float *pointers[N_ROWS];
     uint64_t rows[N_ROWS];
     uint32_t numbers[N_ROWS];
     struct hl_segment_content content;
@@ -54,8 +55,10 @@ static int set_up(void **state)
         f->rows[i] = 10 + 2 * (uint64_t)i;
         f->numbers[i] = (i * 7U) % 100; /* several rows of one point */
     }
-    f->batch = (struct hl_batch){f->values, N_ROWS, DIM};
-    f->content = (struct hl_segment_content){.values = &f->batch,
+    hl_gallery_point_at(f->values, N_ROWS, DIM, f->pointers);
+    f->content = (struct hl_segment_content){.n_rows = N_ROWS,
+                                             .dim = DIM,
+                                             .values = f->pointers,
                                              .rows = f->rows,
                                              .numbers = f->numbers,
                                              .metric = HL_METRIC_DOT,
@@ -91,13 +94,25 @@ static void write_other(struct fixture *f, size_t size)
     hl_file_close(file);
 }
 
-static enum hl_code open_other(struct fixture *f)
+static enum hl_code open_with(struct fixture *f, const struct hl_segment_hold *hold)
 {
     struct hl_segment *segment = NULL;
-    enum hl_code code = hl_segment_open(f->other, &segment, &f->err);
+    enum hl_code code = hl_segment_open(f->other, hold, &segment, &f->err);
 
     assert_true(code == HL_OK || !segment);
     hl_segment_close(segment);
+    return code;
+}
+
+/* From the mapping and from memory of its own: alike. */
+static enum hl_code open_other(struct fixture *f)
+{
+    struct hl_allowance allowance = {.most = 1 << 20};
+    const struct hl_segment_hold hold = {.allowance = &allowance};
+    const enum hl_code code = open_with(f, NULL);
+
+    assert_int_equal(open_with(f, &hold), code);
+    assert_int_equal(atomic_load(&allowance.taken), 0);
     return code;
 }
 
@@ -115,7 +130,7 @@ static void what_went_in_comes_out(void **state)
     struct fixture *f = *state;
     const struct hl_segment_view *view;
 
-    assert_int_equal(hl_segment_open(f->path, &f->segment, &f->err), HL_OK);
+    assert_int_equal(hl_segment_open(f->path, NULL, &f->segment, &f->err), HL_OK);
     view = hl_segment_view(f->segment);
     assert_int_equal(view->n_rows, N_ROWS);
     assert_int_equal(view->dim, DIM);
@@ -126,12 +141,113 @@ static void what_went_in_comes_out(void **state)
     hl_segment_close(f->segment);
 }
 
+static void compare_views(const struct hl_segment_view *a, const struct hl_segment_view *b)
+{
+    assert_int_equal(a->n_upper, b->n_upper);
+    assert_int_equal(a->entry, b->entry);
+    assert_memory_equal(a->rows, b->rows, N_ROWS * sizeof *a->rows);
+    assert_memory_equal(a->numbers, b->numbers, N_ROWS * sizeof *a->numbers);
+    assert_memory_equal(a->by_number, b->by_number, N_ROWS * sizeof *a->by_number);
+    assert_memory_equal(a->levels, b->levels, N_ROWS);
+    assert_memory_equal(a->above, b->above, N_ROWS * sizeof *a->above);
+    assert_memory_equal(a->upper, b->upper, a->n_upper * a->n_links * sizeof *a->upper);
+    assert_memory_equal(a->links, b->links, N_ROWS * 2 * a->n_links * sizeof *a->links);
+    assert_memory_equal(a->sketches, b->sketches, N_ROWS * a->stride);
+    assert_memory_equal(a->values, b->values, N_ROWS * DIM * sizeof(float));
+}
+
+static void all_but_the_floats_is_held_where_there_is_room_for_it(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_allowance allowance = {.most = 1 << 20};
+    struct hl_segment *mapped, *held, *cold;
+    size_t size;
+
+    assert_int_equal(hl_segment_open(f->path, NULL, &mapped, &f->err), HL_OK);
+    assert_int_equal(hl_segment_open(f->path,
+                                     &(struct hl_segment_hold){.allowance = &allowance},
+                                     &held, &f->err),
+                     HL_OK);
+    size = hl_segment_held(held);
+    assert_int_equal(hl_segment_held(mapped), 0);
+    assert_int_equal(hl_segment_mapped(mapped), f->file.len);
+    assert_int_equal(hl_segment_mapped(held), f->file.len - size);
+    assert_int_equal(f->file.len - size, N_ROWS * DIM * sizeof(float));
+    assert_int_equal(atomic_load(&allowance.taken), size);
+    compare_views(hl_segment_view(mapped), hl_segment_view(held));
+
+    allowance.most = 2 * size - 1; /* for one, and not for two */
+    assert_int_equal(hl_segment_open(f->path,
+                                     &(struct hl_segment_hold){.allowance = &allowance,
+                                                               .is_on_disk = true},
+                                     &cold, &f->err),
+                     HL_OK);
+    assert_int_equal(hl_segment_held(cold), 0);
+    compare_views(hl_segment_view(mapped), hl_segment_view(cold));
+    hl_segment_close(cold);
+    assert_int_equal(
+        hl_segment_open(f->path,
+                        &(struct hl_segment_hold){.allowance = &allowance, .lent = 1},
+                        &cold, &f->err),
+        HL_OK);
+    assert_int_equal(hl_segment_held(cold), size);
+    hl_segment_close(held);
+    assert_int_equal(atomic_load(&allowance.taken), size);
+    hl_segment_close(cold);
+    hl_segment_close(mapped);
+}
+
+static void sketches_that_are_there_are_taken(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_sketch *sketches[N_ROWS];
+    struct hl_segment_content content = f->content;
+    struct hl_sketch *bad;
+    struct hl_segment *segment;
+    struct hl_buf again;
+
+    assert_int_equal(hl_segment_open(f->path, NULL, &segment, &f->err), HL_OK);
+    for (uint32_t i = 0; i < N_ROWS; i++)
+        sketches[i] = hl_segment_sketch(hl_segment_view(segment), i);
+    bad = malloc(hl_sketch_stride(DIM));
+    assert_non_null(bad);
+    memcpy(bad, sketches[1], hl_sketch_stride(DIM));
+    bad->scale = NAN; /* nothing that ever was made: it is made anew */
+    sketches[0] = NULL;
+    sketches[1] = bad;
+    content.sketches = sketches;
+    hl_buf_init(&again, 1 << 20);
+    assert_int_equal(hl_segment_build(&content, f->other, &never, &f->err), HL_OK);
+    assert_int_equal(hl_file_load(f->other, &again, &f->err), HL_OK);
+    assert_int_equal(again.len, f->file.len);
+    assert_memory_equal(again.data, f->file.data, again.len);
+    hl_buf_done(&again);
+    hl_segment_close(segment);
+    free(bad);
+}
+
+static void what_is_not_finite_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    float bad[DIM] = {0};
+    const float *sound = f->pointers[7];
+    enum hl_code code;
+
+    bad[3] = INFINITY;
+    unlink(f->other);
+    f->pointers[7] = bad;
+    code = hl_segment_build(&f->content, f->other, &never, &f->err);
+    f->pointers[7] = sound;
+    assert_int_equal(code, HL_INVALID);
+    assert_int_not_equal(access(f->other, F_OK), 0);
+}
+
 static void every_row_is_found_and_no_other(void **state)
 {
     struct fixture *f = *state;
     const struct hl_segment_view *view;
 
-    assert_int_equal(hl_segment_open(f->path, &f->segment, &f->err), HL_OK);
+    assert_int_equal(hl_segment_open(f->path, NULL, &f->segment, &f->err), HL_OK);
     view = hl_segment_view(f->segment);
     for (uint32_t i = 0; i < N_ROWS; i++) {
         assert_int_equal(hl_segment_find(view, f->rows[i]), i);
@@ -249,7 +365,7 @@ static void a_forged_link_leads_nowhere(void **state)
         forge(f, linked[i], 0, &beyond, sizeof beyond);
         assert_int_equal(open_other(f), HL_DAMAGED);
     }
-    assert_int_equal(hl_segment_open(f->path, &f->segment, &f->err), HL_OK);
+    assert_int_equal(hl_segment_open(f->path, NULL, &f->segment, &f->err), HL_OK);
     for (uint32_t at = 0; at < N_ROWS; at++) {
         const struct hl_segment_view *view = hl_segment_view(f->segment);
 
@@ -301,7 +417,7 @@ static void an_open_that_fails_holds_nothing(void **state)
         enum hl_code code;
 
         assert_int_equal(hl_failpoint_arm(rules[i], &f->err), HL_OK);
-        code = open_other(f);
+        code = open_with(f, NULL);
         hl_failpoint_disarm();
         assert_true(code == HL_NO_MEMORY || code == HL_IO);
     }
@@ -309,10 +425,33 @@ static void an_open_that_fails_holds_nothing(void **state)
     assert_int_equal(open_other(f), HL_NOT_FOUND);
 }
 
+static void without_memory_to_hold_it_a_segment_is_read_from_its_file(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_allowance allowance = {.most = 1 << 20};
+    const struct hl_segment_hold hold = {.allowance = &allowance};
+    struct hl_segment *segment;
+
+    assert_int_equal(hl_failpoint_arm("alloc=4:fail", &f->err), HL_OK);
+    assert_int_equal(hl_segment_open(f->path, &hold, &segment, &f->err), HL_OK);
+    assert_int_equal(hl_failpoint_count(HL_FAIL_ALLOC), 4);
+    assert_int_equal(hl_segment_held(segment), 0);
+    assert_int_equal(atomic_load(&allowance.taken), 0);
+    hl_segment_close(segment);
+    write_other(f, f->file.len);
+    assert_int_equal(hl_failpoint_arm("file.read=1:fail", &f->err), HL_OK);
+    assert_int_equal(open_with(f, &hold), HL_IO);
+    hl_failpoint_disarm();
+    assert_int_equal(atomic_load(&allowance.taken), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_went_in_comes_out),
+        cmocka_unit_test(all_but_the_floats_is_held_where_there_is_room_for_it),
+        cmocka_unit_test(sketches_that_are_there_are_taken),
+        cmocka_unit_test(what_is_not_finite_is_refused),
         cmocka_unit_test(every_row_is_found_and_no_other),
         cmocka_unit_test(the_same_rows_make_the_same_file),
         cmocka_unit_test(a_flipped_bit_anywhere_is_noticed),
@@ -321,6 +460,7 @@ int main(void)
         cmocka_unit_test(a_forged_link_leads_nowhere),
         cmocka_unit_test(a_build_that_fails_leaves_nothing_and_one_that_stops_says_so),
         cmocka_unit_test(an_open_that_fails_holds_nothing),
+        cmocka_unit_test(without_memory_to_hold_it_a_segment_is_read_from_its_file),
     };
 
     return cmocka_run_group_tests_name("segment", tests, set_up, tear_down);

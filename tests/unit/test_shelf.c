@@ -43,20 +43,27 @@ struct fixture {
 static void seal_part(struct fixture *f, size_t part)
 {
     const size_t first = part * PER_PART;
-    struct hl_batch batch = {f->values + first * DIM, PER_PART, DIM};
+    const float *values[PER_PART];
     uint64_t rows[PER_PART];
-    struct hl_segment_content content = {&batch, rows, f->numbers + first, HL_METRIC_L2, 12,
-                                         80,     NULL};
+    struct hl_segment_content content = {.n_rows = PER_PART,
+                                         .dim = DIM,
+                                         .values = values,
+                                         .rows = rows,
+                                         .numbers = f->numbers + first,
+                                         .metric = HL_METRIC_L2,
+                                         .n_links = 12,
+                                         .ef_construction = 80};
     char path[] = "/tmp/heirloom-shelf-XXXXXX";
     const int fd = mkstemp(path);
     struct hl_segment *segment;
 
     assert_true(fd >= 0);
     close(fd);
+    hl_gallery_point_at(f->values + first * DIM, PER_PART, DIM, values);
     for (size_t i = 0; i < PER_PART; i++)
         rows[i] = first + i + 1;
     assert_int_equal(hl_segment_build(&content, path, &never, &f->err), HL_OK);
-    assert_int_equal(hl_segment_open(path, &segment, &f->err), HL_OK);
+    assert_int_equal(hl_segment_open(path, NULL, &segment, &f->err), HL_OK);
     unlink(path);
     assert_int_equal(hl_part_of_segment(segment, &f->parts[part], &f->err), HL_OK);
 }

@@ -15,7 +15,7 @@ enum { SEAL = 1000, MOST = 16 };
 
 /* Parts as words: "1000" a sealed one, "1000/400" of which 400 are dead, "T1000" a full
  * tail, "t12" an open one. What is chosen as "first+n", "-" for nothing. */
-static void chosen(const char *words, const char *wanted)
+static void chosen_below(const char *words, size_t most_rows, const char *wanted)
 {
     struct hl_upkeep_part parts[MOST] = {{0, 0, false, false}};
     struct hl_upkeep_choice choice;
@@ -34,10 +34,15 @@ static void chosen(const char *words, const char *wanted)
             part->n_dead = strtoul(words + 1, (char **)&words, 10);
         words += *words == ' ';
     }
-    choice = hl_upkeep_choose(parts, n, SEAL);
+    choice = hl_upkeep_choose(parts, n, SEAL, most_rows);
     if (choice.n > 0)
         snprintf(got, sizeof got, "%zu+%zu", choice.first, choice.n);
     assert_string_equal(got, wanted);
+}
+
+static void chosen(const char *words, const char *wanted)
+{
+    chosen_below(words, SIZE_MAX, wanted);
 }
 
 static void nothing_is_done_to_a_shelf_in_order(void **state)
@@ -93,7 +98,7 @@ static void a_growing_shelf_has_few_parts_and_is_built_few_times(void **state)
         parts[n++] = (struct hl_upkeep_part){.n_rows = SEAL};
         n_built += SEAL;
         most = n > most ? n : most;
-        while ((choice = hl_upkeep_choose(parts, n, SEAL)).n > 0) {
+        while ((choice = hl_upkeep_choose(parts, n, SEAL, SIZE_MAX)).n > 0) {
             for (size_t at = choice.first + 1; at < choice.first + choice.n; at++)
                 parts[choice.first].n_rows += parts[at].n_rows;
             for (size_t at = choice.first + choice.n; at < n; at++)
@@ -127,6 +132,19 @@ static void what_is_a_third_dead_is_made_anew(void **state)
     chosen("100/100 t3", "0+1");
 }
 
+static void nothing_becomes_larger_than_memory_can_build(void **state)
+{
+    (void)state;
+    chosen_below("1000 1000 1000 1000 t3", 4000, "0+4");
+    chosen_below("1000 1000 1000 1000 t3", 3999, "-");
+    chosen_below("1000 1000 1000 1000 1000 1000 t3", 5000, "0+5");
+    chosen_below("4000 1000 1000 1000 1000 t3", 4000, "1+4");
+    chosen_below("9000 1000 1000 1000 1000 t3", 4000, "1+4");
+    chosen_below("4000/3500 1000 1000 1000 t3", 3500, "0+4");
+    chosen_below("16000 4000/1400 t3", 1000, "1+1"); /* what is there must become less */
+    chosen_below("T2000 t3", 1000, "0+1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +157,7 @@ int main(void)
         cmocka_unit_test(what_is_not_sealed_parts_neighbours),
         cmocka_unit_test(a_part_counts_by_what_lives_in_it),
         cmocka_unit_test(what_is_a_third_dead_is_made_anew),
+        cmocka_unit_test(nothing_becomes_larger_than_memory_can_build),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,19 +40,27 @@ struct fixture {
 
 static void build(struct fixture *f, enum hl_metric metric)
 {
-    struct hl_batch batch = {f->values, N_ROWS, DIM};
+    const float *values[N_ROWS];
     uint64_t rows[N_ROWS];
     uint32_t numbers[N_ROWS];
-    struct hl_segment_content content = {&batch, rows, numbers, metric, 16, 100, NULL};
+    struct hl_segment_content content = {.n_rows = N_ROWS,
+                                         .dim = DIM,
+                                         .values = values,
+                                         .rows = rows,
+                                         .numbers = numbers,
+                                         .metric = metric,
+                                         .n_links = 16,
+                                         .ef_construction = 100};
     char path[64];
 
+    hl_gallery_point_at(f->values, N_ROWS, DIM, values);
     for (uint32_t i = 0; i < N_ROWS; i++) {
         rows[i] = 7 + 3 * (uint64_t)i;
         numbers[i] = (uint32_t)(i * (size_t)7919 % N_ROWS);
     }
     snprintf(path, sizeof path, "%s/%d.seg", f->folder, (int)metric);
     assert_int_equal(hl_segment_build(&content, path, &never, &f->err), HL_OK);
-    assert_int_equal(hl_segment_open(path, &f->segments[metric], &f->err), HL_OK);
+    assert_int_equal(hl_segment_open(path, NULL, &f->segments[metric], &f->err), HL_OK);
     assert_int_equal(unlink(path), 0);
 }
 
