@@ -37,6 +37,12 @@ static double cpu_us_of(const struct hl_bench_show *show)
     return n > 0 ? show->tally->cpu_s * 1e6 / (double)n : 0;
 }
 
+static bool was_late(const struct hl_bench_show *show)
+{
+    return (double)hl_hist_at(show->tally->late, .99) >
+           HL_BENCH_TOO_LATE * (double)hl_hist_at(show->sum->latency, .99);
+}
+
 /* ---- for people ---- */
 
 static void print_times(const struct hl_hist *hist, struct hl_buf *buf)
@@ -96,10 +102,14 @@ static void print_own(const struct hl_bench_show *show, struct hl_buf *buf)
         hl_buf_print(buf, ", late by %.0f us at p99, %.0f us at most",
                      (double)hl_hist_at(tally->late, .99) / US,
                      (double)hl_hist_max(tally->late) / US);
-    hl_buf_add_text(
-        buf, tally->busy > HL_BENCH_TOO_BUSY
-                 ? "\nIt may be the load itself that was the limit, not the server.\n"
-                 : "\n");
+    hl_buf_add_char(buf, '\n');
+    if (tally->busy > HL_BENCH_TOO_BUSY)
+        hl_buf_add_text(buf,
+                        "It may be the load itself that was the limit, not the server.\n");
+    if (was_late(show))
+        hl_buf_add_text(buf,
+                        "Requests went out late through no fault of the server, and its "
+                        "latencies hold that too.\n");
 }
 
 void hl_bench_print_text(const struct hl_bench_show *show, struct hl_buf *buf)
@@ -229,9 +239,12 @@ static void encode_own(const struct hl_bench_show *show, struct hl_buf *buf)
 {
     const struct hl_bench_tally *tally = show->tally;
 
-    hl_buf_print(buf, ",\"generator\":{\"cpu_us\":%.3f,\"busy\":%.4f,\"was_limit\":%s,",
+    hl_buf_print(buf,
+                 ",\"generator\":{\"cpu_us\":%.3f,\"busy\":%.4f,\"was_limit\":%s,"
+                 "\"was_late\":%s,",
                  cpu_us_of(show), tally->busy,
-                 tally->busy > HL_BENCH_TOO_BUSY ? "true" : "false");
+                 tally->busy > HL_BENCH_TOO_BUSY ? "true" : "false",
+                 was_late(show) ? "true" : "false");
     encode_times("late_us", tally->late, buf);
     hl_buf_add_char(buf, '}');
 }

@@ -48,34 +48,50 @@ static inline void hl_answering_done(struct hl_answering *answering)
     close(answering->listener);
 }
 
-/* Whether the request is all there: a head, and as much of a body as it says. */
-static inline bool hl_answering_has_all(const char *request)
+/* How long a request is of which `request` is the beginning; 0: its head is not there. */
+static inline size_t hl_answering_length(const char *request)
 {
     const char *end = strstr(request, "\r\n\r\n");
     const char *length = strstr(request, "\r\nContent-Length: ");
 
-    return end && (!length || strlen(end + 4) >= strtoul(length + 18, NULL, 10));
+    if (!end)
+        return 0;
+    return (size_t)(end + 4 - request) + (length ? strtoul(length + 18, NULL, 10) : 0);
+}
+
+/* One request, its beginning as text. False: the line has gone. */
+static inline bool hl_answering_read(int fd, char request[HL_ANSWERING_ROOM])
+{
+    static _Thread_local char rest[HL_ANSWERING_ROOM];
+    size_t len = 0, wanted = 0;
+    ssize_t n = 1;
+
+    request[0] = '\0';
+    while (n > 0 && (wanted == 0 || len < wanted)) {
+        const bool has_room = len + 1 < HL_ANSWERING_ROOM;
+
+        n = has_room ? recv(fd, request + len, HL_ANSWERING_ROOM - 1 - len, 0)
+                     : recv(fd, rest, sizeof rest, 0);
+        len += n > 0 ? (size_t)n : 0;
+        if (has_room)
+            request[len] = '\0';
+        if (wanted == 0)
+            wanted = hl_answering_length(request);
+    }
+    return n > 0;
 }
 
 /* False: the line has gone. */
 static inline bool hl_answering_serve(struct hl_answering *answering, int fd)
 {
     static _Thread_local char request[HL_ANSWERING_ROOM];
-    const char *reply;
-    size_t len = 0;
-    ssize_t n = 1;
+    const bool is_there = hl_answering_read(fd, request);
+    const char *reply = is_there ? answering->reply(answering->self, request) : NULL;
+    const size_t len = reply ? strlen(reply) : 0;
 
-    request[0] = '\0';
-    while (n > 0 && len + 1 < sizeof request && !hl_answering_has_all(request)) {
-        n = recv(fd, request + len, sizeof request - 1 - len, 0);
-        len += n > 0 ? (size_t)n : 0;
-        request[len] = '\0';
-    }
-    reply = n > 0 ? answering->reply(answering->self, request) : NULL;
-    len = reply ? strlen(reply) : 0;
     for (size_t at = 0; at < len; at += answering->is_piecemeal ? 1 : len)
         (void)send(fd, reply + at, answering->is_piecemeal ? 1 : len, MSG_NOSIGNAL);
-    if (n > 0 && !answering->hangs_up)
+    if (is_there && !answering->hangs_up)
         return true;
     close(fd);
     return false;

@@ -142,6 +142,25 @@ static void a_reply_in_many_pieces_is_one_reply(void **state)
     assert_int_equal(count->n_failed, 0);
 }
 
+/* Ten megabytes are more than a socket takes in one piece. */
+static void a_request_that_is_too_large_to_go_at_once_goes_in_pieces(void **state)
+{
+    struct fixture *f = *state;
+    char filter[1000];
+
+    snprintf(filter, sizeof filter, "{%*s}", (int)sizeof filter - 3, "");
+    f->bench.filter = filter;
+    f->bench.batch = 10000;
+    f->bench.weights[HL_BENCH_SEARCH] = 0;
+    f->bench.weights[HL_BENCH_BATCH] = 1;
+    hl_bench_pool_free(f->pool);
+    assert_int_equal(
+        hl_bench_pool_new(&f->bench, &f->address, &f->stock, &f->pool, &f->err), HL_OK);
+    (void)load(f, (struct manner){.reply = REPLY(WELL_LENGTH, WELL)});
+    assert_true(f->tally.kinds[HL_BENCH_BATCH].n_requests >= CONNECTIONS);
+    assert_int_equal(f->tally.kinds[HL_BENCH_BATCH].n_failed, 0);
+}
+
 static void whoever_closes_behind_each_reply_is_called_again(void **state)
 {
     struct fixture *f = *state;
@@ -303,6 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(answers_are_counted_and_connections_kept),
         TEST(a_reply_in_many_pieces_is_one_reply),
+        TEST(a_request_that_is_too_large_to_go_at_once_goes_in_pieces),
         TEST(whoever_closes_behind_each_reply_is_called_again),
         TEST(a_connection_that_was_closed_while_it_rested_is_no_failure),
         TEST(a_refusal_is_told_in_the_words_of_the_server),

@@ -105,6 +105,11 @@ static void an_open_load_shows_what_was_waited_for_a_connection(void **state)
     assert_says(&f, ", late by 7 us at p99, 7 us at most", true);
     assert_says(&f, "may be the load itself that was the limit", true);
     assert_says(&f, "         3  in other words\n", true);
+    assert_says(&f, "went out late", false);
+    hl_hist_record(f.tally.late, 300000);
+    hl_buf_clear(&f.text, 1 << 20);
+    hl_bench_print_text(&f.show, &f.text);
+    assert_says(&f, "Requests went out late through no fault of the server", true);
     end(&f);
 }
 
@@ -149,6 +154,7 @@ static void programs_read_the_same_under_names_that_stay(void **state)
     assert_number(&f, "kinds.upsert.failed", 1);
     assert_number(&f, "generator.cpu_us", 5);
     assert_text(&f, "generator.was_limit", "false");
+    assert_text(&f, "generator.was_late", "false");
     assert_text(&f, "errors",
                 "[{\"status\":507,\"n\":1,\"error\":\"the disk is \\\"full\\\"\"}]");
     assert_text(&f, "settings.using", "\"v2\"");
