@@ -222,7 +222,7 @@ int main(int argc, char **argv)
     hl_walker_free(b.walker);
     free(b.values);
     free(b.queries);
-    free(b.sketches);
+    laid_free_sketches(b.sketches, b.n_rows, b.dim);
     free(b.bytes);
     return 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/bench/laid.h"
 
+#include "proto/pages.h"
+
 #include <stdlib.h>
 
 static void lay_block(const struct hl_graph_view *graph, size_t row, unsigned level,
@@ -30,6 +32,11 @@ static void lay_rows(struct laid *laid, const struct hl_graph_view *graph, unsig
     }
 }
 
+static size_t links_bytes(size_t n_rows, unsigned n_links)
+{
+    return n_rows * 2 * n_links * sizeof(uint32_t);
+}
+
 bool laid_init(struct laid *laid, const struct hl_graph_view *graph,
                const struct laid_rows *rows, unsigned n_links)
 {
@@ -41,7 +48,8 @@ bool laid_init(struct laid *laid, const struct hl_graph_view *graph,
         return false;
     for (size_t row = 0; row < n_rows; row++)
         n_upper += (size_t)graph->levels[row] - 1;
-    *laid = (struct laid){.links = calloc(n_rows * 2 * n_links, sizeof *laid->links),
+    *laid = (struct laid){.view = {.n_rows = n_rows, .n_links = n_links},
+                          .links = hl_pages_new(links_bytes(n_rows, n_links)),
                           .above = calloc(n_rows, sizeof *laid->above),
                           .upper = calloc(n_upper * n_links + 1, sizeof *laid->upper),
                           .levels = calloc(n_rows, 1)};
@@ -68,7 +76,7 @@ bool laid_init(struct laid *laid, const struct hl_graph_view *graph,
 
 void laid_done(struct laid *laid)
 {
-    free(laid->links);
+    hl_pages_free(laid->links, links_bytes(laid->view.n_rows, laid->view.n_links));
     free(laid->above);
     free(laid->upper);
     free(laid->levels);
@@ -78,10 +86,15 @@ void laid_done(struct laid *laid)
 unsigned char *laid_sketches(const float *values, size_t n_rows, size_t dim)
 {
     const size_t stride = hl_sketch_stride(dim);
-    unsigned char *sketches = calloc(n_rows, stride);
+    unsigned char *sketches = hl_pages_new(n_rows * stride);
 
     for (size_t row = 0; sketches && row < n_rows; row++)
         hl_sketch_write(values + row * dim, dim,
                         (struct hl_sketch *)(void *)(sketches + row * stride));
     return sketches;
+}
+
+void laid_free_sketches(unsigned char *sketches, size_t n_rows, size_t dim)
+{
+    hl_pages_free(sketches, n_rows * hl_sketch_stride(dim));
 }

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 
 /* A graph of FAISS's laid out as our walk wants it, in memory: what index/segment_build.c
- * writes, without a file. For benches that walk a graph that is no segment's. One thread
- * makes one, any number may walk it. */
+ * writes, without a file, and on huge pages as a segment is held. For benches that walk a
+ * graph that is no segment's. One thread makes one, any number may walk it. */
 struct laid {
     struct hl_segment_view view;
     uint32_t *links, *above, *upper;
@@ -28,7 +28,8 @@ bool laid_init(struct laid *laid, const struct hl_graph_view *graph,
                const struct laid_rows *rows, unsigned n_links);
 void laid_done(struct laid *laid); /* one that is zeroed is accepted */
 
-/* Of all rows, one behind the other; the caller frees them. NULL: no memory. */
+/* Of all rows, one behind the other. NULL: no memory. */
 unsigned char *laid_sketches(const float *values, size_t n_rows, size_t dim);
+void laid_free_sketches(unsigned char *sketches, size_t n_rows, size_t dim);
 
 #endif

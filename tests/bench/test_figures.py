@@ -187,13 +187,30 @@ def the_least_beam_is_the_first_that_finds_enough(_):
     raise AssertionError("a recall that is never reached was reached")
 
 
+def a_load_that_fails_says_why_and_one_that_was_late_leaves_a_note(_):
+    said = {"requests": 10, "failed": 0, "errors": [], "generator": {"was_limit": False, "was_late": False}}
+    notes = {}
+    assert inside.of.checked(said, None, notes) is said and not notes
+    inside.of.checked({**said, "generator": {"was_late": True}}, None, notes)
+    assert "late" in notes["beware of the load"]
+    for bad, why in (({"failed": 3, "errors": [{"n": 3, "status": 503, "error": "the server stops"}]}, "503 the server stops"),
+                     ({"requests": 0}, "0 of 0 requests failed")):
+        try:
+            inside.of.checked({**said, **bad}, None, notes)
+        except inside.of.Failed as fault:
+            assert why in str(fault)
+        else:
+            raise AssertionError("a load that failed did not")
+
+
 TESTS = [the_median_lies_between_the_middle_two, spreads_are_apart_when_their_middle_halves_are,
          numbers_are_shown_with_the_figures_that_count, a_ratio_is_of_the_values_of_one_round,
          every_other_round_goes_backwards, marks_are_missed_on_the_wrong_side_alone,
          a_figure_that_fails_leaves_its_rounds_and_the_other_figures, one_that_cannot_even_begin_is_a_failed_mark,
          who_is_interrupted_leaves_what_was_measured, a_plot_has_a_dot_for_each_round_and_a_line_for_each_mark,
          all_that_is_drawn_stands_inside_of_the_plot, another_time_is_told_apart_beyond_the_spread_alone,
-         who_measures_one_figure_again_keeps_the_others_of_the_same_code, the_least_beam_is_the_first_that_finds_enough]
+         who_measures_one_figure_again_keeps_the_others_of_the_same_code, the_least_beam_is_the_first_that_finds_enough,
+         a_load_that_fails_says_why_and_one_that_was_late_leaves_a_note]
 
 
 def main():

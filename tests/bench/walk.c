@@ -382,6 +382,6 @@ int main(int argc, char **argv)
     free(b.values);
     free(b.queries);
     free(b.bytes);
-    free(b.sketches);
+    laid_free_sketches(b.sketches, b.n_rows, b.dim);
     return 0;
 }

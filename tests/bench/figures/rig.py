@@ -189,6 +189,18 @@ def bridge_file(prints, model, n_maps):
         "to_fingerprint": prints["old"]})
 
 
+def checked(said, failed, notes):
+    """A load that failed says why; one that was not itself leaves a note."""
+    if said["failed"] or not said["requests"] or failed:
+        why = "; ".join(f"{error['n']} times {error['status']} {error['error']}" for error in said["errors"][:3])
+        raise Failed(f"{said['failed']} of {said['requests']} requests failed: {why or failed}")
+    for name, what in (("was_limit", "it was the limit itself, not the server"),
+                       ("was_late", "requests went out late through no fault of the server")):
+        if said["generator"].get(name):
+            notes["beware of the load"] = f"{what}, in one turn or more"
+    return said
+
+
 class Rig:
     def __init__(self, options):
         """`options`: what the command was told (tests/bench/run)."""
@@ -313,20 +325,24 @@ class Rig:
 
     # ---- load ----
 
-    def load(self, server, *words, seconds, warm_up=.5):
+    def load(self, server, *words, seconds, warm_up=.5, notes):
         """What `heirloom bench` says of a load from the other processor, which never sleeps: waking it would be the
         server's work."""
         path = f"{self.work}/load.json"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+        failed = None
         with pinned(self.load_cores):
-            run([self.heirloom, "bench", "--url", server.url, "--collection", "bench", "--seconds", seconds, "--warm-up",
-                 warm_up, "--spin", "--json", path, *words], "heirloom bench", 60 + 3 * seconds)
+            try:
+                run([self.heirloom, "bench", "--url", server.url, "--collection", "bench", "--seconds", seconds,
+                     "--warm-up", warm_up, "--spin", "--json", path, *words], "heirloom bench", 60 + 3 * seconds)
+            except Failed as fault:
+                failed = fault
+        if failed and not os.path.exists(path):
+            raise failed
         with open(path, encoding="utf-8") as file:
             said = json.load(file)
-        if said["failed"] or not said["requests"]:
-            raise Failed(f"of {said['requests']} requests {said['failed']} failed")
-        return said
+        return checked(said, failed, notes)
 
     def bodies(self, first, n_rows, dim):
         """Whole upserts of a thousand points each, ready to be sent."""

@@ -31,7 +31,7 @@ class Gallery(Figure):
     def search(self, model, form, *words, seconds=None, warm_up=.5):
         return self.rig.load(self.server, "--using", model, "--queries", self.queries[model], "--form", form, "--limit", 10,
                              "--ef", self.options.beam, "--connections", CLIENTS, *words,
-                             seconds=seconds or self.options.seconds, warm_up=warm_up)
+                             seconds=seconds or self.options.seconds, warm_up=warm_up, notes=self.notes)
 
     def done(self):
         if getattr(self, "server", None):
@@ -229,7 +229,8 @@ class Writers(Figure):
         self.server.ask("PUT", "/collections/bench", {"vectors": {"size": of.OLD_DIM, "distance": "Cosine"}})
         try:
             said = self.rig.load(self.server, "--mix", "upsert=1", "--form", "base64", "--queries", self.vectors,
-                                 "--write-ids", "0:100000000", "--connections", n, seconds=self.options.seconds)
+                                 "--write-ids", "0:100000000", "--connections", n, seconds=self.options.seconds,
+                                 notes=self.notes)
         finally:
             self.server.ask("DELETE", "/collections/bench")
         return {side: said["rate"]}
