@@ -141,7 +141,8 @@ static enum hl_code read_decimal(const struct hl_tool_words *words, enum flag fl
     if (!text)
         *ret_value = standard;
     else if (!hl_tool_read_decimal(text, strlen(text), ret_value) || *ret_value > most)
-        return hl_fail(err, HL_INVALID, "\"%s\" wants a number up to %g, not \"%.64s\"",
+        return hl_fail(err, HL_INVALID,
+                       "\"%s\" wants a number such as 2 or 0.5, up to %g, not \"%.64s\"",
                        flags[flag].name, most, text);
     return HL_OK;
 }

@@ -120,7 +120,8 @@ def refusals(bench):
             (("--write-ids", "9:3"), 'two ids such as 1000:1999, not "9:3"'),
             (("--form", "xml"), '"json", "base64" or "raw"'), (("--form", "raw", "--filter", "{}"), "a raw body is a vector"),
             (("--rate", "0"), "want more than 0"), (("--arrivals", "poisson"), 'goes with "--rate"'),
-            (("--rate", "1", "--arrivals", "odd"), '"even" or "poisson"'), (("--seconds", "1e3"), "wants a number up to"),
+            (("--rate", "1", "--arrivals", "odd"), '"even" or "poisson"'),
+            (("--seconds", "1e3"), "wants a number such as 2 or 0.5, up to 86400"),
             (("--connections", "0"), '"--connections" wants 1 to'),
             (("--using", "nobody"), 'has no dense vector "nobody"'),
             (("--queries", "/nowhere.npy"), "/nowhere.npy")):
