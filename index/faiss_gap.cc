@@ -74,8 +74,8 @@ computer *real_codes(const faiss::ScalarQuantizer *, faiss::MetricType) REAL(COD
 computer *wrap_codes(const faiss::ScalarQuantizer *, faiss::MetricType) WRAP(CODES);
 
 const struct hl_kernels hl_gap_kernels_shipped = {
-    "shipped",    real_l2, real_dot, real_norm, real_l2_ny, real_dot_ny,
-    real_nearest, nullptr, nullptr,  nullptr,   nullptr,    nullptr,
+    "shipped", real_l2, real_dot, real_norm, real_l2_ny, real_dot_ny, real_nearest,
+    nullptr,   nullptr, nullptr,  nullptr,   nullptr,    nullptr,
 };
 }
 

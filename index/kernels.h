@@ -40,6 +40,11 @@ struct hl_kernels {
      * NULL in a table that leaves it to the portable one. */
     int32_t (*bytes_dot)(const uint8_t *x, const int8_t *y, size_t size);
 
+    /* The same of x with each of so many rows, which begin `stride` bytes after each other.
+     * NULL likewise: one row after the other. */
+    void (*bytes_dots)(const uint8_t *x, const int8_t *rows, size_t stride, size_t n_rows,
+                       size_t size, int32_t *ret);
+
     /* The same of two rows of signed bytes: the sum of (x[i] + 128) * y[i]. NULL likewise.
      */
     int32_t (*shifted_dot)(const int8_t *x, const int8_t *y, size_t size);

@@ -173,6 +173,51 @@ AVX512 static int32_t bytes_dot_avx512(const uint8_t *x, const int8_t *y, size_t
     return flipped_dot(x, y, size, _mm512_setzero_si512());
 }
 
+/* The sums of four registers' lanes, side by side. */
+AVX512 static inline __m128i sum_four(__m512i a, __m512i b, __m512i c, __m512i d)
+{
+    const __m512i ab =
+        _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    const __m512i cd =
+        _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    const __m512i all =
+        _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    const __m256i half =
+        _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+
+    return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+/* Four rows at a time: bytes of x are loaded once for them, and one addition across lanes
+ * serves all four. */
+AVX512 static void bytes_dots_avx512(const uint8_t *x, const int8_t *rows, size_t stride,
+                                     size_t n_rows, size_t size, int32_t *ret)
+{
+    size_t row = 0;
+
+    for (; row + 4 <= n_rows; row += 4) {
+        const int8_t *y = rows + row * stride;
+        __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
+
+        for (size_t i = 0; i < size; i += 64) {
+            const size_t n = size - i;
+            const __mmask64 mask = n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
+            const __m512i bytes = _mm512_maskz_loadu_epi8(mask, x + i);
+
+            a = _mm512_dpbusd_epi32(a, bytes, _mm512_maskz_loadu_epi8(mask, y + i));
+            b = _mm512_dpbusd_epi32(b, bytes,
+                                    _mm512_maskz_loadu_epi8(mask, y + stride + i));
+            c = _mm512_dpbusd_epi32(c, bytes,
+                                    _mm512_maskz_loadu_epi8(mask, y + 2 * stride + i));
+            d = _mm512_dpbusd_epi32(d, bytes,
+                                    _mm512_maskz_loadu_epi8(mask, y + 3 * stride + i));
+        }
+        _mm_storeu_si128((__m128i *)(void *)(ret + row), sum_four(a, b, c, d));
+    }
+    for (; row < n_rows; row++)
+        ret[row] = bytes_dot_avx512(x, rows + row * stride, size);
+}
+
 AVX512 static int32_t shifted_dot_avx512(const int8_t *x, const int8_t *y, size_t size)
 {
     return flipped_dot((const uint8_t *)x, y, size, _mm512_set1_epi8(INT8_MIN));
@@ -351,6 +396,7 @@ const struct hl_kernels hl_kernels_avx512 = {
     .code_l2 = code_l2_avx512,
     .code_dot = code_dot_avx512,
     .bytes_dot = bytes_dot_avx512,
+    .bytes_dots = bytes_dots_avx512,
     .shifted_dot = shifted_dot_avx512,
     .tile = tile_avx512,
 };

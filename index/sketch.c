@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/sketch.h"
 
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -135,20 +136,49 @@ void hl_sketch_query_lengths(const struct hl_sketch_query *query, double *ret_re
     *ret_length = length_of(squares.values);
 }
 
+static int32_t shift_back(const struct hl_sketch *sketch, int32_t shifted)
+{
+    return (int32_t)(shifted - SHIFT * (int64_t)sketch->sum);
+}
+
 int32_t hl_sketch_product(const struct hl_sketch_query *query,
                           const struct hl_sketch *sketch)
 {
-    const int32_t shifted = query->bytes_dot(query->bytes, sketch->bytes, query->n_bytes);
+    return shift_back(sketch,
+                      query->bytes_dot(query->bytes, sketch->bytes, query->n_bytes));
+}
 
-    return (int32_t)(shifted - SHIFT * (int64_t)sketch->sum);
+static float score_of(const struct hl_sketch_query *query, const struct hl_sketch *sketch,
+                      int32_t product)
+{
+    const float dot = query->scale * sketch->scale * (float)product;
+
+    return query->metric == HL_METRIC_DOT ? dot : 2 * dot - query->norm - sketch->norm;
 }
 
 float hl_sketch_score(const struct hl_sketch_query *query, const struct hl_sketch *sketch)
 {
-    const float dot =
-        query->scale * sketch->scale * (float)hl_sketch_product(query, sketch);
+    return score_of(query, sketch, hl_sketch_product(query, sketch));
+}
 
-    return query->metric == HL_METRIC_DOT ? dot : 2 * dot - query->norm - sketch->norm;
+void hl_sketch_scores(const struct hl_sketch_query *query, const struct hl_sketch *sketches,
+                      size_t stride, size_t n_rows, float *ret_scores)
+{
+    const unsigned char *bytes = (const unsigned char *)sketches;
+    int32_t shifted[HL_SKETCH_RUN];
+
+    assert(n_rows <= HL_SKETCH_RUN);
+    if (query->kernels->bytes_dots)
+        query->kernels->bytes_dots(query->bytes, sketches->bytes, stride, n_rows,
+                                   query->n_bytes, shifted);
+    for (size_t i = 0; i < n_rows; i++) {
+        const struct hl_sketch *sketch =
+            (const struct hl_sketch *)(const void *)(bytes + i * stride);
+
+        ret_scores[i] = query->kernels->bytes_dots
+                            ? score_of(query, sketch, shift_back(sketch, shifted[i]))
+                            : hl_sketch_score(query, sketch);
+    }
 }
 
 /* Eight sums side by side, so that the compiler can keep them in one register. */

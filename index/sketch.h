@@ -72,6 +72,11 @@ int32_t hl_sketch_product(const struct hl_sketch_query *query,
 
 float hl_sketch_score(const struct hl_sketch_query *query, const struct hl_sketch *sketch);
 
+/* The same of each of n_rows sketches that begin `stride` bytes after each other. */
+enum { HL_SKETCH_RUN = 64 }; /* at most */
+void hl_sketch_scores(const struct hl_sketch_query *query, const struct hl_sketch *sketches,
+                      size_t stride, size_t n_rows, float *ret_scores);
+
 /* Of the floats. Where values are so large that nothing can be said, -infinity. */
 float hl_sketch_exact(const struct hl_sketch_query *query, const float *values);
 

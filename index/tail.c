@@ -233,21 +233,35 @@ static bool is_seen(const struct hl_tail *tail, const struct hl_tail_scan *scan,
            (!scan->may_keep || scan->may_keep(scan->self, chunk->numbers[at]));
 }
 
-static void look_at(const struct hl_tail *tail, struct hl_walker *walker, size_t room,
-                    const struct hl_tail_scan *scan, uint32_t position)
+static void score_rows(const struct hl_tail *tail, const struct hl_tail_scan *scan,
+                       size_t first, size_t n_rows, float *scores)
 {
-    const float score = scan->is_exact
-                            ? hl_sketch_exact(scan->query, values_of(tail, position))
-                            : hl_sketch_score(scan->query, sketch_at(tail, position));
-    const struct hl_scored row = {score, position};
+    if (!scan->is_exact) {
+        hl_sketch_scores(scan->query, sketch_at(tail, first), tail->stride, n_rows, scores);
+        return;
+    }
+    for (size_t i = 0; i < n_rows; i++)
+        scores[i] = hl_sketch_exact(scan->query, values_of(tail, first + i));
+}
 
-    if (!scan->is_exact && score <= walker->horizon)
-        return;
-    /* The score first: it is what most rows fail by. */
-    if (walker->n_kept == room && !hl_scored_is_better(row, walker->kept[0]))
-        return;
-    if (is_seen(tail, scan, position))
-        hl_heap_keep(walker->kept, &walker->n_kept, room, row);
+/* Rows of one chunk. */
+static void look_at(const struct hl_tail *tail, struct hl_walker *walker, size_t room,
+                    const struct hl_tail_scan *scan, const struct hl_scan_run *run)
+{
+    float scores[HL_SKETCH_RUN];
+
+    score_rows(tail, scan, run->first, run->n_rows, scores);
+    for (size_t i = 0; i < run->n_rows; i++) {
+        const struct hl_scored row = {scores[i], run->first + (uint32_t)i};
+
+        /* The score first: it is what most rows fail by. */
+        if (!scan->is_exact && row.score <= walker->horizon)
+            continue;
+        if (walker->n_kept == room && !hl_scored_is_better(row, walker->kept[0]))
+            continue;
+        if (is_seen(tail, scan, row.position))
+            hl_heap_keep(walker->kept, &walker->n_kept, room, row);
+    }
 }
 
 enum hl_code hl_tail_search(const struct hl_tail *tail, struct hl_walker *walker,
@@ -257,17 +271,21 @@ enum hl_code hl_tail_search(const struct hl_tail *tail, struct hl_walker *walker
     const size_t n_rows = hl_tail_count(tail), k = scan->k < n_rows ? scan->k : n_rows;
     const size_t wanted = scan->is_exact ? k : hl_walker_exact(k);
     const size_t room = wanted < n_rows ? wanted : n_rows;
+    struct hl_scan_run run = {.n_rows = 0};
     enum hl_code code = HL_OK;
 
     walker->n_kept = 0;
     if (!hl_walker_grow(&walker->kept, &walker->room_kept, room))
         return hl_fail(err, HL_NO_MEMORY, "no memory to search %zu rows", n_rows);
-    for (size_t i = 0; room > 0 && i < n_rows; i++) {
-        if (i % STEPS_PER_LOOK == 0)
+    for (size_t at = 0; room > 0 && at < n_rows; at += run.n_rows) {
+        if (at % STEPS_PER_LOOK == 0)
             code = hl_deadline_check(scan->deadline, "the search", err);
         if (code != HL_OK)
             return code;
-        look_at(tail, walker, room, scan, (uint32_t)i);
+        hl_tail_run(tail, at, n_rows, &run);
+        if (run.n_rows > HL_SKETCH_RUN)
+            run.n_rows = HL_SKETCH_RUN;
+        look_at(tail, walker, room, scan, &run);
     }
     if (scan->is_exact) {
         hl_heap_sort(walker->kept, walker->n_kept);

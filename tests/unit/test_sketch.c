@@ -118,6 +118,57 @@ static void every_table_counts_the_same(void **state)
     }
 }
 
+/* `rows` has that many sketches. */
+static void compare_run(const struct hl_sketch_query *query, const unsigned char *rows,
+                        size_t stride, size_t n_rows)
+{
+    float scores[HL_SKETCH_RUN];
+
+    hl_sketch_scores(query, (const struct hl_sketch *)(const void *)rows, stride, n_rows,
+                     scores);
+    for (size_t i = 0; i < n_rows; i++) {
+        const struct hl_sketch *row =
+            (const struct hl_sketch *)(const void *)(rows + i * stride);
+
+        assert_int_equal(bits_of(scores[i]), bits_of(hl_sketch_score(query, row)));
+    }
+}
+
+static void rows_of_a_run_score_as_each_of_them_does(void **state)
+{
+    enum { DIM = 260 };
+    float values[DIM];
+    uint64_t seed = 11;
+
+    (void)state;
+    for (size_t dim = 1; dim <= DIM; dim += dim < 20 ? 1 : 24) {
+        const size_t stride = hl_sketch_stride(dim);
+        unsigned char *rows = malloc(HL_SKETCH_RUN * stride);
+        uint8_t bytes[DIM + 32];
+
+        assert_non_null(rows);
+        for (size_t row = 0; row <= HL_SKETCH_RUN; row++) {
+            for (size_t i = 0; i < dim; i++)
+                values[i] = value_at(&seed);
+            if (row < HL_SKETCH_RUN)
+                hl_sketch_write(values, dim,
+                                (struct hl_sketch *)(void *)(rows + row * stride));
+        }
+        for (size_t i = 0; i < 2 * N_TABLES; i++) {
+            const struct hl_kernels *kernels = table_of(tables[i / 2]);
+            struct hl_sketch_query query;
+
+            if (!kernels)
+                continue;
+            hl_sketch_query_init(&query, kernels, i % 2 ? HL_METRIC_L2 : HL_METRIC_DOT,
+                                 values, dim, bytes);
+            for (size_t n = 0; n <= HL_SKETCH_RUN; n += n < 9 ? 1 : 11)
+                compare_run(&query, rows, stride, n);
+        }
+        free(rows);
+    }
+}
+
 static void the_largest_rows_do_not_overflow(void **state)
 {
     float *x = malloc(HL_SKETCH_MAX_DIM * sizeof *x);
@@ -268,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scores_are_within_the_error_of_a_byte),
         cmocka_unit_test(every_table_counts_the_same),
+        cmocka_unit_test(rows_of_a_run_score_as_each_of_them_does),
         cmocka_unit_test(the_largest_rows_do_not_overflow),
         cmocka_unit_test(zeros_and_extremes_make_finite_bytes),
         cmocka_unit_test(a_sketch_knows_how_far_it_is_from_its_row),
