@@ -5,25 +5,49 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Scored rows in a binary heap over the caller's array: the best on top, or the worst.
  *
- * Inline, because a walk does little else. A score that is not a number ranks below all. */
+ * Inline, because a walk does little else. A score and a position are one number whose
+ * order is theirs, so that which of two is better is no branch that a processor can guess
+ * wrong. */
 struct hl_scored {
-    float score;
-    uint32_t position;
+    uint64_t rank;
 };
 
-/* Equal scores are ordered by position, so that an answer does not depend on the way. */
+/* Equal scores are ordered by position, so that an answer does not depend on the way: the
+ * lower is better. A score that is not a number ranks below all. */
+static inline struct hl_scored hl_scored_encode(float score, uint32_t position)
+{
+    const uint32_t sign = UINT32_C(1) << 31;
+    const float plain = score + 0.0F; /* there is one 0 */
+    uint32_t bits;
+
+    memcpy(&bits, &plain, sizeof bits);
+    bits = bits & sign ? ~bits : bits | sign;
+    return (struct hl_scored){(uint64_t)(plain == plain ? bits : 0) << 32 |
+                              (uint32_t)~position};
+}
+
+static inline float hl_scored_score(struct hl_scored item)
+{
+    const uint32_t sign = UINT32_C(1) << 31, ordered = (uint32_t)(item.rank >> 32);
+    const uint32_t bits = ordered & sign ? ordered & ~sign : ~ordered;
+    float score;
+
+    memcpy(&score, &bits, sizeof score);
+    return score;
+}
+
+static inline uint32_t hl_scored_position(struct hl_scored item)
+{
+    return (uint32_t)~item.rank;
+}
+
 static inline bool hl_scored_is_better(struct hl_scored a, struct hl_scored b)
 {
-    if (a.score > b.score)
-        return true;
-    if (a.score < b.score)
-        return false;
-    if (a.score != a.score || b.score != b.score) /* one is not a number */
-        return a.score == a.score;
-    return a.position < b.position;
+    return a.rank > b.rank;
 }
 
 /* Whether `a` belongs above `b`. */
@@ -60,8 +84,8 @@ static inline void hl_heap_replace(struct hl_scored *heap, size_t n, bool best_o
 
         if (child >= n)
             break;
-        if (child + 1 < n && hl_heap_is_above(best_on_top, heap[child + 1], heap[child]))
-            child++;
+        if (child + 1 < n)
+            child += hl_heap_is_above(best_on_top, heap[child + 1], heap[child]);
         if (!hl_heap_is_above(best_on_top, heap[child], item))
             break;
         heap[at] = heap[child];

@@ -106,8 +106,8 @@ static void raise_least(struct hl_scan *scan, size_t which)
     const struct seeker *seeker = &scan->seekers[which];
     float least = seeker->floor;
 
-    if (seeker->n_kept == scan->wish.k && seeker->kept[0].score > least)
-        least = seeker->kept[0].score;
+    if (seeker->n_kept == scan->wish.k && hl_scored_score(seeker->kept[0]) > least)
+        least = hl_scored_score(seeker->kept[0]);
     hl_tile_raise(&scan->tile, which, least);
 }
 
@@ -131,15 +131,18 @@ static void settle(struct hl_scan *scan, size_t which, const struct hl_scan_run 
 {
     struct seeker *seeker = &scan->seekers[which];
 
-    while (seeker->n_waiting > 0 && seeker->waiting[0].score >= scan->tile.least[which]) {
-        struct hl_scored row = hl_heap_pop(seeker->waiting, &seeker->n_waiting, true);
+    while (seeker->n_waiting > 0 &&
+           hl_scored_score(seeker->waiting[0]) >= scan->tile.least[which]) {
+        const uint32_t position =
+            hl_scored_position(hl_heap_pop(seeker->waiting, &seeker->n_waiting, true));
+        float score;
 
         if (seeker->n_waiting > 0)
-            prefetch_values(scan, run, seeker->waiting[0].position);
-        row.score =
-            hl_sketch_exact(&scan->queries[which], values_at(scan, run, row.position));
+            prefetch_values(scan, run, hl_scored_position(seeker->waiting[0]));
+        score = hl_sketch_exact(&scan->queries[which], values_at(scan, run, position));
         scan->n_exact++;
-        hl_heap_keep(seeker->kept, &seeker->n_kept, scan->wish.k, row);
+        hl_heap_keep(seeker->kept, &seeker->n_kept, scan->wish.k,
+                     hl_scored_encode(score, position));
         raise_least(scan, which);
     }
     seeker->n_waiting = 0;
@@ -170,7 +173,7 @@ static void let_wait(struct hl_scan *scan, const struct hl_scan_run *run, size_t
         if (seeker->n_waiting == MOST_WAITING)
             settle(scan, which, run);
         hl_heap_push(seeker->waiting, &seeker->n_waiting, true,
-                     (struct hl_scored){reach, position});
+                     hl_scored_encode(reach, position));
     }
 }
 

@@ -84,10 +84,10 @@ static void take_hits(struct hl_scan *scan, const struct sight *sight, size_t wh
     const struct hl_scored *found = hl_scan_take(scan, which, &n_found);
 
     for (size_t i = 0; i < n_found; i++)
-        hits[(*n)++] =
-            (struct hl_shelf_hit){.score = found[i].score,
-                                  .number = hl_part_number(sight->part, found[i].position),
-                                  .row = hl_part_row(sight->part, found[i].position)};
+        hits[(*n)++] = (struct hl_shelf_hit){
+            .score = hl_scored_score(found[i]),
+            .number = hl_part_number(sight->part, hl_scored_position(found[i])),
+            .row = hl_part_row(sight->part, hl_scored_position(found[i]))};
     hl_shelf_sort(hits, *n);
     if (*n < k)
         return;

@@ -252,14 +252,15 @@ static void look_at(const struct hl_tail *tail, struct hl_walker *walker, size_t
 
     score_rows(tail, scan, run->first, run->n_rows, scores);
     for (size_t i = 0; i < run->n_rows; i++) {
-        const struct hl_scored row = {scores[i], run->first + (uint32_t)i};
+        const uint32_t position = run->first + (uint32_t)i;
+        const struct hl_scored row = hl_scored_encode(scores[i], position);
 
         /* The score first: it is what most rows fail by. */
-        if (!scan->is_exact && row.score <= walker->horizon)
+        if (!scan->is_exact && scores[i] <= walker->horizon)
             continue;
         if (walker->n_kept == room && !hl_scored_is_better(row, walker->kept[0]))
             continue;
-        if (is_seen(tail, scan, row.position))
+        if (is_seen(tail, scan, position))
             hl_heap_keep(walker->kept, &walker->n_kept, room, row);
     }
 }

@@ -60,8 +60,8 @@ static bool visit(struct hl_walker *walker, uint32_t position)
 
 static struct hl_scored score_of(const struct hl_walk *walk, uint32_t position)
 {
-    return (struct hl_scored){
-        hl_sketch_score(walk->query, hl_segment_sketch(walk->segment, position)), position};
+    return hl_scored_encode(
+        hl_sketch_score(walk->query, hl_segment_sketch(walk->segment, position)), position);
 }
 
 static void prefetch_sketch(const struct hl_segment_view *segment, uint32_t position)
@@ -70,6 +70,15 @@ static void prefetch_sketch(const struct hl_segment_view *segment, uint32_t posi
 
     for (size_t at = 0; at < segment->stride; at += 64)
         __builtin_prefetch(sketch + at);
+}
+
+/* Of a row that will be expanded sooner or later, mostly sooner. */
+static void prefetch_links(const struct hl_segment_view *segment, uint32_t position)
+{
+    const uint32_t *links = segment->links + (size_t)position * 2 * segment->n_links;
+
+    for (uint32_t at = 0; at < 2 * segment->n_links; at += 64 / sizeof *links)
+        __builtin_prefetch(links + at);
 }
 
 /* On the levels above 0 only the nearest row matters: where to go down. */
@@ -81,12 +90,14 @@ static struct hl_scored descend(const struct hl_walk *walk, struct hl_walk_answe
     for (unsigned level = segment->levels[segment->entry]; level > 0; level--) {
         uint32_t from = HL_NO_POSITION;
 
-        while (from != nearest.position) {
+        while (from != hl_scored_position(nearest)) {
             const uint32_t *links;
 
-            from = nearest.position;
+            from = hl_scored_position(nearest);
             links = segment->upper +
                     ((size_t)segment->above[from] + level - 1) * segment->n_links;
+            for (uint32_t i = 0; i < segment->n_links && links[i] != HL_NO_POSITION; i++)
+                prefetch_sketch(segment, links[i]);
             for (uint32_t i = 0; i < segment->n_links && links[i] != HL_NO_POSITION; i++) {
                 const struct hl_scored next = score_of(walk, links[i]);
 
@@ -99,10 +110,11 @@ static struct hl_scored descend(const struct hl_walk *walk, struct hl_walk_answe
     return nearest;
 }
 
-/* How wide the beam is, and what it does not reach beyond once it is `least` wide. */
+/* How wide the beam is, and what it does not reach beyond once it is `least` wide: as the
+ * best of all rows that have the horizon's score. */
 struct reach {
     size_t beam, least;
-    float horizon;
+    struct hl_scored horizon;
 };
 
 /* Whether the beam has no place for the row. */
@@ -111,8 +123,9 @@ static bool is_too_far(const struct hl_walker *walker, const struct reach *reach
 {
     if (walker->n_kept < reach->least)
         return false;
-    if (walker->n_kept < reach->beam && walker->kept[0].score > reach->horizon)
-        return row.score <= reach->horizon;
+    if (walker->n_kept < reach->beam &&
+        hl_scored_is_better(walker->kept[0], reach->horizon))
+        return !hl_scored_is_better(row, reach->horizon);
     return !hl_scored_is_better(row, walker->kept[0]);
 }
 
@@ -122,16 +135,17 @@ static bool is_over(const struct hl_walker *walker, const struct reach *reach,
 {
     if (walker->n_kept < reach->least)
         return false;
-    if (walker->n_kept < reach->beam && walker->kept[0].score > reach->horizon)
-        return next.score <= reach->horizon;
+    if (walker->n_kept < reach->beam &&
+        hl_scored_is_better(walker->kept[0], reach->horizon))
+        return !hl_scored_is_better(next, reach->horizon);
     return hl_scored_is_better(walker->kept[0], next);
 }
 
 /* A beam that has something beyond the horizon gives that away for what is nearer. */
 static void keep(struct hl_walker *walker, const struct reach *reach, struct hl_scored row)
 {
-    const bool is_wide =
-        walker->n_kept >= reach->least && walker->kept[0].score <= reach->horizon;
+    const bool is_wide = walker->n_kept >= reach->least &&
+                         !hl_scored_is_better(walker->kept[0], reach->horizon);
 
     hl_heap_keep(walker->kept, &walker->n_kept, is_wide ? walker->n_kept : reach->beam,
                  row);
@@ -142,8 +156,9 @@ static void meet(struct hl_walker *walker, const struct hl_walk *walk,
 {
     if (is_too_far(walker, reach, row))
         return;
+    prefetch_links(walk->segment, hl_scored_position(row));
     hl_heap_push(walker->ahead, &walker->n_ahead, true, row);
-    if (!walk->may_keep || walk->may_keep(walk->self, row.position))
+    if (!walk->may_keep || walk->may_keep(walk->self, hl_scored_position(row)))
         keep(walker, reach, row);
 }
 
@@ -177,13 +192,14 @@ static enum hl_code walk_lowest(struct hl_walker *walker, const struct hl_walk *
                                 struct hl_err *err)
 {
     const bool is_alone = isnan(walker->horizon) || beam < LEAST_KEPT;
-    const struct reach reach = {beam, is_alone ? beam : LEAST_KEPT, walker->horizon};
+    const struct reach reach = {beam, is_alone ? beam : LEAST_KEPT,
+                                hl_scored_encode(walker->horizon, 0)};
     const struct hl_scored start = descend(walk, answer);
     size_t n_steps = 0;
 
     if (!hl_walker_grow(&walker->ahead, &walker->room_ahead, 1))
         return hl_fail(err, HL_NO_MEMORY, "no memory to search");
-    (void)visit(walker, start.position);
+    (void)visit(walker, hl_scored_position(start));
     meet(walker, walk, &reach, start);
     while (walker->n_ahead > 0) {
         const struct hl_scored next = hl_heap_pop(walker->ahead, &walker->n_ahead, true);
@@ -195,7 +211,7 @@ static enum hl_code walk_lowest(struct hl_walker *walker, const struct hl_walk *
             code = hl_deadline_check(walk->deadline, "the search", err);
         if (code != HL_OK)
             return code;
-        if (!expand(walker, walk, &reach, next.position, answer))
+        if (!expand(walker, walk, &reach, hl_scored_position(next), answer))
             return hl_fail(err, HL_NO_MEMORY, "no memory to search");
     }
     return HL_OK;
@@ -246,14 +262,14 @@ enum hl_code hl_walk_scan(struct hl_walker *walker, const struct hl_walk *walk,
             return code;
         if (!positions && i % n_fetched == 0)
             hl_pages_fetch(hl_segment_values(walk->segment, position),
-                          (n - i < n_fetched ? n - i : n_fetched) * bytes_of_row);
+                           (n - i < n_fetched ? n - i : n_fetched) * bytes_of_row);
         if (walk->may_keep && !walk->may_keep(walk->self, position))
             continue;
         hl_heap_keep(
             walker->kept, &walker->n_kept, k,
-            (struct hl_scored){
+            hl_scored_encode(
                 hl_sketch_exact(walk->query, hl_segment_values(walk->segment, position)),
-                position});
+                position));
         answer->n_exact++;
     }
     hl_heap_sort(walker->kept, walker->n_kept);

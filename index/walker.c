@@ -69,13 +69,14 @@ bool hl_walker_join(struct hl_walker *walker, size_t k)
 /* The sketches' list, the best first, ends at the horizon and moves it. */
 static void look_around(struct hl_walker *walker)
 {
-    while (walker->n_kept > 0 && walker->kept[walker->n_kept - 1].score <= walker->horizon)
+    while (walker->n_kept > 0 &&
+           hl_scored_score(walker->kept[walker->n_kept - 1]) <= walker->horizon)
         walker->n_kept--;
     for (size_t i = 0; walker->most_others > 0 && i < walker->n_kept; i++)
         hl_heap_keep(walker->others, &walker->n_others, walker->most_others,
                      walker->kept[i]);
     if (walker->most_others > 0 && walker->n_others == walker->most_others)
-        walker->horizon = walker->others[0].score;
+        walker->horizon = hl_scored_score(walker->others[0]);
 }
 
 void hl_walker_rank(struct hl_walker *walker, const struct hl_sketch_query *query, size_t k,
@@ -87,13 +88,14 @@ void hl_walker_rank(struct hl_walker *walker, const struct hl_sketch_query *quer
         walker->n_kept = hl_walker_exact(k);
     look_around(walker);
     for (size_t i = 0; i < walker->n_kept; i++)
-        __builtin_prefetch(values_at(self, walker->kept[i].position));
+        __builtin_prefetch(values_at(self, hl_scored_position(walker->kept[i])));
     for (size_t i = 0, n = walker->n_kept; i < n; i++) {
-        struct hl_scored row = walker->kept[i];
+        const uint32_t position = hl_scored_position(walker->kept[i]);
         size_t n_before = i;
 
-        row.score = hl_sketch_exact(query, values_at(self, row.position));
-        hl_heap_push(walker->kept, &n_before, false, row);
+        hl_heap_push(
+            walker->kept, &n_before, false,
+            hl_scored_encode(hl_sketch_exact(query, values_at(self, position)), position));
     }
     hl_heap_sort(walker->kept, walker->n_kept);
 }
@@ -102,6 +104,6 @@ void hl_walker_give(const struct hl_walker *walker, size_t k, struct hl_walk_ans
 {
     answer->n_hits = walker->n_kept < k ? walker->n_kept : k;
     for (size_t i = 0; i < answer->n_hits; i++)
-        answer->hits[i] =
-            (struct hl_walk_hit){walker->kept[i].score, walker->kept[i].position};
+        answer->hits[i] = (struct hl_walk_hit){hl_scored_score(walker->kept[i]),
+                                               hl_scored_position(walker->kept[i])};
 }

@@ -111,9 +111,9 @@ static double check(struct bench *b)
         if (hl_walk_scan(walker, &walk, NULL, 0, &answer, &err) != HL_OK)
             die(err.msg);
         for (size_t i = 0; i < n; i++)
-            n_right += found[i].position == hits[i].position &&
-                       !(found[i].score < hits[i].score) &&
-                       !(found[i].score > hits[i].score);
+            n_right += hl_scored_position(found[i]) == hits[i].position &&
+                       !(hl_scored_score(found[i]) < hits[i].score) &&
+                       !(hl_scored_score(found[i]) > hits[i].score);
     }
     free(bytes);
     hl_walker_free(walker);

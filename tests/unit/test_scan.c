@@ -151,10 +151,9 @@ static size_t find_truth(struct fixture *f, size_t query, size_t first, size_t n
                          f->query_bytes);
     for (size_t row = first; row < first + n_rows; row++)
         if (!may_keep || may_keep(NULL, (uint32_t)row))
-            hl_heap_keep(
-                f->truth, &n, f->k,
-                (struct hl_scored){hl_sketch_exact(&sketch, f->rows + row * f->dim),
-                                   (uint32_t)row});
+            hl_heap_keep(f->truth, &n, f->k,
+                         hl_scored_encode(hl_sketch_exact(&sketch, f->rows + row * f->dim),
+                                          (uint32_t)row));
     hl_heap_sort(f->truth, n);
     return n;
 }
@@ -195,13 +194,14 @@ static void check_found(struct fixture *f, const char *what, size_t first, size_
 
         assert_int_equal(n, n_wanted);
         for (size_t i = 0; i < n; i++)
-            if (found[i].position != f->truth[i].position ||
-                bits_of(found[i].score) != bits_of(f->truth[i].score))
+            if (hl_scored_position(found[i]) != hl_scored_position(f->truth[i]) ||
+                bits_of(hl_scored_score(found[i])) != bits_of(hl_scored_score(f->truth[i])))
                 fail_msg("%s, %s, metric %d, %zu floats, query %zu, hit %zu: row %u at "
                          "%.9g, wanted %u at %.9g",
                          what, f->kernels->name, (int)f->metric, f->dim, query, i,
-                         found[i].position, (double)found[i].score, f->truth[i].position,
-                         (double)f->truth[i].score);
+                         hl_scored_position(found[i]), (double)hl_scored_score(found[i]),
+                         hl_scored_position(f->truth[i]),
+                         (double)hl_scored_score(f->truth[i]));
     }
 }
 
@@ -292,7 +292,7 @@ static void a_part_gives_nothing_below_the_floor(void **state)
     for (size_t query = 0; query < f->n_queries; query++) {
         size_t n;
 
-        hl_scan_raise(f->scan, query, hl_scan_take(f->scan, query, &n)[9].score);
+        hl_scan_raise(f->scan, query, hl_scored_score(hl_scan_take(f->scan, query, &n)[9]));
     }
     hl_scan_turn(f->scan);
     assert_int_equal(look(f, N_ROWS / 2, N_ROWS / 2, NULL), HL_OK);
@@ -301,13 +301,13 @@ static void a_part_gives_nothing_below_the_floor(void **state)
         const struct hl_scored *found = hl_scan_take(f->scan, query, &n);
         const size_t n_wanted = find_truth(f, query, N_ROWS / 2, N_ROWS / 2, NULL);
         const float floor = (n_first = find_truth(f, query, 0, N_ROWS / 2, NULL),
-                             f->truth[n_first - 1].score);
+                             hl_scored_score(f->truth[n_first - 1]));
 
         assert_true(n <= n_wanted);
         (void)find_truth(f, query, N_ROWS / 2, N_ROWS / 2, NULL);
-        for (size_t i = 0; i < n_wanted && f->truth[i].score >= floor; i++) {
+        for (size_t i = 0; i < n_wanted && hl_scored_score(f->truth[i]) >= floor; i++) {
             assert_true(i < n);
-            assert_int_equal(found[i].position, f->truth[i].position);
+            assert_int_equal(hl_scored_position(found[i]), hl_scored_position(f->truth[i]));
         }
     }
 }
