@@ -85,9 +85,11 @@ static const struct hl_tool_flag flags[N_FLAGS] = {
     [POOL] = {"--pool", "N", "so many different queries, and ids to retrieve (1000)",
               false},
     [SEED] = {"--seed", "N", "the same seed makes the same requests (1)", false},
-    [WRITE_IDS] = {"--write-ids", "FROM:TO",
-                   "the ids of points that a mix may write and delete, TO among them",
-                   false},
+    [WRITE_IDS] =
+        {"--write-ids", "FROM:TO",
+         "the ids of points that a mix may write and delete, TO among them; what was "
+         "written stays",
+         false},
     [POINTS] = {"--points", "N", "of one upsert (1)", false},
     [PAYLOAD] = {"--payload", "JSON", "of points that are written (none)", false},
     [NO_WAIT] = {"--no-wait", NULL, "writes are answered before they are durable", false},
