@@ -308,14 +308,17 @@ static void *keep_on(void *arg)
     hl_priority_set(HL_PRIORITY_BEHIND); /* lower than the searches */
     while (!hl_engine_is_stopping(engine)) {
         enum hl_tending tending = HL_TENDING_DONE;
+        struct hl_governed *governed;
 
         n_seen = await_wake(engine, n_seen);
+        governed = hl_governor_enter(engine->options.governor);
         while (tending != HL_TENDING_NOTHING && !hl_engine_is_stopping(engine)) {
             close_buried(engine);
             tending = tend_all(engine);
             if (tending == HL_TENDING_FAILED)
                 pause_keeper(engine);
         }
+        hl_governor_leave(governed);
     }
     pthread_mutex_lock(&engine->lock);
     engine->is_keeper_there = false;

@@ -5,6 +5,7 @@
 #include "index/image.h"
 #include "proto/deadline.h"
 #include "proto/err.h"
+#include "proto/governor.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -67,6 +68,9 @@ struct hl_engine_options {
                             const struct hl_layout *layout,
                             struct hl_companion **ret_companion, struct hl_err *err);
     void *self;
+
+    struct hl_governor *governor; /* of the thread that seals and merges; it outlives the
+                                     engine. NULL: a low priority is all it has */
 };
 
 enum hl_code hl_engine_new(const struct hl_engine_options *options,

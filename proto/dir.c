@@ -155,3 +155,14 @@ enum hl_code hl_dir_sync_above(const char *path, struct hl_err *err)
     hl_free(folder);
     return code;
 }
+
+size_t hl_dir_glance(const char *path, char *text, size_t size)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const ssize_t n = fd < 0 ? 0 : read(fd, text, size - 1);
+
+    if (fd >= 0)
+        (void)close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0 ? (size_t)n : 0;
+}

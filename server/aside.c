@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/aside.h"
 
+#include "proto/governor.h"
 #include "proto/priority.h"
+#include "server/server.h"
 
 #include <pthread.h>
 
@@ -18,9 +20,12 @@ struct call {
 static void *run(void *arg)
 {
     struct call *call = arg;
+    struct hl_governed *governed;
 
     hl_priority_set(HL_PRIORITY_BEHIND);
+    governed = hl_governor_enter(call->server->governor);
     call->code = call->handler(call->server, call->request, call->reply, call->err);
+    hl_governor_leave(governed);
     return NULL;
 }
 

@@ -3,6 +3,7 @@
 
 #include "proto/alloc.h"
 #include "proto/encode.h"
+#include "proto/governor.h"
 #include "proto/priority.h"
 
 #include <stdio.h>
@@ -267,7 +268,11 @@ static void *run_on(void *arg)
     if (!lane->is_prompt)
         hl_priority_set(HL_PRIORITY_LAST);
     while ((entry = take_entry(lane))) {
+        struct hl_governed *governed =
+            hl_governor_enter(lane->is_prompt ? NULL : jobs->options.governor);
+
         run_entry(jobs, entry);
+        hl_governor_leave(governed);
         pthread_mutex_lock(&jobs->lock);
         hl_jobs_unref(entry);
         pthread_mutex_unlock(&jobs->lock);

@@ -28,6 +28,7 @@ struct hl_jobs_options {
     struct hl_metrics *metrics;
     struct hl_log *log;
     const struct hl_clock *clock;
+    struct hl_governor *governor; /* of the runner; NULL: its priority is all it has */
 };
 
 enum hl_code hl_jobs_open(const struct hl_jobs_options *options, struct hl_jobs **ret_jobs,

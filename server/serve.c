@@ -4,6 +4,7 @@
 #include "index/index.h"
 #include "proto/alloc.h"
 #include "proto/file.h"
+#include "proto/governor.h"
 #include "proto/machine.h"
 #include "server/http.h"
 #include "server/keys.h"
@@ -206,7 +207,8 @@ static enum hl_code open_jobs(struct hl_server *server, struct hl_err *err)
     const struct hl_jobs_options options = {.collections = server->collections,
                                             .metrics = server->metrics,
                                             .log = server->log,
-                                            .clock = &server->clock};
+                                            .clock = &server->clock,
+                                            .governor = server->governor};
 
     return hl_jobs_open(&options, &server->jobs, err);
 }
@@ -250,7 +252,8 @@ static enum hl_code open_collections(struct life *life, struct hl_err *err)
         .tell = log_event,
         .find_mapper = hl_way_find_mapper,
         .compile = hl_plans_open,
-        .self = server->log};
+        .self = server->log,
+        .governor = server->governor};
     enum hl_code code = hl_engine_new(&engine, &server->engine, err);
     const struct hl_collections_options collections = {.folder = config->storage.path,
                                                        .engine = server->engine,
@@ -292,6 +295,8 @@ static enum hl_code start(struct life *life, struct hl_err *err)
     server->root = (struct hl_span){server->root_buf.data, server->root_buf.len};
     if (code == HL_OK)
         code = hl_buf_check(&server->root_buf, "the server's name", err);
+    if (code == HL_OK)
+        code = hl_governor_new(&server->clock, &server->governor, err);
     if (code == HL_OK)
         code = open_collections(life, err);
     return code == HL_OK ? start_threads(life, err) : code;
@@ -409,6 +414,7 @@ static void close_all(struct life *life)
     hl_offers_free(server->offers);
     hl_collections_close(server->collections);
     hl_engine_free(server->engine);
+    hl_governor_free(server->governor);
     hl_router_free(server->router);
     hl_metrics_free(server->metrics);
     hl_free(life->labels);

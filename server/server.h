@@ -33,6 +33,7 @@ struct hl_server {
     struct hl_watch *watch;
     struct hl_metrics *metrics;
     struct hl_engine *engine;
+    struct hl_governor *governor; /* of long work */
     struct hl_collections *collections;
     struct hl_jobs *jobs;
     struct hl_offers *offers;

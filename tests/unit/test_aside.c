@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "server/aside.h"
+#include "server/server.h"
 
 #include <pthread.h>
 #include <sys/resource.h>
@@ -22,7 +23,7 @@ static enum hl_code answer(struct hl_server *server, struct hl_request *request,
 {
     struct found *found = request->state;
 
-    assert_null(server);
+    assert_null(server->governor);
     (void)err;
     found->thread = pthread_self();
     found->niceness = getpriority(PRIO_PROCESS, 0);
@@ -44,11 +45,12 @@ static void a_handler_runs_on_a_thread_of_lower_priority(void **state)
     const int before = getpriority(PRIO_PROCESS, 0);
     struct found found = {0};
     struct hl_request request = {.state = &found};
+    struct hl_server server = {0};
     struct hl_reply reply = {0};
     struct hl_err err;
 
     (void)state;
-    assert_int_equal(hl_aside_run(answer, NULL, &request, &reply, &err), HL_OK);
+    assert_int_equal(hl_aside_run(answer, &server, &request, &reply, &err), HL_OK);
     assert_false(pthread_equal(found.thread, pthread_self()));
     assert_int_equal(found.niceness, before > 10 ? before : 10);
     assert_int_equal(getpriority(PRIO_PROCESS, 0), before);
@@ -58,11 +60,12 @@ static void a_handler_runs_on_a_thread_of_lower_priority(void **state)
 static void what_it_fails_with_comes_back(void **state)
 {
     struct hl_request request = {0};
+    struct hl_server server = {0};
     struct hl_reply reply = {0};
     struct hl_err err;
 
     (void)state;
-    assert_int_equal(hl_aside_run(refuse, NULL, &request, &reply, &err), HL_CONFLICT);
+    assert_int_equal(hl_aside_run(refuse, &server, &request, &reply, &err), HL_CONFLICT);
     assert_string_equal(err.msg, "not now");
 }
 

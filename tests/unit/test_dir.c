@@ -196,9 +196,23 @@ static void a_file_is_moved_over_another_or_stays(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void a_glance_at_the_kernel_s_files_takes_what_there_is(void **state)
+{
+    char text[8];
+
+    (void)state;
+    assert_int_equal(hl_dir_glance("/proc/sys/kernel/ostype", text, sizeof text), 6);
+    assert_string_equal(text, "Linux\n");
+    assert_int_equal(hl_dir_glance("/proc/sys/kernel/ostype", text, 4), 3);
+    assert_string_equal(text, "Lin");
+    assert_int_equal(hl_dir_glance("/proc/0/stat", text, sizeof text), 0);
+    assert_string_equal(text, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_glance_at_the_kernel_s_files_takes_what_there_is),
         TEST(a_walk_names_every_entry_until_it_is_told_to_stop),
         TEST(a_folder_goes_with_all_that_is_in_it),
         TEST(links_are_removed_and_not_followed),
