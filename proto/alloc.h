@@ -20,4 +20,8 @@ void *hl_realloc(void *old, size_t bytes);              /* on failure `old` is a
 char *hl_strdup(const char *text);
 void hl_free(void *memory);
 
+/* From now on large blocks go back to the system when they are freed, so that a burst of
+ * large requests is not kept for good. Once, before there are threads. */
+void hl_alloc_give_back(void);
+
 #endif

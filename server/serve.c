@@ -67,25 +67,26 @@ static int64_t now_us(void *self)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Each connection is a descriptor. The soft limit is often 1024 for the sake of select(),
- * which nothing here calls. */
+/* Each connection is a descriptor, and each collection has some. The soft limit is often
+ * 1024 for the sake of select(), which nothing here calls; what lies between it and the
+ * hard one is for the collections. */
 static enum hl_code allow_files(const struct hl_config *config, struct hl_err *err)
 {
     rlim_t wanted = config->service.max_connections + SPARE_FILES;
     struct rlimit limit;
+    bool is_enough;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return hl_fail_errno(err, errno, "could not read the limit of open files");
-    if (limit.rlim_cur >= wanted)
-        return HL_OK;
     if (limit.rlim_max < wanted)
         return hl_fail(
             err, HL_INVALID,
             "max_connections = %llu needs %llu open files, the system allows %llu",
             (unsigned long long)config->service.max_connections, (unsigned long long)wanted,
             (unsigned long long)limit.rlim_max);
-    limit.rlim_cur = wanted;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    is_enough = limit.rlim_cur >= wanted;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && !is_enough)
         return hl_fail_errno(err, errno, "could not raise the limit of open files");
     return HL_OK;
 }
@@ -446,6 +447,7 @@ enum hl_code hl_serve(const struct hl_serve_options *options, struct hl_err *err
                                      .started = options->config,
                                      .keys = &life.server.keys,
                                      .log = options->log};
+    hl_alloc_give_back();
     block_signals(&life);
     hl_live_init(&life.server.keys);
     hl_datasets_init(&life.server.datasets);

@@ -4,7 +4,7 @@
 are too large, senders that are too slow, and all who leave amid it. Each is answered in a sentence or is gone, whoever
 is well-behaved is served meanwhile, and afterwards nothing of it is left: no connection, no descriptor, no file.
 
-    overload.py HEIRLOOM"""
+    overload.py HEIRLOOM [memory]"""
 import collections
 import contextlib
 import http.client
@@ -12,6 +12,8 @@ import json
 import os
 import pathlib
 import re
+import resource
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,7 @@ import gallery as g  # noqa: E402
 
 N_POINTS, SIZE, LIMIT_S = 5000, 32, 60
 MOST_AT_ONCE, MOST_MB, RECEIVE_S, READERS = 40, 1, 2, 1
+SOFT_FILES, IDLE, EACH = 400, 350, 100
 LONG = {"query": 1, "limit": 100, "with_vector": True, "params": {"exact": True}}
 SAID = "%{http_code} %header{retry-after}\n"
 
@@ -81,9 +84,11 @@ class Standing:
 
     def comes_to_rest(self):
         until = time.monotonic() + LIMIT_S
-        while not self.is_at_rest() and time.monotonic() < until:
+        while not self.is_at_rest():
+            if time.monotonic() > until:
+                return False
             time.sleep(.05)
-        return self.is_at_rest()
+        return True
 
 
 def fill(server):
@@ -167,16 +172,19 @@ def too_slow_senders(clients, lines):
 def writers_who_leave(server, clients, standing, lines):
     """Of each request all points are there or none, and all that were answered."""
     for i in range(200):
-        clients.file(f"points-{i:03}", {"points": [{"id": N_POINTS + 50 * i + j, "vector": [j + 1] * SIZE, "payload": {
-            "request": i}} for j in range(50)]})
-    saw = clients.ask("/collections/c/points?wait=true", "-T", f"{clients.folder}/points-[000-199]", "-m", ".02",
-                      at_once=20)
-    lines.say(f"writers left: {dict(saw)}", saw["000"] > 0 and standing.comes_to_rest())
-    found = server.result("POST", "/c/points/scroll", {"limit": 20000, "with_vector": False, "with_payload": ["request"],
+        clients.file(f"points-{i:03}", {"points": [{"id": N_POINTS + EACH * i + j, "vector": [j + 1] * SIZE, "payload": {
+            "request": i}} for j in range(EACH)]})
+    n_answered, n_left = 0, 0
+    for seconds, part in ((".003", "0[00-99]"), (".03", "1[00-99]")):  # a build is fast or slow
+        saw = clients.ask("/collections/c/points?wait=true", "-T", f"{clients.folder}/points-{part}", "-m", seconds,
+                          at_once=20)
+        n_answered, n_left = n_answered + saw["200"], n_left + saw["000"]
+    lines.say(f"{n_left} writers left, {n_answered} were answered", n_left > 0 and standing.comes_to_rest())
+    found = server.result("POST", "/c/points/scroll", {"limit": 200 * EACH, "with_vector": False, "with_payload": ["request"],
                                                        "filter": {"must": [{"key": "request", "range": {"gte": 0}}]}})
     whole = collections.Counter(point["payload"]["request"] for point in found["points"])
     lines.say(f"each of their {len(whole)} writes that happened is whole, and no answered one is missing",
-              set(whole.values()) <= {50} and len(whole) >= saw["200"])
+              set(whole.values()) <= {EACH} and len(whole) >= n_answered)
     server.result("POST", "/c/points/delete?wait=true", {"filter": {"must": [{"key": "request", "range": {"gte": 0}}]}})
 
 
@@ -195,6 +203,36 @@ def others_who_leave(server, clients, standing, lines):
     lines.say("and all is as it was", count(server) == N_POINTS)
 
 
+# ---- what is kept ----
+
+def many_who_say_nothing(server, lines):
+    """Each connection is a descriptor; the collections need some as well."""
+    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(IDLE)]
+    made = [server.ask("PUT", f"/of-many-{i}", {"vectors": {"size": 4, "distance": "Dot"}}) for i in range(40)]
+    refused = [reply for status, reply in made if status != 200]
+    lines.say(f"beside {IDLE} idle connections there is room for the files of 40 collections: {refused[:1]}", not refused)
+    for connection in idle:
+        connection.close()
+
+
+def large_bodies_at_once(server, clients, lines):
+    """Bodies of other sizes each, so that none finds the place of another."""
+    def resident():
+        with open(f"/proc/{server.process.pid}/status", encoding="utf-8") as status:
+            return int(re.search(r"VmRSS:\s*(\d+)", status.read())[1]) // 1024
+    path, before = clients.file("wide", b" " * (25 << 20)), resident()
+    for i in range(20):
+        with open(f"{path}{i:02}", "wb") as file:
+            file.write(b" " * ((20 << 20) + i * 300000))
+    saw = sum((clients.ask("/collections/c/points", "-T", f"{path}[00-19]", at_once=20) for _ in range(3)),
+              collections.Counter())
+    until = time.monotonic() + LIMIT_S
+    while resident() > before + 50 and time.monotonic() < until:
+        time.sleep(.05)
+    lines.say(f"60 bodies of 20 MB and more are refused in the end, {dict(saw)}, and their memory goes back: {before} MB "
+              f"before, {resident()} MB after", saw == {"400": 60} and resident() <= before + 50)
+
+
 # ---- together ----
 
 def play_tight(server, clients, lines):
@@ -206,6 +244,7 @@ def play_tight(server, clients, lines):
 
 
 def play_wide(server, clients, lines):
+    many_who_say_nothing(server, lines)
     standing = Standing(server)
     writers_who_leave(server, clients, standing, lines)
     others_who_leave(server, clients, standing, lines)
@@ -227,9 +266,13 @@ def on_server(program, lines, settings, play):
 
 def main():
     program, lines = str(pathlib.Path(sys.argv[1]).resolve()), g.Lines()
+    if sys.argv[2:] == ["memory"]:  # a sanitizer keeps what was freed
+        on_server(program, lines, {}, large_bodies_at_once)
+        return lines.end()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (SOFT_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     on_server(program, lines, {"MAX_CONNECTIONS": MOST_AT_ONCE, "MAX_REQUEST_SIZE_MB": MOST_MB, "WORKERS": 2,
                                "RECEIVE_TIMEOUT_S": RECEIVE_S, "READERS": READERS}, play_tight)
-    on_server(program, lines, {"MAX_CONNECTIONS": 1000}, play_wide)
+    on_server(program, lines, {"MAX_CONNECTIONS": SOFT_FILES, "MAX_REQUEST_SIZE_MB": 32}, play_wide)
     return lines.end()
 
 
