@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -37,7 +38,7 @@ enum phase {
 enum { PHASE_BITS = 3, LOOK_EVERY_MS = 200, POLL_AT_ONCE = 64 };
 
 /* An idle connection is asked about its bytes only after so long, and one that was turned
- * away may read why for so long. */
+ * away may read why for so long, as what a sender left behind may take to be looked at. */
 enum { LOOK_CLOSER_US = 500000, LINGER_US = 1000000 };
 
 struct hl_watch {
@@ -132,6 +133,33 @@ static bool has_partial_request(const struct hl_conn *conn, enum phase phase,
             (int64_t)info.tcpi_last_data_recv * 1000 + 100000 < idle_us);
 }
 
+/* Whether the client has ended its sending and all that it sent was taken from the socket.
+ */
+static bool has_ended(const struct hl_conn *conn)
+{
+    struct pollfd end = {.fd = conn->fd, .events = POLLRDHUP};
+    int n_unread = 0;
+
+    return poll(&end, 1, 0) > 0 && ioctl(conn->fd, FIONREAD, &n_unread) == 0 &&
+           n_unread == 0;
+}
+
+/* A request that is not complete a moment after its sender's end never will be. The library
+ * may not know: an end that comes with the last bytes is one event with them, and it looks
+ * no further than the bytes. Nothing is said, since hardly anybody listens. */
+static void look_for_end(struct hl_conn *conn, uint64_t state, int64_t now_us)
+{
+    if (phase_of(state) != PHASE_RECEIVING || !has_ended(conn)) {
+        conn->ended_us = 0;
+    } else if (conn->ended_us == 0 || conn->ended_state != state) {
+        conn->ended_us = now_us;
+        conn->ended_state = state;
+    } else if (now_us - conn->ended_us > LINGER_US &&
+               atomic_compare_exchange_strong(&conn->state, &state, pack(PHASE_CUT, 0))) {
+        shutdown(conn->fd, SHUT_RDWR);
+    }
+}
+
 static void look_at(struct hl_watch *watch, struct hl_conn *conn, int64_t now_us)
 {
     uint64_t state = atomic_load(&conn->state);
@@ -148,6 +176,8 @@ static void look_at(struct hl_watch *watch, struct hl_conn *conn, int64_t now_us
          now_us - conn->partial_us > watch->options.receive_us) ||
         (phase == PHASE_CUT && age_us > LINGER_US))
         cut(conn, state);
+    else
+        look_for_end(conn, state, now_us);
 }
 
 /* Tells those that wait for a long answer and were left by their client. A client that only
@@ -252,7 +282,7 @@ bool hl_watch_add(struct hl_watch *watch, struct hl_conn *conn)
     int64_t now_us = hl_clock_now(watch->options.clock);
     bool has_room;
 
-    conn->partial_us = 0;
+    conn->partial_us = conn->ended_us = 0;
     pthread_mutex_lock(&watch->lock);
     has_room = watch->n_conns < watch->options.max_connections;
     atomic_store(&conn->state, pack(has_room ? PHASE_FRESH : PHASE_CUT, now_us));

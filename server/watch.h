@@ -14,8 +14,8 @@
  *
  * An HTTP library's own timeout starts anew with every byte, so a client that sends one
  * byte a second holds a connection for ever, and a suspended connection has no timeout at
- * all. Here a request has one allowance from its first byte to its last; whoever waits for
- * a long answer and hangs up is noticed. */
+ * all. Here a request has one allowance from its first byte to its last; whoever hangs up
+ * amid it, or while waiting for a long answer, is noticed. */
 struct hl_watch;
 
 /* One connection; storage of the caller, from hl_watch_add to hl_watch_remove. */
@@ -23,7 +23,9 @@ struct hl_conn {
     struct hl_conn *next; /* the watch's */
     struct hl_conn *prev; /* the watch's */
     int fd;
-    int64_t partial_us;      /* the watch's: when part of a request was first seen */
+    int64_t partial_us;   /* the watch's: when part of a request was first seen */
+    int64_t ended_us;     /* the watch's: when its sender was first seen to have ended, */
+    uint64_t ended_state; /* and in which state it was then */
     _Atomic(uint64_t) state; /* phase and since when, in one word; watch.c */
     void (*cut)(
         struct hl_conn *conn); /* say what may be said; the socket is shut after it */

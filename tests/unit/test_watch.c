@@ -194,6 +194,31 @@ static void who_was_answered_early_may_send_until_its_time_is_over(void **state)
     close_line(*state, &line);
 }
 
+static void who_hangs_up_amid_a_request_is_noticed_once_all_is_read(void **state)
+{
+    struct line unread, gone;
+    int64_t later_us = now_us(NULL) + 60000000; /* its own time is not what ends it */
+    char byte;
+
+    open_line(&unread);
+    open_line(&gone);
+    assert_true(hl_watch_add(*state, &unread.conn));
+    assert_true(hl_watch_add(*state, &gone.conn));
+    assert_true(hl_conn_receives(&unread.conn, later_us));
+    assert_true(hl_conn_receives(&gone.conn, later_us));
+    send_byte(unread.far);
+    assert_int_equal(shutdown(unread.far, SHUT_WR), 0);
+    assert_int_equal(shutdown(gone.far, SHUT_WR), 0);
+    expect_end(gone.far);
+    assert_false(hl_conn_is_served(&gone.conn));
+    assert_int_equal(atomic_load(&gone.n_cut), 0);
+    /* This one was looked at as often, but its byte may complete the request. */
+    assert_int_equal(recv(unread.conn.fd, &byte, 1, 0), 1);
+    assert_true(hl_conn_is_served(&unread.conn));
+    close_line(*state, &unread);
+    close_line(*state, &gone);
+}
+
 static void who_hangs_up_while_waiting_is_noticed(void **state)
 {
     struct line line;
@@ -265,6 +290,7 @@ int main(void)
         cmocka_unit_test(silence_is_not_a_request),
         cmocka_unit_test(a_request_that_is_complete_is_left_alone),
         cmocka_unit_test(who_was_answered_early_may_send_until_its_time_is_over),
+        cmocka_unit_test(who_hangs_up_amid_a_request_is_noticed_once_all_is_read),
         cmocka_unit_test(who_hangs_up_while_waiting_is_noticed),
         cmocka_unit_test(cancelling_all_reaches_those_that_wait_and_no_others),
         cmocka_unit_test(one_connection_too_many_is_turned_away_and_ends),
