@@ -226,6 +226,7 @@ AVX512 static int32_t shifted_dot_avx512(const int8_t *x, const int8_t *y, size_
 /* ---- tiles ---- */
 
 enum { TILE_ROWS = 6, TILE_GROUPS = 4, LONE_ROWS = 12, WORD = 4, SHIFT = 128 };
+enum { FETCHED_AHEAD = 2048 }; /* bytes: in time for what memory takes */
 
 /* The product of a row's word with that of 16 queries. Told to the compiler as it is: of
  * the intrinsic gcc 12 keeps every sum in memory too, which takes 2.5 times as long. */
@@ -254,20 +255,27 @@ AVX512 static inline __m512i first_sums(const struct hl_sketch *sketch)
     return _mm512_set1_epi32(-SHIFT * sketch->sum);
 }
 
-/* Which of 16 queries a row stays for. */
-AVX512 static inline uint64_t test_sums(const struct hl_tile *tile, size_t group,
-                                        const struct hl_sketch *sketch, __m512i sums)
+/* Which of the queries of some groups, from the one of query `at` on, a row stays for. */
+AVX512 static inline uint64_t test_sums(const struct hl_tile *tile, size_t at,
+                                        const struct hl_sketch *sketch, const __m512i *sums,
+                                        size_t n_groups)
 {
-    const size_t at = group * HL_TILE_LANES;
-    __m512 reach = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_set1_ps(sketch->scale));
+    const __m512 scale = _mm512_set1_ps(sketch->scale);
+    const __m512 residual = _mm512_set1_ps(hl_tile_residual(sketch));
+    const __m512 size = _mm512_set1_ps(hl_tile_size(tile, sketch));
+    uint64_t may = 0;
 
-    reach = _mm512_fmadd_ps(_mm512_loadu_ps(tile->per_residual + at),
-                            _mm512_set1_ps(hl_tile_residual(sketch)), reach);
-    reach = _mm512_fmadd_ps(_mm512_loadu_ps(tile->per_size + at),
-                            _mm512_set1_ps(hl_tile_size(tile, sketch)), reach);
-    return (uint64_t)_mm512_cmp_ps_mask(reach, _mm512_loadu_ps(tile->least + at),
-                                        _CMP_NLT_UQ)
-           << at;
+#pragma GCC unroll 4
+    for (size_t group = 0; group < n_groups; group++, at += HL_TILE_LANES) {
+        __m512 reach = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[group]), scale);
+
+        reach = _mm512_fmadd_ps(_mm512_loadu_ps(tile->per_residual + at), residual, reach);
+        reach = _mm512_fmadd_ps(_mm512_loadu_ps(tile->per_size + at), size, reach);
+        may |= (uint64_t)_mm512_cmp_ps_mask(reach, _mm512_loadu_ps(tile->least + at),
+                                            _CMP_NLT_UQ)
+               << at;
+    }
+    return may;
 }
 
 /* All of 64 queries: 24 sums, and four loads of queries serve six rows. The next rows are
@@ -288,7 +296,7 @@ AVX512 static void tile_wide(const struct hl_tile *tile, const unsigned char *sk
         const uint8_t *from = tile->bytes + word * HL_TILE_QUERIES * WORD;
         __m512i queries[TILE_GROUPS];
 
-        __builtin_prefetch(sketches + TILE_ROWS * stride + word * ahead);
+        __builtin_prefetch(sketches + FETCHED_AHEAD + word * ahead);
 
 #pragma GCC unroll 4
         for (size_t group = 0; group < TILE_GROUPS; group++)
@@ -303,13 +311,9 @@ AVX512 static void tile_wide(const struct hl_tile *tile, const unsigned char *sk
         }
     }
 #pragma GCC unroll 6
-    for (size_t row = 0; row < TILE_ROWS; row++) {
-        ret_may[row] = 0;
-#pragma GCC unroll 4
-        for (size_t group = 0; group < TILE_GROUPS; group++)
-            ret_may[row] |=
-                test_sums(tile, group, sketch_at(sketches, stride, row), sums[row][group]);
-    }
+    for (size_t row = 0; row < TILE_ROWS; row++)
+        ret_may[row] =
+            test_sums(tile, 0, sketch_at(sketches, stride, row), sums[row], TILE_GROUPS);
 }
 
 /* One group of queries and twelve rows, so that no sum waits for itself. */
@@ -328,7 +332,7 @@ AVX512 static void tile_group(const struct hl_tile *tile, size_t group,
         const __m512i queries =
             _mm512_loadu_si512(from + word * tile->n_groups * HL_TILE_LANES * WORD);
 
-        __builtin_prefetch(sketches + LONE_ROWS * stride + word * ahead);
+        __builtin_prefetch(sketches + FETCHED_AHEAD + word * ahead);
 #pragma GCC unroll 12
         for (size_t row = 0; row < LONE_ROWS; row++)
             add_words(&sums[row], queries,
@@ -336,7 +340,8 @@ AVX512 static void tile_group(const struct hl_tile *tile, size_t group,
     }
 #pragma GCC unroll 12
     for (size_t row = 0; row < LONE_ROWS; row++)
-        ret_may[row] |= test_sums(tile, group, sketch_at(sketches, stride, row), sums[row]);
+        ret_may[row] |= test_sums(tile, group * HL_TILE_LANES,
+                                  sketch_at(sketches, stride, row), &sums[row], 1);
 }
 
 AVX512 static void tile_long(const struct hl_tile *tile, const unsigned char *sketches,
@@ -360,7 +365,7 @@ AVX512 static void tile_lone(const struct hl_tile *tile, const struct hl_sketch 
                 &sums,
                 _mm512_loadu_si512(from + word * tile->n_groups * HL_TILE_LANES * WORD),
                 load_word(sketch, word));
-        *ret_may |= test_sums(tile, group, sketch, sums);
+        *ret_may |= test_sums(tile, group * HL_TILE_LANES, sketch, &sums, 1);
     }
 }
 

@@ -6,6 +6,10 @@
 
 #include <assert.h>
 
+/* An exact search of a row costs less than its short form, so these wait for more than a
+ * few queries, and come as slowly as these do. */
+enum { QUERIES_BEFORE_SCREEN = 512, ROWS_PER_QUERY = 128 };
+
 struct hl_part {
     atomic_size_t n_refs;
     atomic_size_t n_dead;
@@ -19,6 +23,10 @@ struct hl_part {
     /* Of a segment's rows; 0 while a row lives, which is what fresh pages are: a segment in
      * which little died takes little memory for it. Commits count from 1. */
     atomic_uint_fast64_t *died;
+
+    _Atomic(struct hl_screen *) screen; /* NULL before it is made */
+    atomic_size_t n_looks;              /* exact queries */
+    atomic_bool is_being_screened;      /* by one thread at a time */
 };
 
 static struct hl_part *new_part(struct hl_segment *segment, struct hl_tail *tail)
@@ -96,6 +104,7 @@ static void free_part(struct hl_part *part)
 {
     struct hl_err ignored;
 
+    hl_screen_free(atomic_load(&part->screen));
     hl_segment_close(part->segment);
     hl_tail_free(part->tail);
     /* A file that stays is swept away by the next start. */
@@ -184,7 +193,39 @@ const struct hl_sketch *hl_part_sketch(const struct hl_part *part, uint32_t posi
 
 size_t hl_part_held(const struct hl_part *part)
 {
-    return part->tail ? hl_tail_held(part->tail) : hl_segment_held(part->segment);
+    const struct hl_screen *screen = hl_part_screen(part);
+
+    if (part->tail)
+        return hl_tail_held(part->tail);
+    return hl_segment_held(part->segment) + (screen ? hl_screen_bytes(screen) : 0);
+}
+
+const struct hl_screen *hl_part_screen(const struct hl_part *part)
+{
+    return atomic_load(&part->screen);
+}
+
+void hl_part_screen_more(struct hl_part *part, const struct hl_kernels *kernels,
+                         size_t n_queries)
+{
+    const struct hl_segment_view *segment = hl_part_segment(part);
+    struct hl_screen_rows rows = {.kernels = kernels};
+    struct hl_screen *screen;
+
+    if (!segment || hl_segment_held(part->segment) == 0 ||
+        atomic_fetch_add(&part->n_looks, n_queries) < QUERIES_BEFORE_SCREEN ||
+        atomic_exchange(&part->is_being_screened, true))
+        return;
+    rows.metric = segment->metric;
+    rows.dim = segment->dim;
+    rows.values = segment->values;
+    rows.n_rows = segment->n_rows;
+    screen = atomic_load(&part->screen);
+    if (screen)
+        hl_screen_extend(screen, &rows, n_queries * ROWS_PER_QUERY);
+    else if (hl_screen_is_worth(&rows)) /* without memory: another time */
+        atomic_store(&part->screen, hl_screen_new(&rows));
+    atomic_store(&part->is_being_screened, false);
 }
 
 size_t hl_part_mapped(const struct hl_part *part)

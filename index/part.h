@@ -2,6 +2,7 @@
 #ifndef HL_INDEX_PART_H
 #define HL_INDEX_PART_H
 
+#include "index/screen.h"
 #include "index/segment.h"
 #include "index/tail.h"
 #include "proto/err.h"
@@ -59,6 +60,16 @@ uint64_t hl_part_row(const struct hl_part *part, uint32_t position);
 uint32_t hl_part_number(const struct hl_part *part, uint32_t position);
 const float *hl_part_values(const struct hl_part *part, uint32_t position);
 const struct hl_sketch *hl_part_sketch(const struct hl_part *part, uint32_t position);
+
+/* The short forms of a segment's rows for exact searches, as far as there are any; else
+ * NULL. Good while the part is. */
+const struct hl_screen *hl_part_screen(const struct hl_part *part);
+
+/* So many exact queries are looking through all of it. When enough have, each brings some
+ * short forms more: of a segment that is held in memory, for where memory is scarce they
+ * are not to take more of it. Any thread. */
+void hl_part_screen_more(struct hl_part *part, const struct hl_kernels *kernels,
+                         size_t n_queries);
 
 /* Bytes: memory of its own, and what it reads of its file where the page cache has it. */
 size_t hl_part_held(const struct hl_part *part);

@@ -19,15 +19,19 @@ struct seeker {
 
 struct hl_scan {
     struct hl_scan_wish wish;
-    struct hl_tile tile;
+    struct hl_tile tile, screen; /* of sketches; of the run's short forms */
+    size_t n_screened;           /* rows of the run that have one */
+    struct hl_sketch_query shorts[HL_TILE_QUERIES];
     struct hl_sketch_query queries[HL_TILE_QUERIES];
     struct seeker seekers[HL_TILE_QUERIES];
     uint8_t *bytes; /* of the tile, then of each query */
     size_t room_bytes;
+    uint8_t *short_bytes; /* likewise, then the floats of each */
+    size_t room_short;
     struct hl_scored *heaps;
     size_t room_heaps;
     uint64_t n_rows, n_exact;
-    uint64_t settle_at; /* rows: the floors are of half as many at least */
+    uint64_t settle_at; /* rows: the floors are of four fifths of them at least */
 };
 
 struct hl_scan *hl_scan_new(void)
@@ -40,6 +44,7 @@ void hl_scan_free(struct hl_scan *scan)
     if (!scan)
         return;
     hl_free(scan->bytes);
+    hl_free(scan->short_bytes);
     hl_free(scan->heaps);
     hl_free(scan);
 }
@@ -85,6 +90,7 @@ enum hl_code hl_scan_begin(struct hl_scan *scan, const struct hl_scan_wish *wish
         return hl_fail(err, HL_NO_MEMORY, "no memory to find the best %zu", wish->k);
     scan->wish = *wish;
     scan->n_rows = scan->n_exact = 0;
+    scan->n_screened = 0;
     scan->settle_at = BLOCK_ROWS;
     bytes = scan->bytes + hl_tile_room(wish->dim, wish->n_queries);
     hl_tile_init(&scan->tile, wish->metric, wish->dim, wish->n_queries, scan->bytes);
@@ -109,6 +115,40 @@ static void raise_least(struct hl_scan *scan, size_t which)
     if (seeker->n_kept == scan->wish.k && hl_scored_score(seeker->kept[0]) > least)
         least = hl_scored_score(seeker->kept[0]);
     hl_tile_raise(&scan->tile, which, least);
+    if (scan->n_screened > 0)
+        hl_tile_raise(&scan->screen, which, least);
+}
+
+/* The queries as the run's short forms are. Without memory for them all rows are read as
+ * sketches, which finds the same. */
+static void begin_screen(struct hl_scan *scan, const struct hl_scan_run *run)
+{
+    const size_t n = scan->wish.n_queries;
+    size_t dim, stride, tile_bytes;
+    void *room = scan->short_bytes;
+
+    scan->n_screened = run->screen ? hl_screen_count(run->screen) : 0;
+    if (scan->n_screened == 0)
+        return;
+    dim = hl_screen_dim(run->screen);
+    stride = hl_sketch_stride(dim);
+    tile_bytes = hl_tile_room(dim, n);
+    if (!make_room(&room, &scan->room_short,
+                   tile_bytes + n * stride + n * dim * sizeof(float)))
+        scan->n_screened = 0;
+    scan->short_bytes = room;
+    if (scan->n_screened == 0)
+        return;
+    hl_tile_init(&scan->screen, scan->wish.metric, dim, n, scan->short_bytes);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *bytes = scan->short_bytes + tile_bytes;
+        const struct hl_screen_room own = {(float *)(void *)(bytes + n * stride) + i * dim,
+                                           bytes + i * stride};
+
+        hl_screen_put(run->screen, &scan->queries[i], &own, &scan->screen, i,
+                      &scan->shorts[i]);
+        raise_least(scan, i);
+    }
 }
 
 static const float *values_at(const struct hl_scan *scan, const struct hl_scan_run *run,
@@ -170,6 +210,8 @@ static void let_wait(struct hl_scan *scan, const struct hl_scan_run *run, size_t
         const float reach = hl_tile_reach(&scan->tile, which, sketch,
                                           hl_sketch_product(&scan->queries[which], sketch));
 
+        if (reach < scan->tile.least[which])
+            continue;
         if (seeker->n_waiting == MOST_WAITING)
             settle(scan, which, run);
         hl_heap_push(seeker->waiting, &seeker->n_waiting, true,
@@ -177,36 +219,79 @@ static void let_wait(struct hl_scan *scan, const struct hl_scan_run *run, size_t
     }
 }
 
-static void look_at_block(struct hl_scan *scan, const struct hl_scan_run *run, size_t first,
-                          size_t n_rows)
+static void prefetch_sketch(const struct hl_scan_run *run, size_t row)
 {
-    uint64_t may[BLOCK_ROWS];
+    const unsigned char *sketch = run->sketches + row * run->stride;
 
-    hl_tile_pass(&scan->tile, scan->queries, run->sketches + first * run->stride,
-                 run->stride, n_rows, may);
+    for (size_t at = 0; at < run->stride; at += 64)
+        __builtin_prefetch(sketch + at);
+}
+
+/* Some rows, and to which queries each may matter. */
+struct block {
+    size_t first, n_rows;
+    uint64_t may[BLOCK_ROWS];
+};
+
+static void pass_block(struct hl_scan *scan, const struct hl_scan_run *run,
+                       struct block *block)
+{
+    const size_t first = block->first, n_rows = block->n_rows;
+
+    if (first + n_rows > scan->n_screened) {
+        hl_tile_pass(&scan->tile, scan->queries, run->sketches + first * run->stride,
+                     run->stride, n_rows, block->may);
+    } else {
+        const size_t stride = hl_sketch_stride(hl_screen_dim(run->screen));
+
+        hl_tile_pass(&scan->screen, scan->shorts,
+                     hl_screen_sketches(run->screen) + first * stride, stride, n_rows,
+                     block->may);
+    }
     for (size_t i = 0; i < n_rows; i++)
-        if (may[i] != 0)
-            let_wait(scan, run, first + i, may[i]);
-    scan->n_rows += n_rows;
+        if (block->may[i] != 0)
+            prefetch_sketch(run, first + i);
+}
+
+static void finish_block(struct hl_scan *scan, const struct hl_scan_run *run,
+                         struct block *block)
+{
+    for (size_t i = 0; i < block->n_rows; i++)
+        if (block->may[i] != 0)
+            let_wait(scan, run, block->first + i, block->may[i]);
+    scan->n_rows += block->n_rows;
+    block->n_rows = 0;
     if (scan->n_rows < scan->settle_at)
         return;
     settle_all(scan, run);
-    scan->settle_at = 2 * scan->n_rows;
+    scan->settle_at = scan->n_rows + scan->n_rows / 4;
 }
 
+/* A block is finished when the next one has passed: what it left is in the caches then. */
 enum hl_code hl_scan_look(struct hl_scan *scan, const struct hl_scan_run *run,
                           struct hl_err *err)
 {
-    for (size_t first = 0; first < run->n_rows; first += BLOCK_ROWS) {
+    struct block blocks[2] = {{0}};
+    size_t n_blocks = 0;
+
+    begin_screen(scan, run);
+    for (size_t first = 0; first < run->n_rows; first += BLOCK_ROWS, n_blocks++) {
         const size_t n_left = run->n_rows - first;
+        struct block *block = &blocks[n_blocks % 2];
         enum hl_code code = HL_OK;
 
-        if (first / BLOCK_ROWS % BLOCKS_PER_LOOK == 0)
+        if (n_blocks % BLOCKS_PER_LOOK == 0)
             code = hl_deadline_check(scan->wish.deadline, "the search", err);
         if (code != HL_OK)
             return code;
-        look_at_block(scan, run, first, n_left < BLOCK_ROWS ? n_left : BLOCK_ROWS);
+        block->first = first;
+        block->n_rows = n_left < BLOCK_ROWS ? n_left : BLOCK_ROWS;
+        pass_block(scan, run, block);
+        finish_block(scan, run, &blocks[(n_blocks + 1) % 2]);
+        if (scan->n_rows == 0) /* nothing is ruled out before the first are settled */
+            finish_block(scan, run, block);
     }
+    finish_block(scan, run, &blocks[(n_blocks + 1) % 2]);
     settle_all(scan, run);
     return HL_OK;
 }

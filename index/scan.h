@@ -3,6 +3,7 @@
 #define HL_INDEX_SCAN_H
 
 #include "index/heap.h"
+#include "index/screen.h"
 #include "index/tile.h"
 #include "proto/deadline.h"
 #include "proto/err.h"
@@ -47,6 +48,7 @@ struct hl_scan_run {
     size_t stride; /* of sketches */
     size_t n_rows;
     uint32_t first;
+    const struct hl_screen *screen; /* of these rows; NULL: there is none */
 
     /* Whether a row may be found; NULL: any. */
     bool (*may_keep)(void *self, uint32_t position);

@@ -9,7 +9,7 @@ _Static_assert((int)HL_SHELF_MOST_QUERIES == (int)HL_TILE_QUERIES, "one tile at 
 /* One part and the search, for the rows that a sketch could not rule out. */
 struct sight {
     const struct hl_shelf_search *search;
-    const struct hl_part *part;
+    struct hl_part *part;
     const struct hl_tail *tail; /* NULL of a segment, all of which every reader knows */
 };
 
@@ -41,6 +41,7 @@ static enum hl_code look_through_segment(struct hl_scan *scan, struct sight *sig
                                     .values = segment->values,
                                     .stride = segment->stride,
                                     .n_rows = segment->n_rows,
+                                    .screen = hl_part_screen(sight->part),
                                     .may_keep = is_free ? NULL : is_seen,
                                     .self = sight};
 
@@ -132,6 +133,7 @@ enum hl_code hl_shelf_find_many(struct hl_searcher *searcher,
         if (hl_part_count(sight.part) == 0)
             continue;
         tally->n_scans++;
+        hl_part_screen_more(sight.part, search->kernels, many->n);
         code = look_through(searcher->scan, &sight, err);
         for (size_t which = 0; which < many->n && code == HL_OK; which++)
             take_hits(searcher->scan, &sight, which, searcher->hits + which * 2 * search->k,

@@ -35,7 +35,8 @@ struct hl_tile {
     size_t n_words;        /* of 4 bytes, in a sketch */
     size_t n_groups;       /* of HL_TILE_LANES queries */
     size_t n_queries;
-    float shrunk; /* 1, less what rounding may do */
+    double rounding; /* more than all of it, in parts of the lengths */
+    float shrunk;    /* 1 less that */
 
     /* Word by word, 4 bytes of each query, n_groups groups wide, shifted by 128. The
      * caller's. */
@@ -44,7 +45,7 @@ struct hl_tile {
     float per_size[HL_TILE_QUERIES];
     float least[HL_TILE_QUERIES];
     struct hl_tile_query {
-        bool is_bounded;
+        bool is_bounded, is_short;
         double scale, length, residual, norm; /* of the sketch: its norm, squared */
     } queries[HL_TILE_QUERIES];
 };
@@ -57,6 +58,18 @@ size_t hl_tile_room(size_t dim, size_t n_queries);
 void hl_tile_init(struct hl_tile *tile, enum hl_metric metric, size_t dim, size_t n_queries,
                   uint8_t *bytes);
 void hl_tile_put(struct hl_tile *tile, size_t which, const struct hl_sketch_query *query);
+
+/* The same of the short form of a query and of rows (screen.h), whose length is that of all
+ * floats. */
+struct hl_tile_bounds {
+    double length, beside; /* of the query; of what is not in the short form */
+    double residual;       /* of the short form's bytes */
+    double rounding;       /* of products of short forms */
+};
+
+void hl_tile_put_short(struct hl_tile *tile, size_t which,
+                       const struct hl_sketch_query *query,
+                       const struct hl_tile_bounds *bounds);
 
 /* Rows whose score by floats is less than this no longer matter. Scores only rise. */
 void hl_tile_raise(struct hl_tile *tile, size_t which, float score);
