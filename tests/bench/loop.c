@@ -6,9 +6,9 @@
  * Usage: bench_loop FOLDER MODEL FIRST_QUERY BEAM, then turns (tests/bench/turns.h).
  * Queries are rows of tests/support/gallery.h from FIRST_QUERY on.
  *
- *     search SECONDS CORE …    a thread on each processor: rate=… searches a second, all of
- * them recall                   recall=… of the ten found among the ten that an exact
- * search finds */
+ *     search SECONDS CORE …    a thread on each processor: rate=… searches a second of all
+ *                              and cpu_us=… of its processor for one
+ *     recall                   recall=… of the ten found among those of an exact search */
 #include "index/index.h"
 #include "index/look.h"
 #include "tests/bench/turns.h"
@@ -28,6 +28,14 @@ static int64_t now_us(void *self)
     (void)self;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static double cpu_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
 }
 
 static const struct hl_clock wall = {now_us, NULL};
@@ -51,7 +59,7 @@ struct searcher {
     struct hl_look *look;
     struct hl_arena *arena;
     const struct hl_space *space;
-    double rate;
+    double rate, cpu_us; /* what came of it */
 };
 
 static void need(int is_right, const char *what, const char *why)
@@ -112,6 +120,7 @@ static void *search_along(void *arg)
     const struct hl_hit *hits;
     cpu_set_t cores;
     int64_t start, spent = 0;
+    double cpu;
     size_t n = 0;
 
     CPU_ZERO(&cores);
@@ -119,6 +128,7 @@ static void *search_along(void *arg)
     need(pthread_setaffinity_np(pthread_self(), sizeof cores, &cores) == 0, "the processor",
          "this thread may not run there");
     start = now_us(NULL);
+    cpu = cpu_us();
     while ((double)spent < searcher->seconds * 1e6) {
         for (int i = 0; i < CHECK; i++, n++)
             (void)search(searcher, (n + (size_t)searcher->core * 331) % N_QUERIES, false,
@@ -126,6 +136,7 @@ static void *search_along(void *arg)
         spent = now_us(NULL) - start;
     }
     searcher->rate = (double)n / ((double)spent / 1e6);
+    searcher->cpu_us = (cpu_us() - cpu) / (double)n;
     return NULL;
 }
 
@@ -133,7 +144,7 @@ static void run(struct bench *bench, const struct hl_turn *turn)
 {
     struct searcher searchers[MOST_THREADS];
     const double seconds = strtod(turn->words[1], NULL);
-    double rate = 0;
+    double rate = 0, cpu = 0;
     size_t n = 0;
 
     for (; n < MOST_THREADS && turn->words[2 + n][0] != '\0'; n++) {
@@ -147,9 +158,10 @@ static void run(struct bench *bench, const struct hl_turn *turn)
     for (size_t i = 0; i < n; i++) {
         pthread_join(searchers[i].thread, NULL);
         rate += searchers[i].rate;
+        cpu += searchers[i].cpu_us;
         end(&searchers[i]);
     }
-    hl_turn_say("rate=%.1f", rate);
+    hl_turn_say("rate=%.1f cpu_us=%.3f", rate, cpu / (double)n);
 }
 
 static void say_recall(struct bench *bench)

@@ -175,7 +175,8 @@ class Cores(Figure):
 
     def turns(self):
         load, server = self.options.cores
-        return [lambda: {"one": self.loop.rate(server)}, lambda: {"two": self.loop.rate(server, load)}]
+        return [lambda: {"one": self.loop.search(server)["rate"]},
+                lambda: {"two": self.loop.search(server, load)["rate"]}]
 
     def done(self):
         if hasattr(self, "loop"):
@@ -190,10 +191,10 @@ class Loop:
         folder = rig.copy(rig.gallery(rig.options.n_rows, of.OLD_DIM))
         self.bench = rig.turns("bench_loop", rig.collection_folder(folder), "old", rig.options.n_rows, rig.options.beam,
                                cores=rig.both)
-        self.rate(*rig.options.cores)   # what is mapped is in memory from now on
+        self.search(*rig.options.cores)   # what is mapped is in memory from now on
 
-    def rate(self, *cores):
-        return self.bench.ask("search", self.rig.options.seconds, *cores)["rate"]
+    def search(self, *cores):
+        return self.bench.ask("search", self.rig.options.seconds, *cores)
 
     def recall(self):
         return self.bench.ask("recall")["recall"]

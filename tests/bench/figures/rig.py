@@ -51,6 +51,15 @@ def run(argv, what, limit=LONG_S):
     return done.stdout
 
 
+def cpu_s(process):
+    """Of all threads it has now, from the scheduler's own count of nanoseconds."""
+    total = 0
+    for path in glob.glob(f"/proc/{process.pid}/task/*/schedstat"):
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+            total += int(file.read().split()[0])
+    return total / 1e9
+
+
 class Turns:
     """A bench that takes turns: see tests/bench/turns.h."""
 
@@ -140,14 +149,6 @@ class Server:
                 raise Failed("the gallery does not come to rest")
             since = (since or time.monotonic()) if self.is_green() else None
             time.sleep(.1)
-
-    def cpu_s(self):
-        """Of all threads, from the scheduler's own count of nanoseconds."""
-        total = 0
-        for path in glob.glob(f"/proc/{self.process.pid}/task/*/schedstat"):
-            with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
-                total += int(file.read().split()[0])
-        return total / 1e9
 
     def events(self, names):
         """How often the log has said each so far."""

@@ -6,10 +6,11 @@ import threading
 import time
 
 import rig as of
+import spread
 from figure import Figure, Ratio
 from inside import LABELS, WITHIN, Loop, least_beam
 
-CLIENTS, WRITERS, TAILS, N_COMPARED, FIRST_WRITTEN = 8, 16, 4, 50, 10_000_000
+CLIENTS, WRITERS, TAILS, N_COMPARED, FIRST_WRITTEN, WARM_UP_S = 8, 16, 4, 50, 10_000_000, .5
 SEARCHES = ("server/heirloom", "tests/bench/bench_rows")
 FORMS = {"json": "JSON", "base64": "base64", "raw": "raw float32"}
 
@@ -28,7 +29,7 @@ class Gallery(Figure):
         self.server = rig.server(folder)
         self.server.await_green(.5)
 
-    def search(self, model, form, *words, seconds=None, warm_up=.5):
+    def search(self, model, form, *words, seconds=None, warm_up=WARM_UP_S):
         return self.rig.load(self.server, "--using", model, "--queries", self.queries[model], "--form", form, "--limit", 10,
                              "--ef", self.options.beam, "--connections", CLIENTS, *words,
                              seconds=seconds or self.options.seconds, warm_up=warm_up, notes=self.notes)
@@ -55,10 +56,25 @@ class AgainstLoop(Gallery):
         self.loop = Loop(self.rig)
         self.serve()
         self.notes["beam, recall@10"] = f"{self.options.beam}, {self.loop.recall():.4f}"
+        self.cpu_us = {side: [] for side in self.sides}
+
+    def measure(self, side):
+        """Its rate, and for a note what a search took of the processor: what others do bends that less."""
+        if side == "loop":
+            said = self.loop.search(self.options.cores[1])
+            rate, cpu_us = said["rate"], said["cpu_us"]
+        else:
+            before = of.cpu_s(self.server.process)
+            rate = self.search("new", side)["rate"]
+            spent = of.cpu_s(self.server.process) - before
+            cpu_us = spent / (rate * (self.options.seconds + WARM_UP_S)) * 1e6
+        self.cpu_us[side].append(cpu_us)
+        self.notes["us of processor time a search, about"] = ", ".join(
+            f"{side} {spread.text(spread.quantile(values, .5))}" for side, values in self.cpu_us.items() if values)
+        return {side: rate}
 
     def turns(self):
-        return [lambda: {"loop": self.loop.rate(self.options.cores[1])},
-                *(lambda form=form: {form: self.search("new", form)["rate"]} for form in FORMS)]
+        return [lambda side=side: self.measure(side) for side in self.sides]
 
     def done(self):
         super().done()
@@ -201,9 +217,9 @@ class Bridged(Gallery):
             "params": {"hnsw_ef": self.options.beam}})["points"]} for vector in vectors]
 
     def measure(self, side):
-        before = self.server.cpu_s()
+        before = of.cpu_s(self.server.process)
         said = self.search(self.SIDES[side], "base64", warm_up=0)
-        return {side: (self.server.cpu_s() - before) / said["requests"] * 1e6}
+        return {side: (of.cpu_s(self.server.process) - before) / said["requests"] * 1e6}
 
     def turns(self):
         return [lambda side=side: self.measure(side) for side in self.sides]
