@@ -250,6 +250,7 @@ static enum hl_code open_mapped(const struct hl_file *file,
     if (code != HL_OK)
         return code;
     set_view(segment, &header);
+    segment->view.is_cold = hold->is_on_disk || (hold->allowance && !segment->held);
     hl_pages_scatter(segment->bytes, segment->size);
     if (hold->is_on_disk)
         hl_pages_cool(segment->bytes + header.places[HL_SECTION_VALUES].offset,

@@ -9,6 +9,7 @@
 #include "proto/err.h"
 #include "proto/pages.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,7 @@ struct hl_segment_view {
     const unsigned char *sketches;
     size_t stride; /* of sketches */
     const float *values;
+    bool is_cold; /* of the values: more often on the disk than not */
 
     uint32_t n_links;      /* of a row on each level above 0; twice that on level 0 */
     const uint32_t *links; /* n_rows blocks of 2 * n_links */

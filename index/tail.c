@@ -292,7 +292,8 @@ enum hl_code hl_tail_search(const struct hl_tail *tail, struct hl_walker *walker
         hl_heap_sort(walker->kept, walker->n_kept);
         answer->n_exact += n_rows;
     } else {
-        hl_walker_rank(walker, scan->query, k, values_at, tail);
+        hl_walker_rank(walker, scan->query, k,
+                       &(struct hl_walker_values){values_at, tail, false});
         answer->n_scored += n_rows;
         answer->n_exact += walker->n_kept;
     }

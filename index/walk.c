@@ -234,7 +234,9 @@ enum hl_code hl_walk_search(struct hl_walker *walker, const struct hl_walk *walk
         code = walk_lowest(walker, walk, beam, answer, err);
     if (code != HL_OK)
         return code;
-    hl_walker_rank(walker, walk->query, walk->k, values_at, walk->segment);
+    hl_walker_rank(
+        walker, walk->query, walk->k,
+        &(struct hl_walker_values){values_at, walk->segment, walk->segment->is_cold});
     answer->n_exact += walker->n_kept;
     hl_walker_give(walker, walk->k, answer);
     return HL_OK;

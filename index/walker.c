@@ -2,6 +2,7 @@
 #include "index/walker.h"
 
 #include "proto/alloc.h"
+#include "proto/pages.h"
 
 #include <math.h>
 
@@ -80,22 +81,28 @@ static void look_around(struct hl_walker *walker)
 }
 
 void hl_walker_rank(struct hl_walker *walker, const struct hl_sketch_query *query, size_t k,
-                    const float *(*values_at)(const void *self, uint32_t position),
-                    const void *self)
+                    const struct hl_walker_values *values)
 {
     hl_heap_sort(walker->kept, walker->n_kept);
     if (walker->n_kept > hl_walker_exact(k))
         walker->n_kept = hl_walker_exact(k);
     look_around(walker);
-    for (size_t i = 0; i < walker->n_kept; i++)
-        __builtin_prefetch(values_at(self, hl_scored_position(walker->kept[i])));
+    for (size_t i = 0; i < walker->n_kept; i++) {
+        const float *row = values->at(values->self, hl_scored_position(walker->kept[i]));
+
+        if (values->is_cold)
+            hl_pages_fetch(row, query->dim * sizeof *row);
+        else
+            __builtin_prefetch(row);
+    }
     for (size_t i = 0, n = walker->n_kept; i < n; i++) {
         const uint32_t position = hl_scored_position(walker->kept[i]);
         size_t n_before = i;
 
         hl_heap_push(
             walker->kept, &n_before, false,
-            hl_scored_encode(hl_sketch_exact(query, values_at(self, position)), position));
+            hl_scored_encode(hl_sketch_exact(query, values->at(values->self, position)),
+                             position));
     }
     hl_heap_sort(walker->kept, walker->n_kept);
 }

@@ -40,10 +40,16 @@ bool hl_walker_grow(struct hl_scored **heap, size_t *room, size_t wanted);
 /* How many of the best sketches are looked at exactly so that k come out right. */
 size_t hl_walker_exact(size_t k);
 
+/* Where floats are; cold ones are asked of the disk all at once before the first is read. */
+struct hl_walker_values {
+    const float *(*at)(const void *self, uint32_t position);
+    const void *self;
+    bool is_cold;
+};
+
 /* The sketches' order of what is kept becomes the floats' order of its best. */
 void hl_walker_rank(struct hl_walker *walker, const struct hl_sketch_query *query, size_t k,
-                    const float *(*values_at)(const void *self, uint32_t position),
-                    const void *self);
+                    const struct hl_walker_values *values);
 
 /* The first k of what is kept and sorted. */
 void hl_walker_give(const struct hl_walker *walker, size_t k,

@@ -226,7 +226,7 @@ static enum hl_code open_overseer(struct hl_server *server, struct hl_err *err)
  * the program itself have some first. */
 static uint64_t memory_for_vectors(void)
 {
-    const uint64_t memory = hl_machine_memory(), own = (uint64_t)64 << 20;
+    const uint64_t memory = hl_machine_memory(), own = (uint64_t)96 << 20;
 
     return memory > 2 * own ? memory - own : memory / 2;
 }

@@ -15,7 +15,7 @@ import gallery  # noqa: E402
 import numpy as np  # noqa: E402
 
 N_LINKS, LATENT, N_QUERIES, K = 32, 24, 200, 10
-SETTINGS = "[search]\nseal_rows = 2048\n[limits]\nrequest_memory_mb = 16\n[service]\nmax_request_size_mb = 8\n"
+SETTINGS = "[search]\nseal_rows = 1024\n[limits]\nrequest_memory_mb = 16\n[service]\nmax_request_size_mb = 8\n"
 KINDS = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.max_usage_in_bytes", "memory.oom_control"),
          ("/sys/fs/cgroup", "memory.max", "memory.peak", "memory.events")]
 
@@ -137,7 +137,7 @@ def check(claims, server, queries, truth, when):
         print(f"# {when}: {name} p50 {np.percentile(ms, 50):.2f} ms, p99 {np.percentile(ms, 99):.2f} ms")
 
 
-def main(program, limit_mb=256, dim=1536, place="cached"):
+def main(program, limit_mb=192, dim=2048, place="cached"):
     program, limit, dim = os.path.realpath(program), int(limit_mb) << 20, int(dim)
     # Of a row: floats, its sketch, links, and numbers.
     n = 2 * limit // (4 * dim + dim + 16 + 8 * N_LINKS + 20) + 1

@@ -183,6 +183,8 @@ static void all_but_the_floats_is_held_where_there_is_room_for_it(void **state)
                                      &cold, &f->err),
                      HL_OK);
     assert_int_equal(hl_segment_held(cold), 0);
+    assert_false(hl_segment_view(mapped)->is_cold || hl_segment_view(held)->is_cold);
+    assert_true(hl_segment_view(cold)->is_cold);
     compare_views(hl_segment_view(mapped), hl_segment_view(cold));
     hl_segment_close(cold);
     assert_int_equal(
