@@ -16,9 +16,9 @@
 void *hl_pages_new(size_t bytes);
 void hl_pages_free(void *pages, size_t bytes); /* NULL is accepted */
 
-/* Hints for memory that a file is mapped to. Scattered, it is read at random: what is looked
- * at brings no neighbours along. Who is about to read a run of it in order then fetches it, a
- * few megabytes at a time. */
+/* Hints for memory that a file is mapped to. Scattered, it is read at random: what is
+ * looked at brings no neighbours along. Who is about to read a run of it in order then
+ * fetches it, a few megabytes at a time. */
 void hl_pages_scatter(void *bytes, size_t size);
 void hl_pages_fetch(const void *bytes, size_t size);
 
