@@ -136,7 +136,7 @@ void hl_sketch_query_lengths(const struct hl_sketch_query *query, double *ret_re
     *ret_length = length_of(squares.values);
 }
 
-static int32_t shift_back(const struct hl_sketch *sketch, int32_t shifted)
+static inline int32_t shift_back(const struct hl_sketch *sketch, int32_t shifted)
 {
     return (int32_t)(shifted - SHIFT * (int64_t)sketch->sum);
 }
@@ -148,7 +148,7 @@ int32_t hl_sketch_product(const struct hl_sketch_query *query,
                       query->bytes_dot(query->bytes, sketch->bytes, query->n_bytes));
 }
 
-static float score_of(const struct hl_sketch_query *query, const struct hl_sketch *sketch,
+static inline float score_of(const struct hl_sketch_query *query, const struct hl_sketch *sketch,
                       int32_t product)
 {
     const float dot = query->scale * sketch->scale * (float)product;
