@@ -148,8 +148,8 @@ int32_t hl_sketch_product(const struct hl_sketch_query *query,
                       query->bytes_dot(query->bytes, sketch->bytes, query->n_bytes));
 }
 
-static inline float score_of(const struct hl_sketch_query *query, const struct hl_sketch *sketch,
-                      int32_t product)
+static inline float score_of(const struct hl_sketch_query *query,
+                             const struct hl_sketch *sketch, int32_t product)
 {
     const float dot = query->scale * sketch->scale * (float)product;
 
