@@ -40,7 +40,8 @@ bool hl_walker_grow(struct hl_scored **heap, size_t *room, size_t wanted);
 /* How many of the best sketches are looked at exactly so that k come out right. */
 size_t hl_walker_exact(size_t k);
 
-/* Where floats are; cold ones are asked of the disk all at once before the first is read. */
+/* Where floats are; cold ones are asked of the disk all at once before the first is read.
+ */
 struct hl_walker_values {
     const float *(*at)(const void *self, uint32_t position);
     const void *self;
