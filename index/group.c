@@ -13,8 +13,9 @@
 
 /* After MOST_DEAD rows that died the keeper sees whether a part is worth making anew.
  * A transaction that has as many rows or points as this takes no further change: what
- * waits for its end shall not wait for ever. */
-enum { MOST_CHANGES = 1024, MOST_ROWS = 16384, CLEANED_BESIDE = 64, MOST_DEAD = 256 };
+ * waits for its end shall not wait for ever, and to publish it takes the lock that searches
+ * begin with for .2 us a point. */
+enum { MOST_CHANGES = 1024, MOST_ROWS = 4096, CLEANED_BESIDE = 64, MOST_DEAD = 256 };
 #define ARENA_BYTES ((size_t)4 << 30)
 
 struct member { /* a change of the group */
