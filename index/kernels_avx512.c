@@ -188,6 +188,10 @@ AVX512 static inline __m128i sum_four(__m512i a, __m512i b, __m512i c, __m512i d
     return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
+/* Rows that are read one after the other are fetched so many bytes before, which is in time
+ * for what memory takes; beyond the last of them in vain. */
+enum { FETCHED_AHEAD = 2048 };
+
 /* Four rows at a time: bytes of x are loaded once for them, and one addition across lanes
  * serves all four. */
 AVX512 static void bytes_dots_avx512(const uint8_t *x, const int8_t *rows, size_t stride,
@@ -204,6 +208,8 @@ AVX512 static void bytes_dots_avx512(const uint8_t *x, const int8_t *rows, size_
             const __mmask64 mask = n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
             const __m512i bytes = _mm512_maskz_loadu_epi8(mask, x + i);
 
+            for (size_t ahead = 0; ahead < 4; ahead++)
+                __builtin_prefetch(y + ahead * stride + i + FETCHED_AHEAD);
             a = _mm512_dpbusd_epi32(a, bytes, _mm512_maskz_loadu_epi8(mask, y + i));
             b = _mm512_dpbusd_epi32(b, bytes,
                                     _mm512_maskz_loadu_epi8(mask, y + stride + i));
@@ -226,7 +232,6 @@ AVX512 static int32_t shifted_dot_avx512(const int8_t *x, const int8_t *y, size_
 /* ---- tiles ---- */
 
 enum { TILE_ROWS = 6, TILE_GROUPS = 4, LONE_ROWS = 12, WORD = 4, SHIFT = 128 };
-enum { FETCHED_AHEAD = 2048 }; /* bytes: in time for what memory takes */
 
 /* The product of a row's word with that of 16 queries. Told to the compiler as it is: of
  * the intrinsic gcc 12 keeps every sum in memory too, which takes 2.5 times as long. */
