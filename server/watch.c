@@ -174,7 +174,7 @@ static void look_at(struct hl_watch *watch, struct hl_conn *conn, int64_t now_us
     if ((phase == PHASE_RECEIVING && age_us > watch->options.receive_us) ||
         (is_idle && conn->partial_us &&
          now_us - conn->partial_us > watch->options.receive_us) ||
-        (phase == PHASE_CUT && age_us > LINGER_US))
+        (phase == PHASE_CUT && (age_us > LINGER_US || has_ended(conn))))
         cut(conn, state);
     else
         look_for_end(conn, state, now_us);

@@ -56,7 +56,8 @@ void hl_conn_waits(struct hl_conn *conn);                    /* for a long answe
 void hl_conn_is_answered(struct hl_conn *conn);              /* that answer is there */
 void hl_conn_rests(struct hl_conn *conn, int64_t now_us);    /* the reply is sent */
 
-/* It was answered before its end and is "cut": behind that time its socket is shut. */
+/* It was answered before its end and is "cut": its socket is shut when the client has ended
+ * its sending, or behind that time. */
 void hl_conn_lingers(struct hl_conn *conn, int64_t until_us);
 
 /* Calls `gone` for every connection that waits for a long answer. Any thread. */

@@ -178,11 +178,19 @@ static void a_request_that_is_complete_is_left_alone(void **state)
 
 static void who_was_answered_early_may_send_until_its_time_is_over(void **state)
 {
-    struct line line;
+    struct line line, ended;
     int64_t start_us = now_us(NULL);
 
     open_line(&line);
+    open_line(&ended);
     assert_true(hl_watch_add(*state, &line.conn));
+    assert_true(hl_watch_add(*state, &ended.conn));
+    assert_true(hl_conn_is_served(&ended.conn));
+    hl_conn_lingers(&ended.conn, start_us + 100 * (int64_t)RECEIVE_US);
+    assert_int_equal(shutdown(ended.far, SHUT_WR), 0);
+    expect_end(ended.far);
+    assert_true(now_us(NULL) - start_us < 50 * (int64_t)RECEIVE_US);
+    start_us = now_us(NULL);
     assert_true(hl_conn_receives(&line.conn, start_us));
     assert_true(hl_conn_is_served(&line.conn));
     hl_conn_lingers(&line.conn, start_us + 2 * (int64_t)RECEIVE_US);
@@ -192,6 +200,7 @@ static void who_was_answered_early_may_send_until_its_time_is_over(void **state)
     assert_true(now_us(NULL) - start_us >= 2 * (int64_t)RECEIVE_US);
     assert_int_equal(atomic_load(&line.n_cut), 0);
     close_line(*state, &line);
+    close_line(*state, &ended);
 }
 
 static void who_hangs_up_amid_a_request_is_noticed_once_all_is_read(void **state)
