@@ -223,12 +223,12 @@ static enum hl_code open_overseer(struct hl_server *server, struct hl_err *err)
 }
 
 /* What vectors may take of memory, which is not all: the pages of databases, requests and
- * the program itself have some first. */
+ * the program itself have some first, a hundred megabytes where many load at once. */
 static uint64_t memory_for_vectors(void)
 {
-    const uint64_t memory = hl_machine_memory(), own = (uint64_t)96 << 20;
+    const uint64_t memory = hl_machine_memory(), own = (uint64_t)128 << 20;
 
-    return memory > 2 * own ? memory - own : memory / 2;
+    return memory > own / 2 * 3 ? memory - own : memory / 3;
 }
 
 static enum hl_code open_collections(struct life *life, struct hl_err *err)

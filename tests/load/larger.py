@@ -3,7 +3,7 @@
 """A gallery of twice the memory that the server may have: it is filled, sealed, merged, searched, and served
 again after a restart, within a control group's limit. Speaks TAP; the last lines are figures.
     larger.py HEIRLOOM [LIMIT_MB [DIM [cached|cold]]]
-Skips, and says so, where control groups of memory cannot be made (who is not root; most containers)."""
+Without `cold` the floats stay where the page cache has room for them. Skips, and says so, where control groups of memory cannot be made (who is not root; most containers)."""
 import os
 import subprocess
 import sys
@@ -137,7 +137,7 @@ def check(claims, server, queries, truth, when):
         print(f"# {when}: {name} p50 {np.percentile(ms, 50):.2f} ms, p99 {np.percentile(ms, 99):.2f} ms")
 
 
-def main(program, limit_mb=192, dim=2048, place="cached"):
+def main(program, limit_mb=224, dim=2048, place="cached"):
     program, limit, dim = os.path.realpath(program), int(limit_mb) << 20, int(dim)
     # Of a row: floats, its sketch, links, and numbers.
     n = 2 * limit // (4 * dim + dim + 16 + 8 * N_LINKS + 20) + 1
