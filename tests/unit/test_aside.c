@@ -47,7 +47,7 @@ static void a_handler_runs_on_a_thread_of_lower_priority(void **state)
     struct hl_request request = {.state = &found};
     struct hl_server server = {0};
     struct hl_reply reply = {0};
-    struct hl_err err;
+    struct hl_err err = {0};
 
     (void)state;
     assert_int_equal(hl_aside_run(answer, &server, &request, &reply, &err), HL_OK);
@@ -62,7 +62,7 @@ static void what_it_fails_with_comes_back(void **state)
     struct hl_request request = {0};
     struct hl_server server = {0};
     struct hl_reply reply = {0};
-    struct hl_err err;
+    struct hl_err err = {0};
 
     (void)state;
     assert_int_equal(hl_aside_run(refuse, &server, &request, &reply, &err), HL_CONFLICT);

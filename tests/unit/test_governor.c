@@ -23,9 +23,9 @@ enum { N_MANY = 70, LIMIT_S = 30 };
 struct worker {
     struct hl_governor *governor;
     pthread_t thread;
+    sem_t end;
     atomic_int tid; /* 0 until it works */
     atomic_bool may_end;
-    sem_t end;
     bool is_busy; /* it computes, and does not sleep */
     bool was_governed;
 };

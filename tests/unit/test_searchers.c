@@ -95,20 +95,20 @@ static void a_searcher_stays_with_its_processor(void **state)
 static void no_more_are_kept_than_a_lane_has_room_for(void **state)
 {
     struct fixture *f = *state;
-    struct hl_searcher *many[HL_SEARCHERS_PER_LANE + 2];
-    const size_t n = sizeof many / sizeof *many;
+    enum { N = HL_SEARCHERS_PER_LANE + 2 };
+    struct hl_searcher *many[N];
     struct hl_err err;
 
     assert_true(move_to(f, 0));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < N; i++)
         assert_non_null(many[i] = hl_searchers_take(&f->searchers));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < N; i++)
         hl_searchers_give(&f->searchers, many[i]);
     assert_int_equal(hl_failpoint_arm("alloc=1+:fail", &err), HL_OK);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < N; i++)
         many[i] = hl_searchers_take(&f->searchers);
     hl_failpoint_disarm();
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < N; i++) {
         assert_true((many[i] != NULL) == (i < HL_SEARCHERS_PER_LANE));
         if (many[i])
             hl_searchers_give(&f->searchers, many[i]);
