@@ -17,6 +17,7 @@
 #include "index/walk.h"
 #include "proto/random.h"
 #include "tests/bench/flat.h"
+#include "tests/bench/median.h"
 #include "tests/bench/turns.h"
 #include "tests/support/gallery.h"
 #include "tests/support/still.h"
@@ -140,19 +141,6 @@ static double check(struct bench *b)
     return (double)n_right / (double)(b->n_queries * K);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    const double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-static double median(double *values, size_t n)
-{
-    qsort(values, n, sizeof *values, compare_doubles);
-    return values[n / 2];
-}
-
 static void compare(struct bench *b, size_t n)
 {
     uint64_t n_scored, n_exact;
@@ -166,9 +154,9 @@ static void compare(struct bench *b, size_t n)
     hl_scan_tally(b->scan, &n_scored, &n_exact);
     b->n_queries = n;
     recall = check(b);
-    theirs = median(b->theirs, b->n_rounds);
-    ours = median(b->ours, b->n_rounds);
-    ratio = median(b->ratios, b->n_rounds);
+    theirs = hl_median(b->theirs, b->n_rounds);
+    ours = hl_median(b->ours, b->n_rounds);
+    ratio = hl_median(b->ratios, b->n_rounds);
     printf("%zu x %zu  %s  batch %2zu  faiss %8.1f us  heirloom %7.1f us  ", b->n_rows,
            b->dim, b->metric == HL_METRIC_DOT ? "dot" : "l2 ", n, theirs, ours);
     printf("ratio %.2f (%.2f to %.2f)  recall %.4f  floats of %.1f rows a query\n", ratio,

@@ -11,6 +11,7 @@
 #include "index/ann.h"
 #include "index/index.h"
 #include "proto/alloc.h"
+#include "tests/bench/median.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -177,20 +178,6 @@ static double build(const struct bench *b, const char *kernels)
     return spent;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a;
-    const double y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double values[N_ROUNDS])
-{
-    qsort(values, N_ROUNDS, sizeof *values, compare);
-    return values[N_ROUNDS / 2];
-}
-
 /* The ratio of the searches. */
 static double run(struct bench *b)
 {
@@ -205,12 +192,12 @@ static double run(struct bench *b)
         ours[round] = search(b, "auto", &recall_ours);
         ratios[round] = shipped[round] / ours[round];
     }
-    ratio = median(ratios);
+    ratio = hl_median(ratios, N_ROUNDS);
     printf("%4zu floats  search  shipped %7.1f us  %s %7.1f us  ratio %.2f (%.2f to %.2f)  "
            "recall@10 %.4f and %.4f\n",
-           b->rows.dim, median(shipped) / N_QUERIES * 1e6, b->ours,
-           median(ours) / N_QUERIES * 1e6, ratio, ratios[0], ratios[N_ROUNDS - 1],
-           recall_shipped, recall_ours);
+           b->rows.dim, hl_median(shipped, N_ROUNDS) / N_QUERIES * 1e6, b->ours,
+           hl_median(ours, N_ROUNDS) / N_QUERIES * 1e6, ratio, ratios[0],
+           ratios[N_ROUNDS - 1], recall_shipped, recall_ours);
     for (int round = 0; round < N_ROUNDS; round++) {
         shipped[round] = build(b, "shipped");
         ours[round] = build(b, "auto");
@@ -218,8 +205,8 @@ static double run(struct bench *b)
     }
     printf("%4zu floats  build   shipped %5.0f /s   %s %5.0f /s   ratio %.2f (first %zu "
            "rows)\n",
-           b->rows.dim, N_BUILT / median(shipped), b->ours, N_BUILT / median(ours),
-           median(ratios), N_BUILT);
+           b->rows.dim, N_BUILT / hl_median(shipped, N_ROUNDS), b->ours,
+           N_BUILT / hl_median(ours, N_ROUNDS), hl_median(ratios, N_ROUNDS), N_BUILT);
     (void)fflush(stdout);
     return ratio;
 }

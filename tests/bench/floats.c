@@ -6,6 +6,7 @@
  * was measured back to back on a shared machine can be compared. */
 #include "proto/floats.h"
 #include "proto/alloc.h"
+#include "tests/bench/median.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -84,19 +85,6 @@ static void check(const char *text, const float *values)
     }
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *numbers, int n)
-{
-    qsort(numbers, (size_t)n, sizeof *numbers, by_size);
-    return numbers[n / 2];
-}
-
 static void measure(const char *name, int digits, int n_rounds)
 {
     static double scans[MAX_ROUNDS], parses[MAX_ROUNDS], ratios[MAX_ROUNDS];
@@ -112,8 +100,8 @@ static void measure(const char *name, int digits, int n_rounds)
         ratios[i] = parses[i] / scans[i];
     }
     printf("%d floats of %-6s %5zu bytes  scanner %6.2f us  cJSON %7.2f us  ratio %.1f\n",
-           DIM, name, len, median(scans, n_rounds), median(parses, n_rounds),
-           median(ratios, n_rounds));
+           DIM, name, len, hl_median(scans, (size_t)n_rounds),
+           hl_median(parses, (size_t)n_rounds), hl_median(ratios, (size_t)n_rounds));
 }
 
 int main(int argc, char **argv)

@@ -10,6 +10,7 @@
 #include "index/walk.h"
 #include "tests/bench/codes.h"
 #include "tests/bench/laid.h"
+#include "tests/bench/median.h"
 #include "tests/support/gallery.h"
 
 #include <stdio.h>
@@ -147,19 +148,6 @@ static void build(struct bench *b, int way, size_t round)
     fflush(stdout);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    const double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-static double median(double *values, size_t n)
-{
-    qsort(values, n, sizeof *values, compare_doubles);
-    return values[n / 2];
-}
-
 static void compare(struct bench *b, size_t n_rounds)
 {
     for (size_t round = 0; round < n_rounds; round++)
@@ -167,9 +155,9 @@ static void compare(struct bench *b, size_t n_rounds)
             build(b, way, round);
     for (int way = 0; way < N_WAYS; way++) {
         printf("%-12s %6.0f rows/s %.2fx  recall@10", names[way],
-               median(b->rates[way], n_rounds), median(b->ratios[way], n_rounds));
+               hl_median(b->rates[way], n_rounds), hl_median(b->ratios[way], n_rounds));
         for (size_t i = 0; i < N_BEAMS; i++)
-            printf("  beam %zu %.4f", beams[i], median(b->recalls[way][i], n_rounds));
+            printf("  beam %zu %.4f", beams[i], hl_median(b->recalls[way][i], n_rounds));
         printf("\n");
     }
 }

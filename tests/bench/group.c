@@ -10,6 +10,7 @@
 #include "index/store.h"
 #include "index/writing.h"
 #include "proto/dir.h"
+#include "tests/bench/median.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -268,19 +269,6 @@ static double run_bare(struct bench *bench, int group)
 
 /* ---- the whole ---- */
 
-static int by_size(const void *a, const void *b)
-{
-    const double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-static double median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, by_size);
-    return values[n / 2];
-}
-
 int main(int argc, char **argv)
 {
     static const int threads[] = {1, 4, 16, 64};
@@ -301,12 +289,13 @@ int main(int argc, char **argv)
     (void)hl_dir_remove(bench.folder, &err);
     for (int i = 0; i < 4; i++)
         printf("%2d threads: %8.0f changes/s, %5.1f a commit\n", threads[i],
-               median(ours[i], n_rounds), median(per_commit[i], n_rounds));
+               hl_median(ours[i], (size_t)n_rounds),
+               hl_median(per_commit[i], (size_t)n_rounds));
     printf("bare SQLite, 1 a commit: %8.0f rows/s; 16 a commit: %8.0f rows/s\n",
-           median(bare[0], n_rounds), median(bare[1], n_rounds));
+           hl_median(bare[0], (size_t)n_rounds), hl_median(bare[1], (size_t)n_rounds));
     printf("16 threads over 1: %.2f; 1 thread over bare: %.2f; 16 over bare 16: %.2f\n",
-           median(ours[2], n_rounds) / median(ours[0], n_rounds),
-           median(ours[0], n_rounds) / median(bare[0], n_rounds),
-           median(ours[2], n_rounds) / median(bare[1], n_rounds));
+           hl_median(ours[2], (size_t)n_rounds) / hl_median(ours[0], (size_t)n_rounds),
+           hl_median(ours[0], (size_t)n_rounds) / hl_median(bare[0], (size_t)n_rounds),
+           hl_median(ours[2], (size_t)n_rounds) / hl_median(bare[1], (size_t)n_rounds));
     return 0;
 }

@@ -15,6 +15,7 @@
 #include "compat/gemv.h"
 #include "proto/alloc.h"
 #include "proto/random.h"
+#include "tests/bench/median.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -120,19 +121,6 @@ static double time_cold(const struct bench *b, way_fn *way)
     return sum / N_COLD;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *values)
-{
-    qsort(values, N_ROUNDS, sizeof *values, compare);
-    return values[N_ROUNDS / 2];
-}
-
 /* What `ours` takes, and how many times as long cblas_sgemv does in the same round. */
 static double race(const struct bench *b, const char *name, way_fn *ours,
                    double (*time)(const struct bench *, way_fn *))
@@ -144,11 +132,12 @@ static double race(const struct bench *b, const char *name, way_fn *ours,
         own[round] = time(b, ours);
         ratios[round] = blas[round] / own[round];
     }
-    ratio = median(ratios);
+    ratio = hl_median(ratios, N_ROUNDS);
     printf("%zu > %zu  %-24s %s  cblas_sgemv %6.2f us  ours %6.2f us  ratio %.2f (%.2f to "
            "%.2f)\n",
-           b->dim_in, b->dim_out, name, time == time_warm ? "warm" : "cold", median(blas),
-           median(own), ratio, ratios[0], ratios[N_ROUNDS - 1]);
+           b->dim_in, b->dim_out, name, time == time_warm ? "warm" : "cold",
+           hl_median(blas, N_ROUNDS), hl_median(own, N_ROUNDS), ratio, ratios[0],
+           ratios[N_ROUNDS - 1]);
     (void)fflush(stdout);
     return ratio;
 }

@@ -9,6 +9,7 @@
  * number, walking all rows. */
 #include "index/store.h"
 #include "proto/deadline.h"
+#include "tests/bench/median.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -282,19 +283,6 @@ static void measure_reading(struct bench *bench)
     hl_reader_close(reader);
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *numbers, int n)
-{
-    qsort(numbers, (size_t)n, sizeof *numbers, by_size);
-    return numbers[n / 2];
-}
-
 static void print_ratio(const char *what, size_t group, double *ours, double *bare, int n)
 {
     static double ratios[MAX_ROUNDS];
@@ -302,7 +290,8 @@ static void print_ratio(const char *what, size_t group, double *ours, double *ba
     for (int i = 0; i < n; i++)
         ratios[i] = ours[i] / bare[i];
     printf("%s, %4zu a commit: %8.0f points/s  bare %8.0f  ratio %.2f\n", what, group,
-           median(ours, n), median(bare, n), median(ratios, n));
+           hl_median(ours, (size_t)n), hl_median(bare, (size_t)n),
+           hl_median(ratios, (size_t)n));
 }
 
 static void compare(struct bench *bench, size_t group, int n_rounds)

@@ -8,6 +8,7 @@
  * Turn about; printed is the median of the rounds. The server seals and merges meanwhile,
  * as it does. */
 #include "proto/base64.h"
+#include "tests/bench/median.h"
 #include "tests/support/daemon.h"
 #include "tests/support/rest.h"
 
@@ -259,19 +260,6 @@ static double run_bare(struct bench *bench, size_t batch)
 
 /* ---- side by side ---- */
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *numbers, int n)
-{
-    qsort(numbers, (size_t)n, sizeof *numbers, by_size);
-    return numbers[n / 2];
-}
-
 static void compare(struct bench *bench, size_t batch, int n_rounds)
 {
     static const int clients[] = {1, 16, 64};
@@ -286,12 +274,12 @@ static void compare(struct bench *bench, size_t batch, int n_rounds)
             ratios[c][i] = ours[c][i] / bare[i];
         }
     }
-    middle = median(bare, n_rounds);
+    middle = hl_median(bare, (size_t)n_rounds);
     for (int c = 0; c < 3; c++)
         printf("batch %4zu, %2d clients: %8.0f points/s  bare %8.0f  ratio %.2f"
                "  (refused %llu)\n",
-               batch, clients[c], median(ours[c], n_rounds), middle,
-               median(ratios[c], n_rounds), n_refused[c]);
+               batch, clients[c], hl_median(ours[c], (size_t)n_rounds), middle,
+               hl_median(ratios[c], (size_t)n_rounds), n_refused[c]);
     fflush(stdout);
 }
 

@@ -17,6 +17,7 @@
 #include "index/index.h"
 #include "index/segment.h"
 #include "tests/bench/laid.h"
+#include "tests/bench/median.h"
 #include "tests/bench/other.h"
 #include "tests/bench/turns.h"
 #include "tests/support/gallery.h"
@@ -234,19 +235,6 @@ static double build(struct bench *b, const char *way)
     return seconds;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    const double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-static double median(double *values, size_t n)
-{
-    qsort(values, n, sizeof *values, compare_doubles);
-    return values[n / 2];
-}
-
 enum { SHIPPED, WRAPPED, HNSWLIB, SAME, WALK, N_WAYS };
 
 static const char *const ways[N_WAYS] = {"shipped", "wrapped", "hnswlib", "same", "walk"};
@@ -264,11 +252,11 @@ static void compare_at(struct bench *b, size_t beam, size_t n_rounds)
         for (size_t way = 0; way < N_WAYS; way++)
             ratios[way][round] = us[way][round] / us[WALK][round];
     }
-    printf("beam %3zu  walk %7.1f us (%.4f)", beam, median(us[WALK], n_rounds),
+    printf("beam %3zu  walk %7.1f us (%.4f)", beam, hl_median(us[WALK], n_rounds),
            recalls[WALK]);
     for (size_t way = 0; way < WALK; way++)
-        printf("   %s %7.1f us (%.4f) %.2fx", ways[way], median(us[way], n_rounds),
-               recalls[way], median(ratios[way], n_rounds));
+        printf("   %s %7.1f us (%.4f) %.2fx", ways[way], hl_median(us[way], n_rounds),
+               recalls[way], hl_median(ratios[way], n_rounds));
     printf("\n");
     fflush(stdout);
 }
