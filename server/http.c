@@ -252,11 +252,12 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 }
 
 /* Our own limit is exact, and who is beyond it is told so and has a moment to read it. Of
- * those there may be as many again: a flood beyond that is closed without a word. */
+ * those there may be as many again and a thousand: a flood beyond is closed without a word.
+ */
 static bool is_flooded(const struct hl_server *server)
 {
     return hl_watch_count(server->watch) >=
-           2 * server->config->service.max_connections + 64;
+           2 * server->config->service.max_connections + 1024;
 }
 
 /* On the accepting thread. The library takes the socket whatever happens, and deals them
