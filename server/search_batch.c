@@ -6,7 +6,7 @@
 
 /* Those that want something else than others are compared with so many of the others: a
  * batch of nothing but differences is not to cost its square. */
-enum { MOST_KINDS = 16 };
+enum { MOST_KINDS = 16, FEW_HITS = 32 };
 
 struct wait {
     struct hl_find find;
@@ -25,11 +25,24 @@ struct draft {
     size_t n_kinds;
 };
 
+/* All of one kind are looked through for as many hits as one of them wants, and who wants a
+ * few is not to take the time and the memory of who wants thousands: hence twice as many at
+ * most. */
+static size_t class_of(size_t k)
+{
+    size_t order = 0;
+
+    for (k /= FEW_HITS; k > 0; k /= 2)
+        order++;
+    return order;
+}
+
 static bool is_same(const struct draft *draft, const struct hl_find *a,
                     const struct hl_find *b)
 {
-    return a->space == b->space && a->is_indexed_only == b->is_indexed_only &&
-           a->without == b->without && a->n_without == b->n_without &&
+    return a->space == b->space && class_of(a->k) == class_of(b->k) &&
+           a->is_indexed_only == b->is_indexed_only && a->without == b->without &&
+           a->n_without == b->n_without &&
            hl_look_means_same(draft->search->look, a->which, b->which);
 }
 

@@ -259,6 +259,21 @@ static void exact_queries_of_a_batch_that_want_the_same_go_together(void **state
     assert_int_equal(count_manys(f, "{\"searches\":[" EXACT("[1,0]", "") "]}"), 0);
 }
 
+/* Who wants few hits is not to be looked through for as many as somebody else wants. */
+static void exact_queries_of_a_batch_go_together_when_they_want_about_as_much(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(count_manys(f, "{\"searches\":[" EXACT(
+                                        "[1,0]", "") ",{\"query\":[0,1],\"limit\":5000,"
+                                                     "\"params\":{\"exact\":true}}]}"),
+                     0);
+    assert_int_equal(count_manys(f, "{\"searches\":[" EXACT(
+                                        "[1,0]", "") ",{\"query\":[0,1],\"limit\":12,"
+                                                     "\"params\":{\"exact\":true}}]}"),
+                     1);
+}
+
 /* Each gets what it would get alone: its own offset and limit, without its own examples. */
 static void together_they_get_what_each_gets_alone(void **state)
 {
@@ -285,6 +300,7 @@ int main(void)
         TEST(a_filter_is_settled_by_a_reader_where_indexes_cannot),
         TEST(groups_are_shown_with_their_keys),
         TEST(exact_queries_of_a_batch_that_want_the_same_go_together),
+        TEST(exact_queries_of_a_batch_go_together_when_they_want_about_as_much),
         TEST(together_they_get_what_each_gets_alone),
         TEST(a_search_that_fails_lets_everything_go),
     };
