@@ -166,10 +166,43 @@ static void prefetch_values(const struct hl_scan *scan, const struct hl_scan_run
         __builtin_prefetch(values + at);
 }
 
+static const struct hl_sketch *sketch_at(const struct hl_scan_run *run, size_t row)
+{
+    return (const struct hl_sketch *)(const void *)(run->sketches + row * run->stride);
+}
+
+/* The best that the score of a row can be, as the tile knows it now. */
+static float reach_of(const struct hl_scan *scan, size_t which,
+                      const struct hl_scan_run *run, size_t row)
+{
+    const struct hl_sketch *sketch = sketch_at(run, row);
+
+    return hl_tile_reach(&scan->tile, which, sketch,
+                         hl_sketch_product(&scan->queries[which], sketch));
+}
+
+/* How far residuals reach in a distance is known with the first score that must be reached,
+ * and from then on only less: who waited before has waited in an order that bounds nothing.
+ */
+static void wait_anew(struct hl_scan *scan, size_t which, const struct hl_scan_run *run)
+{
+    struct seeker *seeker = &scan->seekers[which];
+
+    for (size_t i = 0, n = seeker->n_waiting; i < n; i++) {
+        const uint32_t position = hl_scored_position(seeker->waiting[i]);
+        size_t n_before = i;
+
+        hl_heap_push(
+            seeker->waiting, &n_before, true,
+            hl_scored_encode(reach_of(scan, which, run, position - run->first), position));
+    }
+}
+
 /* Asks the floats of those who wait, while the best of them may still be kept. */
 static void settle(struct hl_scan *scan, size_t which, const struct hl_scan_run *run)
 {
     struct seeker *seeker = &scan->seekers[which];
+    bool is_bounded = scan->tile.least[which] > -INFINITY;
 
     while (seeker->n_waiting > 0 &&
            hl_scored_score(seeker->waiting[0]) >= scan->tile.least[which]) {
@@ -184,6 +217,10 @@ static void settle(struct hl_scan *scan, size_t which, const struct hl_scan_run 
         hl_heap_keep(seeker->kept, &seeker->n_kept, scan->wish.k,
                      hl_scored_encode(score, position));
         raise_least(scan, which);
+        if (!is_bounded && scan->tile.least[which] > -INFINITY) {
+            wait_anew(scan, which, run);
+            is_bounded = true;
+        }
     }
     seeker->n_waiting = 0;
 }
@@ -198,8 +235,6 @@ static void settle_all(struct hl_scan *scan, const struct hl_scan_run *run)
 static void let_wait(struct hl_scan *scan, const struct hl_scan_run *run, size_t row,
                      uint64_t may)
 {
-    const struct hl_sketch *sketch =
-        (const struct hl_sketch *)(const void *)(run->sketches + row * run->stride);
     const uint32_t position = run->first + (uint32_t)row;
 
     if (run->may_keep && !run->may_keep(run->self, position))
@@ -207,8 +242,7 @@ static void let_wait(struct hl_scan *scan, const struct hl_scan_run *run, size_t
     for (; may != 0; may &= may - 1) {
         const size_t which = (size_t)__builtin_ctzll(may);
         struct seeker *seeker = &scan->seekers[which];
-        const float reach = hl_tile_reach(&scan->tile, which, sketch,
-                                          hl_sketch_product(&scan->queries[which], sketch));
+        const float reach = reach_of(scan, which, run, row);
 
         if (reach < scan->tile.least[which])
             continue;

@@ -80,7 +80,8 @@ void hl_tile_pass(const struct hl_tile *tile, const struct hl_sketch_query *quer
                   uint64_t *ret_may);
 
 /* What the test compares with `least`, for the product of the query's and the row's bytes;
- * never not-a-number. */
+ * never not-a-number. Of distances it means nothing before a first score was raised, and
+ * afterwards only falls. */
 float hl_tile_reach(const struct hl_tile *tile, size_t which,
                     const struct hl_sketch *sketch, int32_t product);
 

@@ -275,6 +275,24 @@ static void what_is_found_is_what_floats_find(void **state)
         }
 }
 
+/* Of distances nothing is known of a row before there are enough others to compare it with:
+ * who came before that is not to be judged by it. */
+static void rows_that_came_before_any_bound_are_not_left_out(void **state)
+{
+    struct fixture *f = *state;
+
+    f->kernels = table_of("auto");
+    f->metric = HL_METRIC_L2;
+    f->n_queries = MOST_QUERIES;
+    f->k = 16;
+    for (f->dim = 1; f->dim <= 40; f->dim++) {
+        fill(f, &kinds[0]);
+        begin(f);
+        assert_int_equal(look(f, 0, 90, NULL), HL_OK);
+        check_found(f, "few", 0, 90, NULL);
+    }
+}
+
 static bool is_seventh(void *self, uint32_t position)
 {
     (void)self;
@@ -391,6 +409,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_found_is_what_floats_find),
+        cmocka_unit_test(rows_that_came_before_any_bound_are_not_left_out),
         cmocka_unit_test(only_rows_that_may_be_kept_are_found),
         cmocka_unit_test(runs_of_one_part_are_one),
         cmocka_unit_test(a_part_gives_nothing_below_the_floor),
