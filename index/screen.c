@@ -12,6 +12,10 @@
 /* A short form with its header is one line of the cache, of long rows two; the last byte is
  * for the error of bytes. */
 enum { SHORT_DIM = 47, LONG_DIM = 111, LONG_FROM = 512, LEAST_DIM = 128 };
+
+/* Directions are found on the thread of a search, and nobody is to wait for seconds: of
+ * long rows fewer are looked at, and of very long ones none. */
+enum { MOST_DIM = 2048, MOST_SAMPLED = 512 << 10, LEAST_SAMPLES = 512 };
 enum { N_SAMPLES = 2048, N_TURNS = 5, LARGEST_BYTE = 127, ALIGNMENT = 64 };
 
 /* Less of the squared length than this in the directions, and too few rows are ruled out.
@@ -36,7 +40,16 @@ static size_t short_dim_of(size_t dim)
 
 bool hl_screen_is_worth(const struct hl_screen_rows *rows)
 {
-    return rows->dim >= LEAST_DIM && rows->n_rows >= N_SAMPLES;
+    return rows->dim >= LEAST_DIM && rows->dim <= MOST_DIM && rows->n_rows >= N_SAMPLES;
+}
+
+static size_t count_samples(const struct hl_screen_rows *rows)
+{
+    size_t n = MOST_SAMPLED / rows->dim;
+
+    n = n > LEAST_SAMPLES ? n : LEAST_SAMPLES;
+    n = n < N_SAMPLES ? n : N_SAMPLES;
+    return n < rows->n_rows ? n : rows->n_rows;
 }
 
 /* ---- the directions ---- */
@@ -174,7 +187,7 @@ static double share_of(struct draft *draft)
 static bool find_directions(struct hl_screen *screen, const struct hl_screen_rows *rows)
 {
     struct draft draft = {.rows = rows,
-                          .n = rows->n_rows < N_SAMPLES ? rows->n_rows : N_SAMPLES,
+                          .n = count_samples(rows),
                           .n_directions = screen->short_dim,
                           .directions = screen->directions};
     struct hl_random random = {1};

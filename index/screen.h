@@ -28,10 +28,12 @@ struct hl_screen_rows {
     size_t n_rows;
 };
 
-/* Too short for a screen to pay? */
+/* Neither too short for a screen to pay, nor so long that finding its directions would keep
+ * a search waiting. */
 bool hl_screen_is_worth(const struct hl_screen_rows *rows);
 
-/* Finds the directions from some of the rows: some tens of milliseconds. NULL: there is no
+/* Finds the directions from some of the rows: some tens of milliseconds,
+ * of the longest rows two tenths of a second. NULL: there is no
  * memory. */
 struct hl_screen *hl_screen_new(const struct hl_screen_rows *rows);
 void hl_screen_free(struct hl_screen *screen); /* NULL is accepted */

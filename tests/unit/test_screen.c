@@ -159,12 +159,14 @@ static void rows_in_all_directions_have_no_screen(void **state)
     hl_screen_free(screen);
 }
 
-static void short_rows_and_few_rows_are_not_worth_one(void **state)
+static void short_rows_very_long_ones_and_few_rows_are_not_worth_one(void **state)
 {
     struct fixture *f = *state;
     struct hl_screen_rows rows = f->given;
 
     rows.dim = 64;
+    assert_false(hl_screen_is_worth(&rows));
+    rows.dim = 4096;
     assert_false(hl_screen_is_worth(&rows));
     rows.dim = DIM;
     rows.n_rows = 500;
@@ -291,7 +293,7 @@ int main(void)
         TEST(a_screen_is_made_little_by_little),
         TEST(rows_along_few_directions_are_nearly_all_ruled_out),
         TEST(rows_in_all_directions_have_no_screen),
-        TEST(short_rows_and_few_rows_are_not_worth_one),
+        TEST(short_rows_very_long_ones_and_few_rows_are_not_worth_one),
         TEST(without_memory_there_is_none),
         TEST(a_part_that_is_looked_through_often_gets_one),
         TEST(a_part_that_is_not_held_in_memory_gets_none),
