@@ -100,11 +100,20 @@ void hl_part_bury_in(struct hl_part *part, struct hl_graveyard *graveyard)
     part->graveyard = graveyard;
 }
 
+static void drop_screen(struct hl_part *part)
+{
+    struct hl_screen *screen = atomic_load(&part->screen);
+
+    if (screen)
+        hl_allowance_give(hl_segment_allowance(part->segment), hl_screen_bytes(screen));
+    hl_screen_free(screen);
+}
+
 static void free_part(struct hl_part *part)
 {
     struct hl_err ignored;
 
-    hl_screen_free(atomic_load(&part->screen));
+    drop_screen(part);
     hl_segment_close(part->segment);
     hl_tail_free(part->tail);
     /* A file that stays is swept away by the next start. */
@@ -205,6 +214,20 @@ const struct hl_screen *hl_part_screen(const struct hl_part *part)
     return atomic_load(&part->screen);
 }
 
+/* Out of what the segment was taken from. Without room or memory: another time. */
+static void make_screen(struct hl_part *part, const struct hl_screen_rows *rows)
+{
+    struct hl_allowance *allowance = hl_segment_allowance(part->segment);
+    const size_t most = hl_screen_most_bytes(rows);
+    struct hl_screen *screen;
+
+    if (!hl_allowance_take(allowance, most, 0))
+        return;
+    screen = hl_screen_new(rows);
+    hl_allowance_give(allowance, most - (screen ? hl_screen_bytes(screen) : 0));
+    atomic_store(&part->screen, screen);
+}
+
 void hl_part_screen_more(struct hl_part *part, const struct hl_kernels *kernels,
                          size_t n_queries)
 {
@@ -223,8 +246,8 @@ void hl_part_screen_more(struct hl_part *part, const struct hl_kernels *kernels,
     screen = atomic_load(&part->screen);
     if (screen)
         hl_screen_extend(screen, &rows, n_queries * ROWS_PER_QUERY);
-    else if (hl_screen_is_worth(&rows)) /* without memory: another time */
-        atomic_store(&part->screen, hl_screen_new(&rows));
+    else if (hl_screen_is_worth(&rows))
+        make_screen(part, &rows);
     atomic_store(&part->is_being_screened, false);
 }
 

@@ -301,6 +301,13 @@ size_t hl_screen_bytes(const struct hl_screen *screen)
            (screen->is_useless ? 0 : screen->n_rows * hl_sketch_stride(screen->short_dim));
 }
 
+size_t hl_screen_most_bytes(const struct hl_screen_rows *rows)
+{
+    const size_t n = short_dim_of(rows->dim);
+
+    return n * rows->dim * sizeof(float) + rows->n_rows * hl_sketch_stride(n);
+}
+
 size_t hl_screen_count(const struct hl_screen *screen)
 {
     return atomic_load(&screen->n_ready);

@@ -38,8 +38,9 @@ bool hl_screen_is_worth(const struct hl_screen_rows *rows);
 struct hl_screen *hl_screen_new(const struct hl_screen_rows *rows);
 void hl_screen_free(struct hl_screen *screen); /* NULL is accepted */
 
-/* What it takes when all rows are in it. */
+/* What it takes when all rows are in it; and what one of these rows takes at most. */
 size_t hl_screen_bytes(const struct hl_screen *screen);
+size_t hl_screen_most_bytes(const struct hl_screen_rows *rows);
 
 /* Screens up to n_more rows more. */
 void hl_screen_extend(struct hl_screen *screen, const struct hl_screen_rows *rows,

@@ -312,6 +312,11 @@ size_t hl_segment_held(const struct hl_segment *segment)
     return segment->held_size;
 }
 
+struct hl_allowance *hl_segment_allowance(const struct hl_segment *segment)
+{
+    return segment->allowance;
+}
+
 size_t hl_segment_mapped(const struct hl_segment *segment)
 {
     return segment->size - segment->held_size;

@@ -103,6 +103,9 @@ void hl_segment_close(struct hl_segment *segment);
 
 /* Bytes: held outside of the mapping, and read from it. */
 size_t hl_segment_held(const struct hl_segment *segment);
+
+/* What that was taken from, for what is derived from it; NULL: nothing is held. */
+struct hl_allowance *hl_segment_allowance(const struct hl_segment *segment);
 size_t hl_segment_mapped(const struct hl_segment *segment);
 
 const struct hl_segment_view *hl_segment_view(const struct hl_segment *segment);

@@ -271,7 +271,22 @@ static void a_part_that_is_looked_through_often_gets_one(void **state)
     assert_non_null(hl_part_screen(part));
     assert_int_equal(hl_screen_count(hl_part_screen(part)), N_ROWS);
     assert_true(hl_part_held(part) > held);
+    assert_int_equal(atomic_load(&allowance.taken), hl_part_held(part));
     ask_often(f, part, 2);
+    hl_part_unref(part);
+    assert_int_equal(atomic_load(&allowance.taken), 0);
+}
+
+static void a_part_gets_none_that_memory_has_no_room_for(void **state)
+{
+    struct hl_allowance allowance = {.most = 64 << 20};
+    const struct hl_segment_hold hold = {.allowance = &allowance};
+    struct fixture *f = *state;
+    struct hl_part *part = seal(f, &hold);
+
+    allowance.most = hl_part_held(part) + 10000;
+    ask_often(f, part, 12);
+    assert_null(hl_part_screen(part));
     hl_part_unref(part);
 }
 
@@ -296,6 +311,7 @@ int main(void)
         TEST(short_rows_very_long_ones_and_few_rows_are_not_worth_one),
         TEST(without_memory_there_is_none),
         TEST(a_part_that_is_looked_through_often_gets_one),
+        TEST(a_part_gets_none_that_memory_has_no_room_for),
         TEST(a_part_that_is_not_held_in_memory_gets_none),
     };
 
