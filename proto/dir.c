@@ -59,6 +59,23 @@ enum hl_code hl_dir_walk(const char *path, hl_dir_entry_fn *each, void *self,
     return code;
 }
 
+static bool count_entry(void *self, const char *name)
+{
+    (void)name;
+    (*(size_t *)self)++;
+    return true;
+}
+
+enum hl_code hl_dir_count(const char *path, size_t *ret_n, struct hl_err *err)
+{
+    size_t n = 0;
+    enum hl_code code = hl_dir_walk(path, count_entry, &n, err);
+
+    if (code == HL_OK)
+        *ret_n = n;
+    return code;
+}
+
 enum hl_code hl_file_remove(const char *path, struct hl_err *err)
 {
     if (refused(HL_FAIL_FILE_RENAME) || (unlink(path) != 0 && errno != ENOENT))

@@ -17,6 +17,9 @@ typedef bool hl_dir_entry_fn(void *self, const char *name);
 enum hl_code hl_dir_walk(const char *path, hl_dir_entry_fn *each, void *self,
                          struct hl_err *err);
 
+/* How many entries it has. Likewise HL_NOT_FOUND. */
+enum hl_code hl_dir_count(const char *path, size_t *ret_n, struct hl_err *err);
+
 /* Removing what is not there is HL_OK. What stays after a crash in the middle is removed by
  * the next call. Symbolic links are removed, never followed; more than eight folders within
  * each other are refused. */

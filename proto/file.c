@@ -4,7 +4,6 @@
 #include "proto/alloc.h"
 #include "proto/fail.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -188,19 +187,22 @@ void hl_file_unmap(void *bytes, size_t size)
         (void)munmap(bytes, size);
 }
 
+/* That nobody takes advice is no fault; that the disk fails is. */
+static bool advise(int fd, off_t from, off_t n, unsigned flags)
+{
+    return sync_file_range(fd, from, n, flags) == 0 || (errno != EIO && errno != ENOSPC);
+}
+
 /* The disk begins with the newest piece, behind the end of those before. */
 static enum hl_code keep_pace(struct hl_file *file, struct hl_err *err)
 {
-    const off_t begun = (off_t)file->n_begun, written = (off_t)file->n_written;
-
-    if (!file->is_paced || written - begun < PACE_BYTES)
+    const off_t begun = (off_t)file->n_begun, n = (off_t)file->n_written - begun;
+    if (!file->is_paced || n < PACE_BYTES)
         return HL_OK;
-    /* What the disk refuses is told here once, and not by the sync again. A length of 0
-     * would mean the whole file. */
+    /* What the disk refuses is told here alone. A length of 0 would mean the whole file. */
     if (refused(HL_FAIL_FILE_SYNC) ||
-        (begun > 0 &&
-         sync_file_range(file->fd, 0, begun, SYNC_FILE_RANGE_WAIT_BEFORE) != 0) ||
-        sync_file_range(file->fd, begun, written - begun, SYNC_FILE_RANGE_WRITE) != 0)
+        (begun > 0 && !advise(file->fd, 0, begun, SYNC_FILE_RANGE_WAIT_BEFORE)) ||
+        !advise(file->fd, begun, n, SYNC_FILE_RANGE_WRITE))
         return hl_fail_errno(err, errno, "could not write \"%s\"", file->path);
     file->n_begun = file->n_written;
     return HL_OK;
@@ -417,22 +419,6 @@ enum hl_code hl_dir_sync(const char *path, struct hl_err *err)
         code = hl_fail_errno(err, errno, "could not sync folder \"%s\"", path);
     (void)close(fd);
     return code;
-}
-
-enum hl_code hl_dir_count(const char *path, size_t *ret_n, struct hl_err *err)
-{
-    DIR *dir = refused(HL_FAIL_FILE_OPEN) ? NULL : opendir(path);
-    const struct dirent *entry;
-    size_t n = 0;
-
-    if (!dir)
-        return hl_fail_errno(err, errno, "could not open folder \"%s\"", path);
-    /* One thread walks a stream of its own, which readdir allows. */
-    while ((entry = readdir(dir)) != NULL) /* NOLINT(concurrency-mt-unsafe) */
-        n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-    (void)closedir(dir);
-    *ret_n = n;
-    return HL_OK;
 }
 
 struct hl_lock {

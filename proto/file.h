@@ -75,9 +75,6 @@ void hl_replacement_abandon(struct hl_replacement *replacement); /* NULL is acce
 enum hl_code hl_dir_make(const char *path, struct hl_err *err);
 enum hl_code hl_dir_sync(const char *path, struct hl_err *err);
 
-/* How many entries it has, "." and ".." not among them. */
-enum hl_code hl_dir_count(const char *path, size_t *ret_n, struct hl_err *err);
-
 /* The right to be the only process that works in a folder: an exclusive lock on `path`,
  * which is made if absent and left in place. HL_CONFLICT, with the holder's process id,
  * when another process has it. Held until hl_lock_close or the process ends, however it

@@ -3,6 +3,7 @@
 
 #include "index/catalog.h"
 #include "index/examine.h"
+#include "proto/dir.h"
 #include "proto/file.h"
 
 #include <inttypes.h>

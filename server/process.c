@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/process.h"
 
+#include "proto/dir.h"
 #include "proto/file.h"
 
 #include <stdbool.h>

@@ -194,6 +194,23 @@ static void a_file_is_moved_over_another_or_stays(void **state)
     assert_int_equal(hl_file_move(from, in(f, "b"), &f->err), HL_IO);
 }
 
+static void the_entries_of_a_folder_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    size_t n = 99;
+
+    assert_int_equal(hl_dir_count(f->folder, &n, &f->err), HL_OK);
+    assert_int_equal(n, 0);
+    make_file(f, "a");
+    make_file(f, ".b");
+    assert_int_equal(hl_dir_count(f->folder, &n, &f->err), HL_OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(hl_dir_count(in(f, "no"), &n, &f->err), HL_NOT_FOUND);
+    assert_int_equal(hl_failpoint_arm("file.open=1:fail", &f->err), HL_OK);
+    assert_int_equal(hl_dir_count(f->folder, &n, &f->err), HL_IO);
+    assert_int_equal(n, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static void a_glance_at_the_kernel_s_files_takes_what_there_is(void **state)
@@ -212,6 +229,7 @@ static void a_glance_at_the_kernel_s_files_takes_what_there_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(the_entries_of_a_folder_are_counted),
         cmocka_unit_test(a_glance_at_the_kernel_s_files_takes_what_there_is),
         TEST(a_walk_names_every_entry_until_it_is_told_to_stop),
         TEST(a_folder_goes_with_all_that_is_in_it),

@@ -347,27 +347,6 @@ static void folders_are_made_once_and_synced(void **state)
     assert_int_equal(hl_dir_sync("sub", &err), HL_IO);
 }
 
-static void the_entries_of_a_folder_are_counted(void **state)
-{
-    struct hl_err err;
-    size_t n = 99;
-
-    (void)state;
-    assert_int_equal(hl_dir_make("sub", &err), HL_OK);
-    assert_int_equal(hl_dir_count("sub", &n, &err), HL_OK);
-    assert_int_equal(n, 0);
-    assert_int_equal(add_text("sub/a", HL_FILE_CREATE, "x"), HL_OK);
-    assert_int_equal(add_text("sub/.b", HL_FILE_CREATE, "x"), HL_OK);
-    assert_int_equal(hl_dir_count("sub", &n, &err), HL_OK);
-    assert_int_equal(n, 2);
-    assert_int_equal(hl_dir_count("no", &n, &err), HL_IO);
-    arm("file.open=1:fail");
-    assert_int_equal(hl_dir_count("sub", &n, &err), HL_IO);
-    assert_int_equal(n, 2);
-    assert_int_equal(unlink("sub/a"), 0);
-    assert_int_equal(unlink("sub/.b"), 0);
-}
-
 /* A process that takes the lock, says so, and keeps it until it is killed. */
 static pid_t start_holder(void)
 {
@@ -472,7 +451,6 @@ int main(void)
         IN_FOLDER(a_refused_replacement_leaves_a_whole_file),
         IN_FOLDER(what_a_crash_left_aside_is_swept_away),
         IN_FOLDER(folders_are_made_once_and_synced),
-        IN_FOLDER(the_entries_of_a_folder_are_counted),
         IN_FOLDER(a_lock_is_one_process_s_until_it_ends_however_it_ends),
         IN_FOLDER(a_lock_needs_a_file_that_can_be_opened),
         IN_FOLDER(a_disk_without_room_for_the_number_still_locks),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "proto/dir.h"
 #include "proto/fail.h"
 #include "proto/file.h"
 #include "server/change.h"
