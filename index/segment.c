@@ -187,11 +187,21 @@ static bool is_block_sound(const struct hl_segment_view *view, const uint32_t *l
     return true;
 }
 
+/* Products add a multiple of the sum up, without a look at what comes out. */
+static bool is_sketch_sound(const struct hl_segment_view *view, uint32_t row)
+{
+    const int64_t most = 128 * (int64_t)view->dim, sum = hl_segment_sketch(view, row)->sum;
+
+    return -most <= sum && sum <= most;
+}
+
 static bool is_row_sound(const struct hl_segment_view *view, uint32_t row)
 {
     const size_t n_links = view->n_links;
     const unsigned n_levels = view->levels[row];
 
+    if (!is_sketch_sound(view, row))
+        return false;
     if (row > 0 && view->rows[row - 1] >= view->rows[row])
         return false;
     if (view->by_number[row] >= view->n_rows ||

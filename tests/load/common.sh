@@ -14,6 +14,8 @@ if (($# < 2)); then
     exit 2
 fi >&2
 c=$1/collections/$2 requests=${3:-1000} parallel=${4:-8}
+[[ $requests =~ ^[1-9][0-9]{0,8}$ && $parallel =~ ^[1-9][0-9]{0,2}$ ]] ||
+    { echo "REQUESTS and PARALLEL are whole numbers from 1 on, got \"$requests\" and \"$parallel\"" >&2; exit 2; }
 
 dir=$(mktemp -d)
 clean_up() { :; } # who changes something says here how it is changed back

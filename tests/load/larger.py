@@ -153,7 +153,9 @@ def main(program, limit_mb=224, dim=2048, place="cached"):
         started = time.monotonic()
         done = subprocess.run([program, "import", "rows.npy", "--collection", "large", "--batch", "250", "--url",
                                f"http://127.0.0.1:{server.port}"], capture_output=True, text=True, check=False)
-        claims.say(done.returncode == 0, f"{n} rows of {dim} are taken by a server of {limit_mb} MB {done.stderr[-200:]}")
+        claims.say(done.returncode == 0, f"{n} rows of {dim} are taken by a server of {limit_mb} MB")
+        if done.returncode != 0:
+            print("# " + done.stderr[-300:].replace("\n", "\n# "))
         info = wait_until_quiet(server)
         print(f"# filled and sealed in {time.monotonic() - started:.0f} s, {info['segments_count']} segments")
         bytes_of = sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(f"{folder}/data")

@@ -46,11 +46,12 @@ class Terminal:
     def __init__(self, program, port):
         self.program, self.port, self.set = program, port, []
 
+    def call(self, found):
+        return f"{self.program} import --url http://127.0.0.1:{self.port}" if found[1] else self.program
+
     def type(self, line):
         line = line.replace("127.0.0.1:6333", f"127.0.0.1:{self.port}")
-        line = line.replace("build/release/server/heirloom import",
-                            f"{self.program} import --url http://127.0.0.1:{self.port}")
-        line = line.replace("build/release/server/heirloom", self.program)
+        line = re.sub(r"build/release/server/heirloom( import)?", self.call, line)
         if re.match(r"\w+=", line):
             self.set.append(line)
             return None

@@ -379,6 +379,19 @@ static void a_forged_link_leads_nowhere(void **state)
     hl_segment_close(f->segment);
 }
 
+static void a_forged_sum_overflows_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const int32_t sums[] = {INT32_MAX, INT32_MIN, 128 * (int32_t)DIM + 1,
+                            -128 * (int32_t)DIM - 1};
+
+    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) {
+        forge(f, HL_SECTION_SKETCHES, offsetof(struct hl_sketch, sum), &sums[i],
+              sizeof sums[i]);
+        assert_int_equal(open_other(f), HL_DAMAGED);
+    }
+}
+
 static void a_build_that_fails_leaves_nothing_and_one_that_stops_says_so(void **state)
 {
     static const char *const places[] = {"alloc", "file.open", "file.write", "file.sync",
@@ -460,6 +473,7 @@ int main(void)
         cmocka_unit_test(a_file_cut_short_or_made_longer_is_noticed),
         cmocka_unit_test(a_later_format_is_told_apart_from_damage),
         cmocka_unit_test(a_forged_link_leads_nowhere),
+        cmocka_unit_test(a_forged_sum_overflows_nothing),
         cmocka_unit_test(a_build_that_fails_leaves_nothing_and_one_that_stops_says_so),
         cmocka_unit_test(an_open_that_fails_holds_nothing),
         cmocka_unit_test(without_memory_to_hold_it_a_segment_is_read_from_its_file),
