@@ -346,6 +346,27 @@ static void a_killed_row_is_dropped_and_replaced(void **state)
     f->died[first.row - 1] = 9;
 }
 
+/* Replaced points leave whole segments of dead rows until they are merged: a walk would go
+ * through all of their links in vain. */
+static void a_segment_of_the_dead_is_not_walked(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_shelf_search search = search_of(f, 3);
+
+    for (size_t i = 0; i < PER_PART; i++)
+        if (f->died[i] == HL_COMMIT_NEVER && i % 500 != 0) {
+            assert_true(hl_part_kill(f->parts[0], i + 1, 9));
+            f->died[i] = 9;
+        }
+    search.commit = 9;
+    f->tally = (struct hl_shelf_tally){0};
+    find(f, &search);
+    assert_int_equal(f->n_hits, K);
+    assert_int_equal(count_right(f, &search), K);
+    assert_int_equal(f->tally.n_walks, 1); /* of the other segment */
+    assert_true(f->tally.n_scored < 2 * PER_PART);
+}
+
 /* All queries at once; each must find the truth. */
 static void check_many(struct fixture *f, const struct hl_shelf_search *search, size_t n)
 {
@@ -452,6 +473,7 @@ int main(void)
         cmocka_unit_test(many_queries_find_the_truth_at_once),
         cmocka_unit_test(what_sketches_cannot_tell_is_looked_for_one_by_one),
         cmocka_unit_test(a_killed_row_is_dropped_and_replaced),
+        cmocka_unit_test(a_segment_of_the_dead_is_not_walked),
         cmocka_unit_test(without_memory_a_search_says_so),
     };
 
