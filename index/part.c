@@ -13,6 +13,7 @@ enum { QUERIES_BEFORE_SCREEN = 512, ROWS_PER_QUERY = 128 };
 struct hl_part {
     atomic_size_t n_refs;
     atomic_size_t n_dead;
+    atomic_uint_fast64_t last_death; /* the newest commit that a row died in */
     struct hl_segment *segment;
     struct hl_tail *tail;
     char *path; /* NULL: none */
@@ -269,8 +270,20 @@ bool hl_part_kill(struct hl_part *part, uint64_t row, uint64_t commit)
         hl_tail_kill(part->tail, position, commit);
     else
         atomic_store(&part->died[position], commit);
-    atomic_fetch_add(&part->n_dead, 1);
+    if (commit > atomic_load(&part->last_death))
+        atomic_store(&part->last_death, commit);
+    atomic_fetch_add(&part->n_dead, 1); /* behind the commit: who counts all sees it */
     return true;
+}
+
+bool hl_part_is_over(const struct hl_part *part, uint64_t commit)
+{
+    const size_t n_rows = hl_part_count(part);
+
+    if (n_rows == 0)
+        return true;
+    return part->segment && hl_part_n_dead(part) == n_rows &&
+           atomic_load(&part->last_death) <= commit;
 }
 
 uint64_t hl_part_died(const struct hl_part *part, uint32_t position)

@@ -81,4 +81,8 @@ bool hl_part_kill(struct hl_part *part, uint64_t row, uint64_t commit);
 uint64_t hl_part_died(const struct hl_part *part, uint32_t position);
 size_t hl_part_n_dead(const struct hl_part *part);
 
+/* Whether readers of `commit` need not look: there are no rows, or all of a sealed part
+ * died. Points that are replaced leave such parts until the next merge. */
+bool hl_part_is_over(const struct hl_part *part, uint64_t commit);
+
 #endif

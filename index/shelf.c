@@ -269,7 +269,7 @@ static enum hl_code search_part(struct hl_searcher *searcher, struct look *look,
     struct hl_walk_answer answer = {0};
     enum hl_code code;
 
-    if (hl_part_count(look->part) == 0)
+    if (hl_part_is_over(look->part, search->commit))
         return HL_OK;
     if (!make_room_for_found(searcher, search->k < n_rows ? search->k : n_rows))
         return hl_shelf_fail_no_room(search, err);

@@ -130,7 +130,7 @@ enum hl_code hl_shelf_find_many(struct hl_searcher *searcher,
     for (size_t i = 0; i < shelf->n_parts && code == HL_OK; i++) {
         struct sight sight = {search, shelf->parts[i], hl_part_tail(shelf->parts[i])};
 
-        if (hl_part_count(sight.part) == 0)
+        if (hl_part_is_over(sight.part, search->commit))
             continue;
         tally->n_scans++;
         hl_part_screen_more(sight.part, search->kernels, many->n);

@@ -250,6 +250,7 @@ enum hl_code hl_walk_scan(struct hl_walker *walker, const struct hl_walk *walk,
     const size_t k = walk->k < n ? walk->k : n;
     const size_t bytes_of_row = walk->segment->dim * sizeof(float);
     const size_t n_fetched = FETCHED / bytes_of_row + 1;
+    size_t next_fetch = positions ? n : 0; /* what is not read is not asked for */
     enum hl_code code = HL_OK;
 
     walker->n_kept = 0;
@@ -262,11 +263,13 @@ enum hl_code hl_walk_scan(struct hl_walker *walker, const struct hl_walk *walk,
             code = hl_deadline_check(walk->deadline, "the search", err);
         if (code != HL_OK)
             return code;
-        if (!positions && i % n_fetched == 0)
-            hl_pages_fetch(hl_segment_values(walk->segment, position),
-                           (n - i < n_fetched ? n - i : n_fetched) * bytes_of_row);
         if (walk->may_keep && !walk->may_keep(walk->self, position))
             continue;
+        if (i >= next_fetch) {
+            hl_pages_fetch(hl_segment_values(walk->segment, position),
+                           (n - i < n_fetched ? n - i : n_fetched) * bytes_of_row);
+            next_fetch = i + n_fetched;
+        }
         hl_heap_keep(
             walker->kept, &walker->n_kept, k,
             hl_scored_encode(

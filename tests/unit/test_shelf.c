@@ -346,27 +346,6 @@ static void a_killed_row_is_dropped_and_replaced(void **state)
     f->died[first.row - 1] = 9;
 }
 
-/* Replaced points leave whole segments of dead rows until they are merged: a walk would go
- * through all of their links in vain. */
-static void a_segment_of_the_dead_is_not_walked(void **state)
-{
-    struct fixture *f = *state;
-    struct hl_shelf_search search = search_of(f, 3);
-
-    for (size_t i = 0; i < PER_PART; i++)
-        if (f->died[i] == HL_COMMIT_NEVER && i % 500 != 0) {
-            assert_true(hl_part_kill(f->parts[0], i + 1, 9));
-            f->died[i] = 9;
-        }
-    search.commit = 9;
-    f->tally = (struct hl_shelf_tally){0};
-    find(f, &search);
-    assert_int_equal(f->n_hits, K);
-    assert_int_equal(count_right(f, &search), K);
-    assert_int_equal(f->tally.n_walks, 1); /* of the other segment */
-    assert_true(f->tally.n_scored < 2 * PER_PART);
-}
-
 /* All queries at once; each must find the truth. */
 static void check_many(struct fixture *f, const struct hl_shelf_search *search, size_t n)
 {
@@ -388,6 +367,44 @@ static void check_many(struct fixture *f, const struct hl_shelf_search *search, 
         assert_int_equal(found[i].n, K);
         assert_int_equal(count_right(f, &one), K);
     }
+}
+
+/* Replaced points leave whole segments of dead rows until they are merged: a walk would go
+ * through all of their links in vain. */
+static void kill_all(struct fixture *f, size_t part, size_t but_each, uint64_t commit)
+{
+    for (size_t i = part * PER_PART; i < (part + 1) * PER_PART; i++)
+        if (f->died[i] == HL_COMMIT_NEVER && (but_each == 0 || i % but_each != 0)) {
+            assert_true(hl_part_kill(f->parts[part], i + 1, commit));
+            f->died[i] = commit;
+        }
+}
+
+static void a_segment_of_the_dead_is_not_walked(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_shelf_search search = search_of(f, 3);
+
+    kill_all(f, 0, 500, 9);
+    search.commit = 9;
+    f->tally = (struct hl_shelf_tally){0};
+    find(f, &search);
+    assert_int_equal(f->n_hits, K);
+    assert_int_equal(count_right(f, &search), K);
+    assert_int_equal(f->tally.n_walks, 1); /* of the other segment */
+    assert_int_equal(f->tally.n_scans, 2);
+    assert_true(f->tally.n_scored < 2 * PER_PART);
+    kill_all(f, 0, 0, 10);
+    find(f, &search);
+    assert_int_equal(count_right(f, &search), K); /* commit 9 still sees some */
+    search.commit = 10;
+    f->tally = (struct hl_shelf_tally){0};
+    find(f, &search);
+    assert_int_equal(count_right(f, &search), K);
+    assert_int_equal(f->tally.n_scans, 1); /* the tail */
+    search.is_exact = true;
+    check_many(f, &search, 1);
+    assert_int_equal(f->tally.n_scans, 1 + 2);
 }
 
 static void many_queries_find_the_truth_at_once(void **state)
