@@ -65,6 +65,7 @@ struct hl_config {
     struct {
         uint64_t request_memory_mb;
         uint64_t max_unindexed_mb;
+        uint64_t max_inflight_mb;
     } limits;
     struct {
         const char *level;  /* a choice of the table, good for ever */

@@ -18,6 +18,7 @@ static const char *reason_phrase(int status)
                  {405, "Method Not Allowed"},
                  {408, "Request Timeout"},
                  {413, "Content Too Large"},
+                 {429, "Too Many Requests"},
                  {431, "Request Header Fields Too Large"},
                  {500, "Internal Server Error"}};
 
@@ -39,10 +40,11 @@ static void send_reply(int fd, const char *id, const char *allow, const struct h
     hl_encode_error(&body, err, 0);
     hl_buf_print(&all,
                  "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
-                 "X-Request-Id: %s\r\nContent-Length: %zu\r\n%s%s",
+                 "X-Request-Id: %s\r\nContent-Length: %zu\r\n%s",
                  status, reason_phrase(status), id, body.len,
-                 status == 503 ? "Retry-After: 1\r\n" : "",
                  status == 401 ? "WWW-Authenticate: Bearer\r\n" : "");
+    if (hl_reply_retry_s(err->code) > 0)
+        hl_buf_print(&all, "Retry-After: %d\r\n", hl_reply_retry_s(err->code));
     if (allow)
         hl_buf_print(&all, "Allow: %s\r\n", allow);
     hl_buf_add(&all, "\r\n", 2);

@@ -6,6 +6,7 @@
 #include "server/early.h"
 #include "server/handling.h"
 #include "server/keys.h"
+#include "server/receive.h"
 #include "server/server.h"
 #include "server/upload.h"
 
@@ -14,14 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* A body that will be refused is still read, so that the connection can be kept, up to so
- * many bytes; of a longer one the answer comes first, and the connection ends behind it. */
-enum {
-    SMALL_BODY = 64 << 10,
-    WASTE_KEPT = 64 << 10,
-    FIRST_CHUNK = 16 << 10,
-    KEPT_REPLY = 64 << 10
-};
+enum { KEPT_REPLY = 64 << 10 };
 
 static struct hl_exchange *exchange_of(struct hl_conn *conn)
 {
@@ -104,6 +98,7 @@ void hl_exchange_free(struct hl_exchange *exchange)
     if (exchange->has_request)
         hl_metrics_add(exchange->server->metrics, HL_METRIC_IN_FLIGHT, -1);
     hl_handling_release(exchange);
+    hl_receive_release(exchange);
     hl_upload_free(exchange->request.upload);
     hl_arena_free(exchange->request.arena);
     hl_file_close(exchange->reply.file);
@@ -169,35 +164,6 @@ static void choose_id(struct hl_exchange *exchange, const char *theirs)
     memcpy(exchange->own_id, exchange->id_prefix, 16);
     print_hex(exchange->own_id + 16, exchange->n_requests, 8);
     exchange->request.id = exchange->own_id;
-}
-
-static bool is_upload(const struct hl_exchange *exchange)
-{
-    return exchange->request.route && exchange->request.route->place == HL_PLACE_UPLOAD;
-}
-
-/* Of bodies that are held in memory. */
-static size_t request_limit(const struct hl_exchange *exchange)
-{
-    return (size_t)exchange->server->config->service.max_request_size_mb << 20;
-}
-
-static size_t body_limit(const struct hl_exchange *exchange)
-{
-    return is_upload(exchange)
-               ? (size_t)exchange->server->config->service.max_upload_gb << 30
-               : request_limit(exchange);
-}
-
-static enum hl_code fail_too_large(struct hl_exchange *exchange)
-{
-    if (is_upload(exchange))
-        return hl_fail(&exchange->err, HL_TOO_LARGE,
-                       "the upload is larger than %" PRIu64 " GB, the most that is taken",
-                       exchange->server->config->service.max_upload_gb);
-    return hl_fail(&exchange->err, HL_TOO_LARGE,
-                   "the body is larger than %" PRIu64 " MB, the most that is taken",
-                   exchange->server->config->service.max_request_size_mb);
 }
 
 static enum hl_code check_key(struct hl_exchange *exchange, const struct hl_head *head,
@@ -268,9 +234,7 @@ static enum hl_code check_head(struct hl_exchange *exchange, const struct hl_hea
     exchange->allow = allow;
     if (matched != HL_OK)
         return matched;
-    if (*ret_len != SIZE_MAX && *ret_len > body_limit(exchange))
-        return fail_too_large(exchange);
-    return HL_OK;
+    return hl_receive_announced(exchange, *ret_len);
 }
 
 static enum hl_step answer(struct hl_exchange *exchange)
@@ -306,7 +270,7 @@ enum hl_step hl_exchange_head(struct hl_exchange *exchange, const struct hl_head
         return HL_STEP_MORE;
     }
     must_end = head->has_expect ||
-               (is_known ? len > WASTE_KEPT
+               (is_known ? len > HL_WASTE_KEPT
                          : !head->is_chunked || exchange->err.code == HL_WRONG_INPUT);
     if (len == 0 || !must_end)
         return HL_STEP_MORE;
@@ -318,90 +282,6 @@ enum hl_step hl_exchange_head(struct hl_exchange *exchange, const struct hl_head
     return answer(exchange);
 }
 
-/* Room for `n` more bytes of the body. A length that was announced is taken at once, but
- * not before the first byte came. */
-static enum hl_code grow_body(struct hl_exchange *exchange, size_t n)
-{
-    struct hl_arena *arena = exchange->request.arena;
-    size_t size = exchange->body_size, wanted = exchange->body_len + n;
-    char *body;
-
-    if (exchange->body && wanted <= size)
-        return HL_OK;
-    if (size < FIRST_CHUNK && wanted > size)
-        size = FIRST_CHUNK;
-    while (size < wanted)
-        size *= 2;
-    body = hl_arena_alloc(arena, size + 1);
-    if (!body)
-        return hl_arena_fail(arena, &exchange->err, "the body");
-    if (exchange->body)
-        memcpy(body, exchange->body, exchange->body_len);
-    exchange->body = body;
-    exchange->body_size = size;
-    return HL_OK;
-}
-
-/* Throws bytes away; when there were too many, the answer goes out at once. */
-static enum hl_step waste(struct hl_exchange *exchange, size_t n)
-{
-    exchange->wasted += n;
-    if (exchange->is_turned_away ||
-        exchange->wasted <= request_limit(exchange) + WASTE_KEPT)
-        return HL_STEP_MORE;
-    if (hl_conn_is_served(&exchange->conn))
-        hl_early_say(exchange, exchange->request.id, &exchange->err);
-    return HL_STEP_CLOSE;
-}
-
-/* What goes to the disk is named after this run and this request. */
-static enum hl_code open_upload(struct hl_exchange *exchange)
-{
-    char folder[HL_CONFIG_TEXT_SIZE + 16], name[64];
-
-    (void)snprintf(folder, sizeof folder, "%s/uploads",
-                   exchange->server->config->storage.path);
-    (void)snprintf(name, sizeof name, "%s-%" PRIx64, exchange->id_prefix,
-                   exchange->n_requests);
-    return hl_upload_new(folder, name, &exchange->request.upload, &exchange->err);
-}
-
-static enum hl_step gather(struct hl_exchange *exchange, const void *bytes, size_t n)
-{
-    bool is_full = false;
-
-    remember(exchange,
-             hl_upload_add(exchange->request.upload, bytes, n, &is_full, &exchange->err));
-    if (exchange->has_err)
-        return waste(exchange, n);
-    exchange->body_len += n;
-    if (!is_full)
-        return HL_STEP_MORE;
-    if (!hl_conn_is_served(&exchange->conn)) /* the time to receive is not for writing */
-        return HL_STEP_CLOSE;
-    atomic_store(&exchange->is_spilling, true);
-    return HL_STEP_SPILL;
-}
-
-enum hl_step hl_exchange_body(struct hl_exchange *exchange, const void *bytes, size_t n)
-{
-    if (atomic_load(&exchange->is_spilling))
-        return HL_STEP_LATER;
-    if (!exchange->has_err && n > body_limit(exchange) - exchange->body_len)
-        remember(exchange, fail_too_large(exchange));
-    if (!exchange->has_err && is_upload(exchange) && !exchange->request.upload)
-        remember(exchange, open_upload(exchange));
-    if (!exchange->has_err && is_upload(exchange))
-        return gather(exchange, bytes, n);
-    if (!exchange->has_err)
-        remember(exchange, grow_body(exchange, n));
-    if (exchange->has_err)
-        return waste(exchange, n);
-    memcpy(exchange->body + exchange->body_len, bytes, n);
-    exchange->body_len += n;
-    return HL_STEP_MORE;
-}
-
 enum hl_step hl_exchange_end(struct hl_exchange *exchange)
 {
     struct hl_request *request = &exchange->request;
@@ -410,8 +290,8 @@ enum hl_step hl_exchange_end(struct hl_exchange *exchange)
         return answer(exchange);
     if (atomic_load(&exchange->is_spilling))
         return HL_STEP_LATER;
-    if (is_upload(exchange) && !exchange->has_err && !request->upload)
-        remember(exchange, open_upload(exchange)); /* of no bytes */
+    if (!exchange->has_err)
+        remember(exchange, hl_receive_finish(exchange));
     if (!hl_conn_is_served(&exchange->conn))
         return HL_STEP_CLOSE;
     if (exchange->has_err) {
@@ -430,7 +310,8 @@ enum hl_step hl_exchange_end(struct hl_exchange *exchange)
         hl_clock_now(&exchange->server->clock) +
         (int64_t)exchange->server->config->service.request_timeout_s * 1000000;
     if (request->route->place == HL_PLACE_WORKER ||
-        (request->route->place == HL_PLACE_BY_SIZE && exchange->body_len <= SMALL_BODY)) {
+        (request->route->place == HL_PLACE_BY_SIZE &&
+         exchange->body_len <= HL_SMALL_BODY)) {
         hl_handling_run(exchange);
         if (!request->then && !request->park) {
             hl_handling_release(exchange);
@@ -480,6 +361,7 @@ void hl_exchange_done(struct hl_exchange *exchange, bool is_sent)
     hl_file_close(exchange->reply.file);
     exchange->reply.file = NULL;
     hl_arena_reset(exchange->request.arena);
+    hl_receive_release(exchange);
     if (is_sent)
         hl_conn_rests(&exchange->conn, now_us);
 }

@@ -58,6 +58,7 @@ struct hl_exchange {
     size_t body_len;
     size_t body_size;
     size_t wasted; /* bytes thrown away */
+    size_t held;   /* room among the bodies of all requests */
 
     size_t shard; /* which of the counters' copies this connection uses */
     uint64_t n_requests;

@@ -40,6 +40,10 @@ void hl_metrics_free(struct hl_metrics *metrics);
 #define HL_METRIC_TABLE(X)                                                                 \
     X(HL_METRIC_IN_FLIGHT, "heirloom_http_requests_in_flight", "gauge", NULL, NULL,        \
       "Requests that have begun and are not answered yet.")                                \
+    X(HL_METRIC_BODY_BYTES, "heirloom_http_inflight_body_bytes", "gauge", NULL, NULL,      \
+      "Room that request bodies of more than 64 KB have at the moment.")                   \
+    X(HL_METRIC_BODIES_TURNED_AWAY, "heirloom_http_bodies_turned_away_total", "counter",   \
+      NULL, NULL, "Requests answered with 429 because others' bodies left no room.")       \
     X(HL_METRIC_CONNECTIONS, "heirloom_http_connections", "gauge", NULL, NULL,             \
       "Open connections.")                                                                 \
     X(HL_METRIC_ACCEPTED, "heirloom_http_connections_accepted_total", "counter", NULL,     \

@@ -131,6 +131,11 @@ enum hl_code hl_reply_end(struct hl_reply *reply, const struct hl_request *reque
     return hl_buf_check(&reply->body, "the reply", err);
 }
 
+int hl_reply_retry_s(enum hl_code code)
+{
+    return code == HL_TOO_MANY || code == HL_UNAVAILABLE || code == HL_NO_MEMORY ? 1 : 0;
+}
+
 void hl_reply_error(struct hl_reply *reply, const struct hl_err *err, double seconds)
 {
     static const char no_room[] = "{\"status\":{\"error\":\"no memory for the error\","
@@ -147,7 +152,5 @@ void hl_reply_error(struct hl_reply *reply, const struct hl_err *err, double sec
         hl_buf_clear(&reply->body, 0);
         reply->text = (struct hl_span){no_room, sizeof no_room - 1};
     }
-    if (err->code == HL_TOO_MANY || err->code == HL_UNAVAILABLE ||
-        err->code == HL_NO_MEMORY)
-        reply->retry_after_s = 1;
+    reply->retry_after_s = hl_reply_retry_s(err->code);
 }

@@ -138,6 +138,9 @@ void hl_reply_begin(struct hl_reply *reply);
 enum hl_code hl_reply_end(struct hl_reply *reply, const struct hl_request *request,
                           struct hl_err *err);
 
+/* After how many seconds whoever got that error may ask again; 0: nothing is said of it. */
+int hl_reply_retry_s(enum hl_code code);
+
 /* The reply becomes the error, whatever it was before. */
 void hl_reply_error(struct hl_reply *reply, const struct hl_err *err, double seconds);
 

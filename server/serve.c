@@ -55,6 +55,7 @@ struct life {
     struct hl_http *http;
     struct hl_metrics_route *labels;
     struct hl_metrics_build build;
+    uint64_t memory; /* for vectors and for requests */
     sigset_t signals;
 };
 
@@ -222,9 +223,10 @@ static enum hl_code open_overseer(struct hl_server *server, struct hl_err *err)
     return code == HL_OK ? hl_overseer_open(server, &server->overseer, err) : code;
 }
 
-/* What vectors may take of memory, which is not all: the pages of databases, requests and
- * the program itself have some first, a hundred megabytes where many load at once. */
-static uint64_t memory_for_vectors(void)
+/* What is to be shared out of memory, which is not all: the pages of databases, small
+ * requests and the program itself have some first, a hundred megabytes where many load at
+ * once. */
+static uint64_t memory_to_share(void)
 {
     const uint64_t memory = hl_machine_memory(), own = (uint64_t)128 << 20;
 
@@ -234,10 +236,9 @@ static uint64_t memory_for_vectors(void)
 static enum hl_code open_collections(struct life *life, struct hl_err *err)
 {
     const struct hl_config *config = life->options->config;
-    const uint64_t memory = memory_for_vectors();
     /* An eighth for the graph that is being built, and no more than another for rows that
      * wait for theirs. */
-    const uint64_t part = memory / 8;
+    const uint64_t part = life->memory / 8;
     const uint64_t unindexed = config->limits.max_unindexed_mb << 20;
     struct hl_server *server = &life->server;
     const struct hl_engine_options engine = {
@@ -245,7 +246,7 @@ static enum hl_code open_collections(struct life *life, struct hl_err *err)
         .n_writers = processors_or(config->storage.writers),
         .seal_rows = (size_t)config->search.seal_rows,
         .max_unindexed_bytes = (size_t)(unindexed < part ? unindexed : part),
-        .most_held_bytes = (size_t)(memory / 100 * config->search.hold_percent),
+        .most_held_bytes = (size_t)(life->memory / 100 * config->search.hold_percent),
         .most_build_bytes = (size_t)part,
         .n_links = (unsigned)config->search.hnsw_m,
         .ef_construction = (unsigned)config->search.ef_construct,
@@ -268,6 +269,18 @@ static enum hl_code open_collections(struct life *life, struct hl_err *err)
     return code == HL_OK ? open_overseer(server, err) : code;
 }
 
+/* No more than an eighth for the bodies of requests, as they come: what is read out of one
+ * may be as much again. */
+static void share_memory(struct life *life)
+{
+    const uint64_t wanted = life->options->config->limits.max_inflight_mb << 20;
+    uint64_t part;
+
+    life->memory = memory_to_share();
+    part = life->memory / 8;
+    hl_bodies_init(&life->server.bodies, (size_t)(wanted < part ? wanted : part));
+}
+
 static enum hl_code start(struct life *life, struct hl_err *err)
 {
     const struct hl_config *config = life->options->config;
@@ -276,6 +289,7 @@ static enum hl_code start(struct life *life, struct hl_err *err)
 
     server->n_workers = processors_or(config->service.workers);
     server->n_readers = processors_or(config->service.readers);
+    share_memory(life);
     if (code == HL_OK)
         code = allow_files(config, err);
     if (code == HL_OK)

@@ -3,6 +3,7 @@
 #define HL_SERVER_SERVER_H
 
 #include "proto/deadline.h"
+#include "server/bodies.h"
 #include "server/collections.h"
 #include "server/config.h"
 #include "server/datasets.h"
@@ -40,7 +41,8 @@ struct hl_server {
     struct hl_overseer *overseer;
     struct hl_datasets datasets;
     struct hl_live keys; /* of struct hl_keys */
-    size_t n_workers;    /* HTTP threads */
+    struct hl_bodies bodies;
+    size_t n_workers; /* HTTP threads */
     size_t n_readers;
 
     atomic_int phase; /* enum hl_server_phase */

@@ -108,6 +108,8 @@ enum hl_code hl_service_limits(struct hl_server *server, struct hl_request *requ
     print_limit(buf, "queued_long_requests", pool.max_queued, pool.queued);
     print_limit(buf, "request_body_bytes", config->service.max_request_size_mb << 20,
                 UINT64_MAX);
+    print_limit(buf, "inflight_body_bytes", server->bodies.most,
+                hl_bodies_held(&server->bodies));
     print_limit(buf, "upload_bytes", config->service.max_upload_gb << 30, UINT64_MAX);
     print_limit(buf, "request_head_bytes", config->service.max_header_size_kb << 10,
                 UINT64_MAX);

@@ -106,6 +106,11 @@ static const struct hl_setting_row rows[HL_N_SETTINGS] = {
              "collections, and no more than an eighth of the memory that the server may "
              "use. Beyond it upserts are answered with 429 until the graphs have "
              "caught up."},
+    [HL_SETTING_MAX_INFLIGHT_MB] =
+        {"limits", "max_inflight_mb", NUMBER(1, 1048576, "512"), AT(limits.max_inflight_mb),
+         .help = "Bodies of more than 64 KB, of all requests that come or are being "
+                 "answered, and no more than an eighth of the memory that the server may "
+                 "use. Who would bring more is answered with 429; who is alone never is."},
     [HL_SETTING_LOG_LEVEL] = {"log", "level", HL_SETTING_CHOICE, "info",
                               .choices = {"error", "warn", "info", "debug"}, AT(log.level),
                               .help = "What is logged, on standard error. debug: one line "

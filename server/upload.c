@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Large enough that handing it to another thread costs nothing beside writing it. */
-enum { BLOCK = 1 << 20, FIRST_BLOCK = 16 << 10 };
+enum { FIRST_BLOCK = 16 << 10 };
 
 struct hl_upload {
     char folder[PATH_MAX];
@@ -80,7 +79,7 @@ enum hl_code hl_upload_add(struct hl_upload *upload, const void *bytes, size_t n
     memcpy(upload->block + upload->len, bytes, n);
     upload->len += n;
     upload->size += n;
-    *ret_is_full = upload->len >= BLOCK;
+    *ret_is_full = upload->len >= HL_UPLOAD_BLOCK;
     return HL_OK;
 }
 

@@ -16,6 +16,9 @@
  * reader and finds the whole body as a file. One thread at a time. */
 struct hl_upload;
 
+/* Large enough that handing it to another thread costs nothing beside writing it. */
+enum { HL_UPLOAD_BLOCK = 1 << 20 };
+
 /* No file yet, and nothing of the disk is touched: FOLDER/NAME is made by the first spill,
  * FOLDER too. Texts are copied. */
 enum hl_code hl_upload_new(const char *folder, const char *name,

@@ -66,6 +66,8 @@ static inline void hang_up(struct fixture *f)
     close(f->ends[1]);
 }
 
+enum { MOST_BODIES = 3 << 19 }; /* one and a half of the largest */
+
 static inline int start(void **state)
 {
     static struct fixture fixture;
@@ -87,6 +89,7 @@ static inline int start(void **state)
         hl_watch_new(&watch, &f->server.watch, &err) != HL_OK)
         return -1;
     f->server.config = f->config;
+    hl_bodies_init(&f->server.bodies, MOST_BODIES);
     if (hl_metrics_new(f->labels, sizeof table / sizeof *table, &f->build,
                        &f->server.metrics, &err) != HL_OK)
         return -1;

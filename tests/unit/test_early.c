@@ -109,6 +109,32 @@ static void who_asks_before_sending_is_answered_by_the_library(void **state)
     assert_begins(seen(f), "413 ");
 }
 
+/* The bound is one and a half of the largest body: two of a megabyte do not fit. */
+static void a_body_without_room_is_turned_away_until_another_goes(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_head head = announce(1 << 20);
+    size_t held = 0;
+
+    assert_true(hl_bodies_take(&f->server.bodies, 0, 1 << 20, &held));
+    hl_exchange_begin(f->exchange, "/size");
+    assert_int_equal(hl_exchange_head(f->exchange, &head), HL_STEP_MORE);
+    assert_begins(heard(f), "HTTP/1.1 429 Too Many Requests\r\n");
+    assert_non_null(strstr(f->seen, "\r\nRetry-After: 1\r\n"));
+    assert_non_null(strstr(f->seen, "this body wants 1048576 bytes beside the 1048576 that "
+                                    "request bodies have at the moment, and at most "
+                                    "1572864 are taken at once: send it again"));
+    assert_int_equal(hl_exchange_end(f->exchange), HL_STEP_CLOSE);
+    renew(f);
+    assert_int_equal(hl_bodies_held(&f->server.bodies), 1 << 20);
+    hl_bodies_give(&f->server.bodies, 1 << 20);
+    hl_exchange_begin(f->exchange, "/size");
+    assert_int_equal(hl_exchange_head(f->exchange, &head), HL_STEP_MORE);
+    assert_int_equal(hl_bodies_held(&f->server.bodies), 1 << 20);
+    renew(f); /* its sender vanished */
+    assert_int_equal(hl_bodies_held(&f->server.bodies), 0);
+}
+
 static void without_memory_for_the_answer_the_connection_ends(void **state)
 {
     struct hl_head head = announce((size_t)PIECE * N_PIECES);
@@ -134,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_sends_what_is_refused_is_answered_at_once_and_heard_out),
         cmocka_unit_test(who_asks_before_sending_is_answered_by_the_library),
+        cmocka_unit_test(a_body_without_room_is_turned_away_until_another_goes),
         cmocka_unit_test(without_memory_for_the_answer_the_connection_ends),
     };
 

@@ -255,6 +255,51 @@ static void a_chunked_body_without_end_is_answered_past_the_library(void **state
     connect_both(f);
 }
 
+/* Rows: how many bytes come in how many pieces, what others have already, and what the
+ * body has when all of it is there, or was refused. */
+static void a_body_has_room_among_all_until_it_is_answered(void **state)
+{
+    enum { PIECE = 32 << 10 };
+    static const struct {
+        const char *method, *length, *answer;
+        size_t n_pieces, others_kb, held_kb;
+    } rows[] = {
+        {"POST", "65536", "200", 2, 0, 0},
+        {"POST", "98304", "200", 3, 0, 96},
+        {"POST", "98304", "200", 3, (MOST_BODIES >> 10) - 96, 96},
+        {"POST", NULL, "200", 1, MOST_BODIES >> 10, 0},
+        {"POST", NULL, "200", 3, 0, 256},
+        {"POST", NULL, "429", 3, (MOST_BODIES >> 10) - 128, 128},
+        {"POST", NULL, "200", 32, 0, 2048}, /* beyond the bound, but alone */
+        {"GET", NULL, "405", 2, 0, 0},
+    };
+    static char piece[PIECE];
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct hl_head head = {.method = rows[i].method,
+                                     .content_length = rows[i].length,
+                                     .n_lengths = rows[i].length != NULL,
+                                     .is_chunked = rows[i].length == NULL,
+                                     .n_hosts = 1};
+        const size_t others = rows[i].others_kb << 10;
+        size_t held = 0;
+
+        assert_true(hl_bodies_take(&f->server.bodies, 0, others, &held));
+        hl_exchange_begin(f->exchange, "/echo/a");
+        assert_int_equal(hl_exchange_head(f->exchange, &head), HL_STEP_MORE);
+        for (size_t n = 0; n < rows[i].n_pieces; n++)
+            assert_int_equal(hl_exchange_body(f->exchange, piece, sizeof piece),
+                             HL_STEP_MORE);
+        assert_int_equal(hl_bodies_held(&f->server.bodies),
+                         others + (rows[i].held_kb << 10));
+        assert_int_equal(hl_exchange_end(f->exchange), HL_STEP_ANSWER);
+        assert_begins(seen(f), rows[i].answer);
+        assert_int_equal(hl_bodies_held(&f->server.bodies), others);
+        hl_bodies_give(&f->server.bodies, others);
+    }
+}
+
 static void a_key_opens_what_it_may(void **state)
 {
     static const struct hl_key_config keys[] = {
@@ -338,6 +383,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_to_its_end_is_answered_first_and_closed),
         cmocka_unit_test(a_chunked_body_is_counted_and_answered_at_its_end),
         cmocka_unit_test(a_chunked_body_without_end_is_answered_past_the_library),
+        cmocka_unit_test(a_body_has_room_among_all_until_it_is_answered),
         cmocka_unit_test(a_key_opens_what_it_may),
         cmocka_unit_test(a_reply_carries_the_callers_id_or_one_of_ours),
         cmocka_unit_test(no_memory_anywhere_is_an_answer_and_the_next_request_works),

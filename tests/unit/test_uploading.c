@@ -155,7 +155,9 @@ static void who_leaves_amid_an_upload_leaves_no_file(void **state)
     snprintf(uploads, sizeof uploads, "%s/uploads", folder);
     assert_int_equal(hl_dir_count(uploads, &n, &err), HL_OK);
     assert_int_equal(n, 1);
+    assert_int_equal(hl_bodies_held(&f->server.bodies), HL_UPLOAD_BLOCK);
     hl_exchange_done(f->exchange, false);
+    assert_int_equal(hl_bodies_held(&f->server.bodies), 0);
     assert_int_equal(hl_dir_count(uploads, &n, &err), HL_OK);
     assert_int_equal(n, 0);
     assert_int_equal(hl_dir_remove(folder, &err), HL_OK);

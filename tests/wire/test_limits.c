@@ -337,6 +337,104 @@ static void a_caller_who_hangs_up_takes_his_place_in_the_queue_along(void **stat
     finish(f);
 }
 
+/* The most that the server had of memory, in bytes. */
+static long peak_of(const struct fixture *f)
+{
+    char path[64], line[256];
+    FILE *file;
+    long kb = 0;
+
+    snprintf(path, sizeof path, "/proc/%ld/status", (long)f->daemon.process.pid);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    while (kb == 0 && fgets(line, sizeof line, file))
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kb = strtol(line + 6, NULL, 10);
+    fclose(file);
+    assert_true(kb > 0);
+    return kb << 10;
+}
+
+static const char put[] = "PUT /collections/a/points HTTP/1.1\r\nHost: x\r\n";
+
+/* Announces a body and sends all of it but the last byte. */
+static struct hl_client begin_body(const struct fixture *f, const char *bytes, size_t size)
+{
+    struct hl_client client = connect_to(f);
+    char head[160];
+
+    snprintf(head, sizeof head, "%sContent-Length: %zu\r\n\r\n", put, size);
+    assert_true(hl_client_send_text(&client, head));
+    assert_true(hl_client_send(&client, bytes, size - 1));
+    return client;
+}
+
+static void bodies_beyond_the_bound_are_turned_away_with_when_to_come_back(void **state)
+{
+    enum { N = 40, N_FIT = 4, BODY = 8 << 20 };
+    struct fixture *f =
+        start(state, "[service]\nreceive_timeout_s = 600\n[limits]\nmax_inflight_mb = 32\n",
+              NULL);
+    const long before = peak_of(f);
+    char *bytes = calloc(1, BODY);
+    struct hl_client clients[N];
+    struct hl_client_reply reply;
+
+    assert_non_null(bytes);
+    for (size_t i = 0; i < N; i++)
+        clients[i] = begin_body(f, bytes, BODY);
+    for (size_t i = N_FIT; i < N; i++) {
+        assert_int_equal(hl_client_read(&clients[i], false, LIMIT_MS, &reply),
+                         HL_CLIENT_REPLY);
+        assert_int_equal(reply.status, 429);
+        assert_string_equal(hl_client_header(&reply, "Retry-After"), "1");
+        assert_non_null(strstr(reply.body, "\"code\":\"too_many_requests\""));
+        hl_client_reply_done(&reply);
+    }
+    assert_int_equal(in_use(f, "inflight_body_bytes"), N_FIT * BODY);
+    assert_in_range(peak_of(f) - before, N_FIT * BODY, N / 2 * BODY);
+    assert_serves(f);
+    /* One ends, and the others' senders vanish: all of the room comes back. */
+    assert_true(hl_client_send(&clients[0], "", 1));
+    assert_int_equal(hl_client_read(&clients[0], false, LIMIT_MS, &reply), HL_CLIENT_REPLY);
+    assert_int_equal(reply.status, 400);
+    hl_client_reply_done(&reply);
+    for (size_t i = 0; i < N; i++)
+        hl_client_close(&clients[i]);
+    time_until_in_use(f, "inflight_body_bytes", 0);
+    free(bytes);
+    finish(f);
+}
+
+/* Twice what all bodies may have: taken while it is alone, whether its length was said or
+ * not. */
+static void a_body_that_is_alone_is_taken_whatever_the_bound(void **state)
+{
+    enum { BODY = 2 << 20 };
+    struct fixture *f = start(state, "[limits]\nmax_inflight_mb = 1\n", NULL);
+    char *bytes = calloc(1, BODY), head[160];
+    struct hl_client client;
+    struct hl_client_reply reply;
+
+    assert_non_null(bytes);
+    client = begin_body(f, bytes, BODY);
+    assert_true(hl_client_send(&client, "", 1));
+    assert_int_equal(hl_client_read(&client, false, LIMIT_MS, &reply), HL_CLIENT_REPLY);
+    assert_int_equal(reply.status, 400);
+    hl_client_reply_done(&reply);
+    time_until_in_use(f, "inflight_body_bytes", 0);
+    snprintf(head, sizeof head, "%sTransfer-Encoding: chunked\r\n\r\n%x\r\n", put, BODY);
+    assert_true(hl_client_send_text(&client, head));
+    assert_true(hl_client_send(&client, bytes, BODY));
+    assert_true(hl_client_send_text(&client, "\r\n0\r\n\r\n"));
+    assert_int_equal(hl_client_read(&client, false, LIMIT_MS, &reply), HL_CLIENT_REPLY);
+    assert_int_equal(reply.status, 400);
+    hl_client_reply_done(&reply);
+    hl_client_close(&client);
+    free(bytes);
+    finish(f);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +450,10 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(many_connections_are_served_at_once, argv[1]),
         cmocka_unit_test_prestate(a_request_that_takes_too_long_is_answered_408, argv[1]),
         cmocka_unit_test_prestate(a_full_queue_is_answered_429_with_when_to_come_back,
+                                  argv[1]),
+        cmocka_unit_test_prestate(
+            bodies_beyond_the_bound_are_turned_away_with_when_to_come_back, argv[1]),
+        cmocka_unit_test_prestate(a_body_that_is_alone_is_taken_whatever_the_bound,
                                   argv[1]),
         cmocka_unit_test_prestate(a_caller_who_hangs_up_takes_his_place_in_the_queue_along,
                                   argv[1]),
