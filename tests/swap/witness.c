@@ -66,18 +66,26 @@ static int number_of(const cJSON *item)
     return cJSON_IsNumber(item) ? item->valueint : NONE;
 }
 
+static bool read_model(const cJSON *name, bool is_named[3])
+{
+    const int model = model_of(name);
+
+    if (model != NONE)
+        is_named[model] = true;
+    return model != NONE;
+}
+
 /* A name, a list of names, or null. */
 static bool read_models(const cJSON *names, bool is_named[3])
 {
     const cJSON *name;
 
-    if (cJSON_IsString(names) && model_of(names) != NONE)
-        is_named[model_of(names)] = true;
+    if (cJSON_IsString(names))
+        return read_model(names, is_named);
     cJSON_ArrayForEach(name, names)
     {
-        if (model_of(name) == NONE)
+        if (!read_model(name, is_named))
             return false;
-        is_named[model_of(name)] = true;
     }
     return true;
 }
