@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/cli_bench.h"
 
+#include "proto/filter.h"
 #include "proto/model_name.h"
 #include "proto/number.h"
+#include "proto/points.h"
 #include "server/bench_load.h"
 #include "server/bench_print.h"
 #include "server/cli_learn.h"
@@ -290,6 +292,60 @@ static enum hl_code read_words(const struct hl_tool_words *words, struct hl_benc
     return code == HL_OK ? read_form(words, bench, err) : code;
 }
 
+/* ---- what would only be found out behind the load ---- */
+
+static enum hl_code read_filter(const struct hl_field *field, struct hl_err *err)
+{
+    const struct hl_filter *filter;
+
+    return hl_filter_read(field, &filter, err);
+}
+
+static enum hl_code read_payload(const struct hl_field *field, struct hl_err *err)
+{
+    struct hl_text payload;
+
+    return hl_payload_read(field, &payload, err);
+}
+
+/* A text that is to stand in requests as it was typed. */
+static enum hl_code check_text(const struct hl_tool_words *words, enum flag flag,
+                               enum hl_code (*read)(const struct hl_field *,
+                                                    struct hl_err *),
+                               struct hl_err *err)
+{
+    const char *text = words->values[flag];
+    struct hl_arena *arena;
+    struct hl_tokens tokens;
+    struct hl_field root;
+    enum hl_code code;
+
+    if (!text)
+        return HL_OK;
+    arena = hl_arena_new(REPORT_SIZE);
+    if (!arena)
+        return hl_fail(err, HL_NO_MEMORY, "no memory to read \"%s\"", flags[flag].name);
+    hl_tokens_init(&tokens, text, strlen(text), arena);
+    root = hl_field_root(&tokens);
+    code = read(&root, err);
+    if (code == HL_OK)
+        code = hl_tokens_finish(&tokens, err);
+    hl_arena_free(arena);
+    return code == HL_OK ? HL_OK : hl_fail_in(err, "\"%s\"", flags[flag].name);
+}
+
+static enum hl_code check_words(const struct hl_tool_words *words, struct hl_err *err)
+{
+    const char *json = words->values[JSON];
+    enum hl_code code = check_text(words, FILTER, read_filter, err);
+
+    if (code == HL_OK)
+        code = check_text(words, PAYLOAD, read_payload, err);
+    if (code == HL_OK && json && strcmp(json, "-") != 0)
+        code = hl_cli_check_path(json, err);
+    return code == HL_OK ? hl_cli_check_path(words->values[HISTOGRAM], err) : code;
+}
+
 /* ---- what was seen ---- */
 
 static enum hl_code save_histogram(const char *path, const struct hl_bench_count *sum,
@@ -390,6 +446,8 @@ static enum hl_code run_bench(const struct hl_tool_words *words, struct hl_err *
     struct hl_bench bench;
     enum hl_code code = read_words(words, &bench, err);
 
+    if (code == HL_OK)
+        code = check_words(words, err);
     if (code != HL_OK)
         return code;
     code = hl_remote_init(&remote, bench.url, bench.key, bench.collection, err);

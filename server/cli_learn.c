@@ -2,6 +2,7 @@
 #include "server/cli_learn.h"
 
 #include "compat/bridge_file.h"
+#include "proto/dir.h"
 #include "proto/file.h"
 #include "proto/model_name.h"
 
@@ -127,6 +128,23 @@ enum hl_code hl_cli_save_text(const char *path, const char *text, struct hl_err 
     if (code == HL_OK)
         return hl_replacement_commit(replacement, err);
     hl_replacement_abandon(replacement);
+    return code;
+}
+
+enum hl_code hl_cli_check_path(const char *path, struct hl_err *err)
+{
+    struct hl_replacement *replacement = NULL;
+    struct hl_err ignored;
+    size_t n;
+    enum hl_code code;
+
+    if (!path)
+        return HL_OK;
+    if (hl_dir_count(path, &n, &ignored) == HL_OK)
+        return hl_fail(err, HL_INVALID, "\"%s\" is a folder, a file was wanted", path);
+    code = hl_replacement_open(path, &replacement, err);
+    if (code == HL_OK)
+        hl_replacement_abandon(replacement);
     return code;
 }
 

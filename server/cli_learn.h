@@ -32,6 +32,10 @@ enum hl_code hl_cli_load_bridge(const char *path, struct hl_bridge **ret_bridge,
 /* A text file that appears whole or not at all; nothing for a NULL path. */
 enum hl_code hl_cli_save_text(const char *path, const char *text, struct hl_err *err);
 
+/* Whether that can be written there at the moment: for who works long before it is. Leaves
+ * what is there as it is. */
+enum hl_code hl_cli_check_path(const char *path, struct hl_err *err);
+
 /* The report's table on standard output; nothing for NULL. */
 enum hl_code hl_cli_print_report(const struct hl_report *report, struct hl_err *err);
 

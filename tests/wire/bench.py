@@ -4,6 +4,7 @@
 
     bench.py HEIRLOOM"""
 import json
+import os
 import random
 import re
 import signal
@@ -112,7 +113,13 @@ def mixes(bench):
     yield "one id is written again and again, without waiting", is_sound(seen, status) and not seen["settings"]["wait"]
 
 
-def refusals(bench):
+def n_answered(server):
+    """Of everything but asking for this."""
+    responses = server.result("GET", "/telemetry")["requests"]["rest"]["responses"]
+    return sum(count["count"] for route, statuses in responses.items() for count in statuses.values() if "telemetry" not in route)
+
+
+def refusals(bench, folder):
     for words, wanted in (
             (("--mix", "search=9,upsert=1"), 'a mix that writes wants "--write-ids FROM:TO"'),
             (("--mix", "dance=1"), '"--mix" wants weights'), (("--mix", "search=0"), "asks for nothing"),
@@ -127,6 +134,20 @@ def refusals(bench):
             (("--queries", "/nowhere.npy"), "/nowhere.npy")):
         out, err, status = bench.run(*words)
         yield f"{' '.join(words)} is refused with a sentence", status == 1 and wanted in err and out == ""
+    with open(f"{folder}/kept.json", "w", encoding="utf-8") as file:
+        file.write("kept")
+    before, kept = n_answered(bench.server), ["--histogram", f"{folder}/kept.json"]
+    for words, wanted in (
+            (("--json", f"{folder}/no/seen.json"), f"{folder}/no/seen.json"),
+            (("--histogram", f"{folder}/no/seen.hgrm"), f"{folder}/no/seen.hgrm"),
+            (("--json", folder), f'"{folder}" is a folder'),
+            (("--filter", '{"must":[', *kept), '"--filter": '), (("--filter", '{"must":[{"nope":1}]}', *kept), "nope"),
+            (("--filter", "{} {}", *kept), '"--filter": '), (("--payload", "[1]", *kept), '"--payload": ')):
+        out, err, status = bench.run(*words)
+        yield f"{words[0]} {words[1]} is refused before anything is sent", (
+            status == 1 and wanted in err and out == "" and n_answered(bench.server) == before)
+    with open(f"{folder}/kept.json", encoding="utf-8") as file:
+        yield "and nothing is written over", file.read() == "kept" and not os.path.exists(f"{folder}/kept.json.new")
     _, err, status = bench.run("--mix", "retrieve=1", "--using", "empty", collection="named")
     yield "so is reading where there is nothing to read", status == 1 and "to retrieve" in err
     _, err, status = bench.run(collection="nowhere")
@@ -134,11 +155,22 @@ def refusals(bench):
 
 
 def failures(bench):
-    out, err, status = bench.run("--filter", '{"must":[{"nope":1}]}', "--json", "-", *SHORT)
+    server = bench.server
+    server.result("PUT", "/collections/brief", {"vectors": {"size": SIZE, "distance": "Cosine"}})
+    before = n_answered(server)
+
+    def delete():
+        while n_answered(server) < before + 100:
+            time.sleep(.01)
+        server.result("DELETE", "/collections/brief")
+    thread = threading.Thread(target=delete)
+    thread.start()
+    out, err, status = bench.run("--json", "-", "--seconds", "1.5", "--warm-up", "0", collection="brief")
+    thread.join()
     seen = json.loads(out)
     yield "requests that fail are counted, by what the server said", (
-        status == 1 and seen["failed"] == seen["requests"] > 0 and [e["status"] for e in seen["errors"]] == [400] and
-        seen["errors"][0]["n"] == seen["failed"] and "nope" in seen["errors"][0]["error"] and
+        status == 1 and 0 < seen["failed"] < seen["requests"] and [e["status"] for e in seen["errors"]] == [404] and
+        seen["errors"][0]["n"] == seen["failed"] and "brief" in seen["errors"][0]["error"] and
         f"{seen['failed']} of {seen['requests']} requests failed" in err)
     seen, status = bench.json("--rate", "400000", "--seconds", "0.2", "--warm-up", "0", "--patience", "0.1", "--connections", "1")
     yield "what is never sent has failed", (
@@ -219,7 +251,7 @@ def play(server):
     bench = Bench(server)
     yield from forms(bench, server.directory)
     yield from mixes(bench)
-    yield from refusals(bench)
+    yield from refusals(bench, server.directory)
     yield from failures(bench)
     yield from reports(bench, server.directory)
     yield from open_loops(bench)
