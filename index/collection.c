@@ -255,7 +255,7 @@ enum hl_code hl_collection_add_tail(const struct hl_collection *collection,
     if (code == HL_OK)
         code = hl_part_of_tail(tail, &part, err);
     if (code == HL_OK)
-        hl_part_bury_in(part, hl_engine_graveyard(collection->engine));
+        hl_part_keep_by(part, hl_engine_part_keeper(collection->engine));
     if (code == HL_OK)
         code = hl_layout_add_part(layout, space, part, err);
     hl_part_unref(part);

@@ -17,7 +17,7 @@ struct hl_engine {
     struct hl_engine_counts counts;
     struct hl_allowance allowance;
     struct hl_deadline patience;
-    struct hl_graveyard graveyard;
+    struct hl_part_keeper part_keeper;
     atomic_bool is_stopping;
 
     /* Guards what follows. Innermost: nothing else is locked under it. */
@@ -56,9 +56,9 @@ struct hl_engine_counts *hl_engine_counts(struct hl_engine *engine)
     return &engine->counts;
 }
 
-struct hl_graveyard *hl_engine_graveyard(struct hl_engine *engine)
+struct hl_part_keeper *hl_engine_part_keeper(struct hl_engine *engine)
 {
-    return &engine->graveyard;
+    return &engine->part_keeper;
 }
 
 struct hl_allowance *hl_engine_allowance(struct hl_engine *engine)
@@ -212,7 +212,7 @@ static void close_buried(struct hl_engine *engine)
         next = collection->next_tended;
         hl_collection_close(collection);
     }
-    hl_graveyard_clear(&engine->graveyard);
+    hl_part_keeper_dig(&engine->part_keeper);
 }
 
 /* A reference, unless the last one has gone. */
@@ -263,7 +263,7 @@ bool hl_engine_seal_waiting(struct hl_engine *engine)
 {
     struct hl_collection *collection;
 
-    hl_graveyard_clear(&engine->graveyard);
+    hl_part_keeper_dig(&engine->part_keeper);
     if (atomic_load(&engine->counts.seals_waiting) == 0)
         return true;
     for (size_t n = 0;
@@ -279,6 +279,30 @@ bool hl_engine_seal_waiting(struct hl_engine *engine)
             return false;
     }
     return true;
+}
+
+struct screening {
+    struct hl_engine *engine;
+    bool has_failed; /* a seal: no other is tried until this is through */
+};
+
+static void seal_between(void *self)
+{
+    struct screening *screening = self;
+
+    if (!screening->has_failed)
+        screening->has_failed = !hl_engine_seal_waiting(screening->engine);
+}
+
+void hl_engine_screen_asking(struct hl_engine *engine)
+{
+    struct screening screening = {.engine = engine};
+    const struct hl_pause pause = {seal_between, &screening};
+
+    hl_part_keeper_screen(&engine->part_keeper,
+                          &(struct hl_part_screening){.kernels = engine->kernels,
+                                                      .deadline = &engine->patience,
+                                                      .pause = &pause});
 }
 
 static void pause_keeper(const struct hl_engine *engine)
@@ -314,6 +338,7 @@ static void *keep_on(void *arg)
         governed = hl_governor_enter(engine->options.governor);
         while (tending != HL_TENDING_NOTHING && !hl_engine_is_stopping(engine)) {
             close_buried(engine);
+            hl_engine_screen_asking(engine);
             tending = tend_all(engine);
             if (tending == HL_TENDING_FAILED)
                 pause_keeper(engine);
@@ -374,7 +399,7 @@ enum hl_code hl_engine_new(const struct hl_engine_options *options,
     pthread_cond_init(&engine->work, NULL);
     pthread_cond_init(&engine->rest, NULL);
     pthread_cond_init(&engine->keep, NULL);
-    engine->graveyard = (struct hl_graveyard){.call = call_keeper, .self = engine};
+    engine->part_keeper = (struct hl_part_keeper){.call = call_keeper, .self = engine};
     engine->kernels = hl_gap_kernels();
     code = start_threads(engine, err);
     if (code == HL_OK)
@@ -410,7 +435,7 @@ void hl_engine_free(struct hl_engine *engine)
     if (!engine)
         return;
     hl_engine_stop(engine);
-    hl_graveyard_clear(&engine->graveyard);
+    hl_part_keeper_clear(&engine->part_keeper);
     hl_searchers_done(&engine->searchers);
     hl_free(engine->writers);
     pthread_mutex_destroy(&engine->lock);

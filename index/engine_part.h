@@ -21,8 +21,8 @@ void hl_engine_add(struct hl_engine *engine, struct hl_collection *collection);
 /* Its last reference went: it is closed by the keeper, or at once when there is none. */
 void hl_engine_bury(struct hl_engine *engine, struct hl_collection *collection);
 
-/* What the parts of its collections are buried in: the keeper digs, also amid a merge. */
-struct hl_graveyard *hl_engine_graveyard(struct hl_engine *engine);
+/* What is done for the parts of its collections: by the keeper, also amid a merge. */
+struct hl_part_keeper *hl_engine_part_keeper(struct hl_engine *engine);
 
 /* Changes wait and no writer has it: the collection's reference goes along. May be called
  * under its desk. False, and nothing happened, when the writers have gone home. */
@@ -61,5 +61,9 @@ enum hl_tending hl_keeper_seal(struct hl_collection *collection);
 /* For the keeper amid long work: seals what is full in any collection, until nothing is or
  * something fails. False: it failed. */
 bool hl_engine_seal_waiting(struct hl_engine *engine);
+
+/* For the keeper, amid a merge as well: makes the short forms of rows that parts ask for,
+ * and lets what is full go first. */
+void hl_engine_screen_asking(struct hl_engine *engine);
 
 #endif

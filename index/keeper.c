@@ -160,13 +160,16 @@ static enum hl_code swap_parts(struct hl_change *change, struct hl_writing *writ
 }
 
 /* A merge is long, and tails fill up meanwhile: they are sealed between its batches, or
- * upserts would be refused because of work that nobody waits for. */
+ * upserts would be refused because of work that nobody waits for. Short forms of rows are
+ * made there too: they are some tenths of a second, and searches are the faster for them.
+ */
 static void seal_between(void *self)
 {
     struct job *job = self;
 
     if (!job->has_failed)
         job->has_failed = !hl_engine_seal_waiting(job->collection->engine);
+    hl_engine_screen_asking(job->collection->engine);
 }
 
 static bool is_seal(const struct job *job)
@@ -202,7 +205,7 @@ static enum hl_code build_and_swap(struct job *job, size_t *ret_n_rows, struct h
         return code;
     if (errand.swap.part) {
         hl_part_set_path(errand.swap.part, job->path);
-        hl_part_bury_in(errand.swap.part, hl_engine_graveyard(job->collection->engine));
+        hl_part_keep_by(errand.swap.part, hl_engine_part_keeper(job->collection->engine));
         *ret_n_rows = hl_part_count(errand.swap.part);
     }
     code = run_errand(&errand, err);

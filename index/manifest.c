@@ -223,7 +223,7 @@ static enum hl_code open_part(const struct load *load, const struct hl_manifest 
     if (code != HL_OK)
         return code;
     hl_part_set_path(*ret_part, path);
-    hl_part_bury_in(*ret_part, hl_engine_graveyard(load->collection->engine));
+    hl_part_keep_by(*ret_part, hl_engine_part_keeper(load->collection->engine));
     return HL_OK;
 }
 

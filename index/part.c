@@ -7,8 +7,8 @@
 #include <assert.h>
 
 /* An exact search of a row costs less than its short form, so these wait for more than a
- * few queries, and come as slowly as these do. */
-enum { QUERIES_BEFORE_SCREEN = 512, ROWS_PER_QUERY = 128 };
+ * few queries. A piece is some milliseconds at most. */
+enum { QUERIES_BEFORE_SCREEN = 512, ROWS_OF_PIECE = 512 };
 
 struct hl_part {
     atomic_size_t n_refs;
@@ -18,8 +18,8 @@ struct hl_part {
     struct hl_tail *tail;
     char *path; /* NULL: none */
     atomic_bool is_retired;
-    struct hl_graveyard *graveyard; /* NULL: the last reference frees it */
-    struct hl_part *next_buried;
+    struct hl_part_keeper *keeper; /* NULL: none */
+    struct hl_part *next_buried, *next_asking;
 
     /* Of a segment's rows; 0 while a row lives, which is what fresh pages are: a segment in
      * which little died takes little memory for it. Commits count from 1. */
@@ -27,7 +27,7 @@ struct hl_part {
 
     _Atomic(struct hl_screen *) screen; /* NULL before it is made */
     atomic_size_t n_looks;              /* exact queries */
-    atomic_bool is_being_screened;      /* by one thread at a time */
+    atomic_bool is_asking;              /* from then on until its keeper has done with it */
 };
 
 static struct hl_part *new_part(struct hl_segment *segment, struct hl_tail *tail)
@@ -96,9 +96,9 @@ void hl_part_retire(struct hl_part *part)
     atomic_store(&part->is_retired, true);
 }
 
-void hl_part_bury_in(struct hl_part *part, struct hl_graveyard *graveyard)
+void hl_part_keep_by(struct hl_part *part, struct hl_part_keeper *keeper)
 {
-    part->graveyard = graveyard;
+    part->keeper = keeper;
 }
 
 static void drop_screen(struct hl_part *part)
@@ -128,18 +128,18 @@ static void free_part(struct hl_part *part)
 /* Nobody takes a single one out, so an address that comes back does no harm. */
 static void bury(struct hl_part *part)
 {
-    struct hl_graveyard *graveyard = part->graveyard;
-    struct hl_part *newest = atomic_load(&graveyard->newest);
+    struct hl_part_keeper *keeper = part->keeper;
+    struct hl_part *newest = atomic_load(&keeper->buried);
 
     do
         part->next_buried = newest;
-    while (!atomic_compare_exchange_weak(&graveyard->newest, &newest, part));
-    graveyard->call(graveyard->self);
+    while (!atomic_compare_exchange_weak(&keeper->buried, &newest, part));
+    keeper->call(keeper->self);
 }
 
-void hl_graveyard_clear(struct hl_graveyard *graveyard)
+void hl_part_keeper_dig(struct hl_part_keeper *keeper)
 {
-    struct hl_part *part = atomic_exchange(&graveyard->newest, NULL), *next;
+    struct hl_part *part = atomic_exchange(&keeper->buried, NULL), *next;
 
     for (; part; part = next) {
         next = part->next_buried;
@@ -151,7 +151,7 @@ void hl_part_unref(struct hl_part *part)
 {
     if (!part || atomic_fetch_sub(&part->n_refs, 1) != 1)
         return;
-    if (part->graveyard)
+    if (part->keeper)
         bury(part);
     else
         free_part(part);
@@ -215,41 +215,119 @@ const struct hl_screen *hl_part_screen(const struct hl_part *part)
     return atomic_load(&part->screen);
 }
 
-/* Out of what the segment was taken from. Without room or memory: another time. */
-static void make_screen(struct hl_part *part, const struct hl_screen_rows *rows)
+/* ---- short forms ---- */
+
+static struct hl_screen_rows rows_of(const struct hl_part *part,
+                                     const struct hl_kernels *kernels)
+{
+    const struct hl_segment_view *segment = hl_part_segment(part);
+
+    return (struct hl_screen_rows){.kernels = kernels,
+                                   .metric = segment->metric,
+                                   .dim = segment->dim,
+                                   .values = segment->values,
+                                   .n_rows = segment->n_rows};
+}
+
+/* Nobody takes a single one out here, either. */
+static void ask(struct hl_part *part)
+{
+    struct hl_part_keeper *keeper = part->keeper;
+    struct hl_part *newest = atomic_load(&keeper->asking);
+
+    hl_part_ref(part);
+    do
+        part->next_asking = newest;
+    while (!atomic_compare_exchange_weak(&keeper->asking, &newest, part));
+    keeper->call(keeper->self);
+}
+
+void hl_part_look_through(struct hl_part *part, size_t n_queries)
+{
+    struct hl_screen_rows rows;
+
+    if (!part->keeper || !part->segment || hl_segment_held(part->segment) == 0 ||
+        hl_part_screen(part))
+        return;
+    rows = rows_of(part, NULL);
+    if (hl_screen_is_worth(&rows) &&
+        atomic_fetch_add(&part->n_looks, n_queries) >= QUERIES_BEFORE_SCREEN &&
+        !atomic_exchange(&part->is_asking, true))
+        ask(part);
+}
+
+/* Out of what the segment was taken from. NULL: without room or memory, another time. */
+static struct hl_screen *make_screen(struct hl_part *part,
+                                     const struct hl_screen_rows *rows)
 {
     struct hl_allowance *allowance = hl_segment_allowance(part->segment);
     const size_t most = hl_screen_most_bytes(rows);
     struct hl_screen *screen;
 
     if (!hl_allowance_take(allowance, most, 0))
-        return;
+        return NULL;
     screen = hl_screen_new(rows);
     hl_allowance_give(allowance, most - (screen ? hl_screen_bytes(screen) : 0));
     atomic_store(&part->screen, screen);
+    return screen;
 }
 
-void hl_part_screen_more(struct hl_part *part, const struct hl_kernels *kernels,
-                         size_t n_queries)
+/* The list has a reference as well. */
+static bool is_wanted(const struct hl_part *part)
 {
-    const struct hl_segment_view *segment = hl_part_segment(part);
-    struct hl_screen_rows rows = {.kernels = kernels};
-    struct hl_screen *screen;
+    return atomic_load(&part->n_refs) > 1 && !atomic_load(&part->is_retired);
+}
 
-    if (!segment || hl_segment_held(part->segment) == 0 ||
-        atomic_fetch_add(&part->n_looks, n_queries) < QUERIES_BEFORE_SCREEN ||
-        atomic_exchange(&part->is_being_screened, true))
+static void screen_part(struct hl_part *part, const struct hl_part_screening *screening)
+{
+    const struct hl_screen_rows rows = rows_of(part, screening->kernels);
+    const struct hl_pause *pause = screening->pause;
+    struct hl_screen *screen = atomic_load(&part->screen);
+    struct hl_err ignored;
+
+    if (!screen && is_wanted(part))
+        screen = make_screen(part, &rows);
+    if (!screen) {
+        atomic_store(&part->n_looks, 0);
         return;
-    rows.metric = segment->metric;
-    rows.dim = segment->dim;
-    rows.values = segment->values;
-    rows.n_rows = segment->n_rows;
-    screen = atomic_load(&part->screen);
-    if (screen)
-        hl_screen_extend(screen, &rows, n_queries * ROWS_PER_QUERY);
-    else if (hl_screen_is_worth(&rows))
-        make_screen(part, &rows);
-    atomic_store(&part->is_being_screened, false);
+    }
+    for (size_t n = 0; n < rows.n_rows; n += ROWS_OF_PIECE) {
+        if (hl_deadline_check(screening->deadline, "short forms", &ignored) != HL_OK ||
+            !is_wanted(part))
+            return;
+        hl_screen_extend(screen, &rows, ROWS_OF_PIECE);
+        if (pause)
+            pause->rest(pause->self);
+    }
+}
+
+/* `screening` NULL: nothing is made. */
+static void answer_asking(struct hl_part_keeper *keeper,
+                          const struct hl_part_screening *screening)
+{
+    struct hl_part *part = atomic_exchange(&keeper->asking, NULL), *next;
+    struct hl_err ignored;
+
+    for (; part; part = next) {
+        next = part->next_asking;
+        if (screening &&
+            hl_deadline_check(screening->deadline, "short forms", &ignored) == HL_OK)
+            screen_part(part, screening);
+        atomic_store(&part->is_asking, false);
+        hl_part_unref(part);
+    }
+}
+
+void hl_part_keeper_screen(struct hl_part_keeper *keeper,
+                           const struct hl_part_screening *screening)
+{
+    answer_asking(keeper, screening);
+}
+
+void hl_part_keeper_clear(struct hl_part_keeper *keeper)
+{
+    answer_asking(keeper, NULL);
+    hl_part_keeper_dig(keeper);
 }
 
 size_t hl_part_mapped(const struct hl_part *part)

@@ -2,9 +2,11 @@
 #ifndef HL_INDEX_PART_H
 #define HL_INDEX_PART_H
 
+#include "index/ann.h"
 #include "index/screen.h"
 #include "index/segment.h"
 #include "index/tail.h"
+#include "proto/deadline.h"
 #include "proto/err.h"
 
 #include <stdatomic.h>
@@ -34,21 +36,39 @@ void hl_part_set_path(struct hl_part *part, const char *path);
 const char *hl_part_path(const struct hl_part *part); /* "" when it has none */
 void hl_part_retire(struct hl_part *part);
 
-/* Where parts lie that nobody has a reference to any more. To unmap a segment and to remove
- * its file takes milliseconds, and the last reference is often that of a search: it leaves
- * the part here and goes on. Whoever digs, digs for all. */
-struct hl_graveyard {
-    _Atomic(struct hl_part *) newest;
-    void (*call)(void *self); /* by any thread: something lies there */
+/* What a keeper does for parts, because the searches that want it are not to wait for it:
+ * to unmap a segment and to remove its file takes milliseconds, and the last reference is
+ * often that of a search; to make short forms of rows takes tenths of a second. A part is
+ * left here, and the search goes on. Whoever comes works for all. */
+struct hl_part_keeper {
+    _Atomic(struct hl_part *) buried; /* nobody has a reference to them any more */
+    _Atomic(struct hl_part *) asking; /* for short forms, each with a reference */
+    void (*call)(void *self);         /* by any thread: there is something to do */
     void *self;
 };
 
-/* The part goes there in the end, and not at once. Before anybody else has the part; the
- * graveyard outlives it. */
-void hl_part_bury_in(struct hl_part *part, struct hl_graveyard *graveyard);
+/* Before anybody else has the part; the keeper outlives it. Without one the last reference
+ * frees the part, and it gets no short forms. */
+void hl_part_keep_by(struct hl_part *part, struct hl_part_keeper *keeper);
 
-/* Frees what lies there. Any thread. */
-void hl_graveyard_clear(struct hl_graveyard *graveyard);
+/* Frees what is buried. Any thread. */
+void hl_part_keeper_dig(struct hl_part_keeper *keeper);
+
+struct hl_part_screening {
+    const struct hl_kernels *kernels;
+    const struct hl_deadline *deadline;
+    const struct hl_pause *pause; /* taken after every few hundred rows; may be NULL */
+};
+
+/* Makes the short forms that were asked for. One thread at a time. None for a part that was
+ * replaced or that nobody else has any more, and no more of them when it is amid them; when
+ * the deadline is over those who ask are sent away. What memory has no room for may be
+ * asked for again. */
+void hl_part_keeper_screen(struct hl_part_keeper *keeper,
+                           const struct hl_part_screening *screening);
+
+/* Sends who asks away, and digs: the end. */
+void hl_part_keeper_clear(struct hl_part_keeper *keeper);
 
 /* One of the two is NULL. Good while the part is. */
 const struct hl_segment_view *hl_part_segment(const struct hl_part *part);
@@ -65,11 +85,10 @@ const struct hl_sketch *hl_part_sketch(const struct hl_part *part, uint32_t posi
  * NULL. Good while the part is. */
 const struct hl_screen *hl_part_screen(const struct hl_part *part);
 
-/* So many exact queries are looking through all of it. When enough have, each brings some
- * short forms more: of a segment that is held in memory, for where memory is scarce they
- * are not to take more of it. Any thread. */
-void hl_part_screen_more(struct hl_part *part, const struct hl_kernels *kernels,
-                         size_t n_queries);
+/* So many exact queries are looking through all of it. When enough have, it asks its keeper
+ * for short forms: of a segment that is held in memory, for where memory is scarce they are
+ * not to take more of it. Any thread. */
+void hl_part_look_through(struct hl_part *part, size_t n_queries);
 
 /* Bytes: memory of its own, and what it reads of its file where the page cache has it. */
 size_t hl_part_held(const struct hl_part *part);

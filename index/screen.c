@@ -13,8 +13,8 @@
  * for the error of bytes. */
 enum { SHORT_DIM = 47, LONG_DIM = 111, LONG_FROM = 512, LEAST_DIM = 128 };
 
-/* Directions are found on the thread of a search, and nobody is to wait for seconds: of
- * long rows fewer are looked at, and of very long ones none. */
+/* Directions are found in one piece, and neither a seal nor the engine's end is to wait for
+ * seconds: of long rows fewer are looked at, and of very long ones none. */
 enum { MOST_DIM = 2048, MOST_SAMPLED = 512 << 10, LEAST_SAMPLES = 512 };
 enum { N_SAMPLES = 2048, N_TURNS = 5, LARGEST_BYTE = 127, ALIGNMENT = 64 };
 

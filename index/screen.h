@@ -29,7 +29,7 @@ struct hl_screen_rows {
 };
 
 /* Neither too short for a screen to pay, nor so long that finding its directions would keep
- * a search waiting. */
+ * the keeper from what is more urgent. */
 bool hl_screen_is_worth(const struct hl_screen_rows *rows);
 
 /* Finds the directions from some of the rows: some tens of milliseconds,

@@ -133,7 +133,7 @@ enum hl_code hl_shelf_find_many(struct hl_searcher *searcher,
         if (hl_part_is_over(sight.part, search->commit))
             continue;
         tally->n_scans++;
-        hl_part_screen_more(sight.part, search->kernels, many->n);
+        hl_part_look_through(sight.part, many->n);
         code = look_through(searcher->scan, &sight, err);
         for (size_t which = 0; which < many->n && code == HL_OK; which++)
             take_hits(searcher->scan, &sight, which, searcher->hits + which * 2 * search->k,

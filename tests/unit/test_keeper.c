@@ -206,6 +206,105 @@ static void the_end_comes_before_a_seal_is_through(void **state)
     await(k, HL_ENGINE_SEALED, 1);
 }
 
+enum { LONG = 128, N_LONG = 2200, N_SEALED = 2048, ASKS_BEFORE = 513 };
+
+/* Along two directions, so that short forms say nearly everything. */
+static float long_value(int id, int at)
+{
+    const int along = id % 47, across = id / 47;
+
+    return (float)(along * (at % 5) + across * (at % 3)) / 64;
+}
+
+/* Points whose vectors are long enough for short forms of them, one segment and a tail. */
+static void put_long(struct keeping *k)
+{
+    struct hl_buf body;
+
+    k->s.options.seal_rows = N_SEALED;
+    k->s.options.most_held_bytes = (size_t)8 << 20;
+    reopen(k);
+    add_dense(&k->s, "long", LONG, "Euclid");
+    hl_buf_init(&body, (size_t)16 << 20);
+    hl_buf_add_text(&body, "{\"upsert\":{\"points\":[");
+    for (int id = 1; id <= N_LONG; id++) {
+        hl_buf_print(&body, "%s{\"id\":%d,\"vector\":{\"long\":[", id > 1 ? "," : "", id);
+        for (int at = 0; at < LONG; at++)
+            hl_buf_print(&body, "%s%.6f", at > 0 ? "," : "", (double)long_value(id, at));
+        hl_buf_add_text(&body, "]}}");
+    }
+    hl_buf_add_text(&body, "]}}");
+    assert_true(change_points(&k->s, body.data) > 0);
+    hl_buf_done(&body);
+    await(k, HL_ENGINE_SEALED, 1);
+}
+
+/* Each finds itself. */
+static void ask_long(struct keeping *k, int n)
+{
+    static const struct hl_text name = {"long", 4};
+    float at[LONG];
+    struct hl_find find = {
+        .values = at, .n = LONG, .k = 1, .is_exact = true, .deadline = &never};
+    const struct hl_hit *hits;
+    size_t n_hits;
+
+    look(&k->s, NULL);
+    find.space = hl_layout_find(hl_look_layout(k->s.look), &name);
+    for (int i = 0; i < n; i++) {
+        const int wanted = 1 + i * 7 % N_LONG;
+        struct hl_id id;
+
+        for (int which = 0; which < LONG; which++)
+            at[which] = long_value(wanted, which);
+        assert_int_equal(
+            hl_look_find(k->s.look, &find, k->s.arena, &hits, &n_hits, &k->s.err), HL_OK);
+        assert_int_equal(n_hits, 1);
+        id = hl_look_id(k->s.look, hits[0].number);
+        assert_int_equal(hl_id_value(&id), wanted);
+    }
+    hl_look_close(k->s.look);
+    k->s.look = NULL;
+}
+
+static uint64_t held_by_engine(struct keeping *k)
+{
+    struct hl_engine_state engine;
+
+    hl_engine_state(k->s.engine, &engine);
+    return engine.held_bytes;
+}
+
+static void the_keeper_makes_short_forms_while_searches_go_on(void **state)
+{
+    struct keeping *k = *state;
+    const time_t until = time(NULL) + PATIENCE_S;
+    uint64_t held;
+
+    put_long(k);
+    held = held_by_engine(k);
+    ask_long(k, ASKS_BEFORE);
+    while (held_by_engine(k) == held && time(NULL) < until)
+        ask_long(k, 16);
+    assert_true(held_by_engine(k) > held);
+    ask_long(k, 100);
+    reopen(k);
+    assert_int_equal(held_by_engine(k), held);
+    ask_long(k, 10);
+}
+
+static void the_end_comes_before_short_forms_are_made(void **state)
+{
+    struct keeping *k = *state;
+
+    put_long(k);
+    for (int i = 0; i < 4; i++) {
+        ask_long(k, ASKS_BEFORE);
+        reopen(k);
+    }
+    ask_long(k, 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +316,8 @@ int main(void)
         TEST(what_dies_during_a_merge_stays_dead),
         TEST(segments_of_which_nothing_lives_go),
         TEST(a_merge_lets_a_full_tail_go_first),
+        TEST(the_keeper_makes_short_forms_while_searches_go_on),
+        TEST(the_end_comes_before_short_forms_are_made),
         TEST(a_seal_that_cannot_be_put_in_place_is_tried_again),
         TEST(a_seal_that_cannot_be_mapped_is_tried_again),
         TEST(the_end_comes_before_a_seal_is_through),

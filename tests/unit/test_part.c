@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 struct fixture {
-    struct hl_graveyard graveyard;
+    struct hl_part_keeper keeper;
     size_t n_calls;
     char path[64];
 };
@@ -32,8 +32,8 @@ static int set_up(void **state)
     *state = f;
     if (!f)
         return -1;
-    f->graveyard.call = count_call;
-    f->graveyard.self = f;
+    f->keeper.call = count_call;
+    f->keeper.self = f;
     return 0;
 }
 
@@ -41,7 +41,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    hl_graveyard_clear(&f->graveyard);
+    hl_part_keeper_dig(&f->keeper);
     (void)unlink(f->path);
     free(f);
     return 0;
@@ -89,13 +89,13 @@ static void a_part_that_is_buried_stays_until_somebody_digs(void **state)
     struct fixture *f = *state;
     struct hl_part *part = retired_part(f);
 
-    hl_part_bury_in(part, &f->graveyard);
+    hl_part_keep_by(part, &f->keeper);
     hl_part_unref(hl_part_ref(part));
     assert_int_equal(f->n_calls, 0);
     hl_part_unref(part);
     assert_int_equal(f->n_calls, 1);
     assert_true(has_file(f));
-    hl_graveyard_clear(&f->graveyard);
+    hl_part_keeper_dig(&f->keeper);
     assert_false(has_file(f));
 }
 
@@ -106,13 +106,13 @@ static void one_digs_for_all(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct hl_part *part = retired_part(f);
 
-        hl_part_bury_in(part, &f->graveyard);
+        hl_part_keep_by(part, &f->keeper);
         hl_part_unref(part);
     }
     assert_int_equal(f->n_calls, 3);
-    hl_graveyard_clear(&f->graveyard);
+    hl_part_keeper_dig(&f->keeper);
     assert_false(has_file(f)); /* of the newest; a leak of the others is the sanitizer's */
-    hl_graveyard_clear(&f->graveyard);
+    hl_part_keeper_dig(&f->keeper);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

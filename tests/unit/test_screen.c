@@ -257,47 +257,175 @@ static void ask_often(struct fixture *f, struct hl_part *part, size_t n_times)
     hl_searcher_free(searcher);
 }
 
-static void a_part_that_is_looked_through_often_gets_one(void **state)
-{
-    struct hl_allowance allowance = {.most = 64 << 20};
-    const struct hl_segment_hold hold = {.allowance = &allowance};
-    struct fixture *f = *state;
-    struct hl_part *part = seal(f, &hold);
-    const size_t held = hl_part_held(part);
+enum { ASKS_BEFORE = 8, N_REST = 5 };
 
-    ask_often(f, part, 8);
-    assert_null(hl_part_screen(part));
-    ask_often(f, part, 3);
-    assert_non_null(hl_part_screen(part));
-    assert_int_equal(hl_screen_count(hl_part_screen(part)), N_ROWS);
-    assert_true(hl_part_held(part) > held);
-    assert_int_equal(atomic_load(&allowance.taken), hl_part_held(part));
-    ask_often(f, part, 2);
-    hl_part_unref(part);
-    assert_int_equal(atomic_load(&allowance.taken), 0);
+struct keeping {
+    struct hl_part_keeper keeper;
+    size_t n_calls;
+    struct hl_allowance allowance;
+    struct hl_segment_hold hold;
+    struct hl_part *part;
+    size_t held; /* by it alone */
+    size_t n_rests;
+    void (*rest)(struct keeping *k); /* at the first one, or NULL */
+    atomic_bool is_over;
+    struct hl_deadline deadline;
+};
+
+static void count_call(void *self)
+{
+    ((struct keeping *)self)->n_calls++;
 }
 
-static void a_part_gets_none_that_memory_has_no_room_for(void **state)
+static void take_rest(void *self)
 {
-    struct hl_allowance allowance = {.most = 64 << 20};
-    const struct hl_segment_hold hold = {.allowance = &allowance};
-    struct fixture *f = *state;
-    struct hl_part *part = seal(f, &hold);
+    struct keeping *k = self;
 
-    allowance.most = hl_part_held(part) + 10000;
-    ask_often(f, part, 12);
-    assert_null(hl_part_screen(part));
-    hl_part_unref(part);
+    if (k->n_rests++ == 0 && k->rest)
+        k->rest(k);
+}
+
+static void begin_keeping(struct fixture *f, struct keeping *k)
+{
+    *k = (struct keeping){.keeper = {.call = count_call, .self = k},
+                          .allowance = {.most = 64 << 20},
+                          .hold = {.allowance = &k->allowance},
+                          .deadline = {.clock = never.clock,
+                                       .at_us = HL_DEADLINE_NEVER,
+                                       .cancelled = &k->is_over}};
+    k->part = seal(f, &k->hold);
+    k->held = hl_part_held(k->part);
+    hl_part_keep_by(k->part, &k->keeper);
+}
+
+static void make_screens(struct fixture *f, struct keeping *k)
+{
+    const struct hl_pause pause = {take_rest, k};
+    const struct hl_part_screening screening = {
+        .kernels = f->given.kernels, .deadline = &k->deadline, .pause = &pause};
+
+    hl_part_keeper_screen(&k->keeper, &screening);
+}
+
+static void end_keeping(struct keeping *k)
+{
+    hl_part_unref(k->part);
+    hl_part_keeper_clear(&k->keeper);
+    assert_int_equal(atomic_load(&k->allowance.taken), 0);
+}
+
+static void a_part_that_is_looked_through_often_asks_for_one_and_gets_it(void **state)
+{
+    struct fixture *f = *state;
+    struct keeping k;
+
+    begin_keeping(f, &k);
+    ask_often(f, k.part, ASKS_BEFORE);
+    assert_int_equal(k.n_calls, 0);
+    ask_often(f, k.part, 3);
+    assert_int_equal(k.n_calls, 1); /* and no search has made it */
+    assert_null(hl_part_screen(k.part));
+    assert_int_equal(hl_part_held(k.part), k.held);
+    make_screens(f, &k);
+    assert_non_null(hl_part_screen(k.part));
+    assert_int_equal(hl_screen_count(hl_part_screen(k.part)), N_ROWS);
+    assert_int_equal(k.n_rests, N_REST);
+    assert_true(hl_part_held(k.part) > k.held);
+    assert_int_equal(atomic_load(&k.allowance.taken), hl_part_held(k.part));
+    ask_often(f, k.part, (size_t)2 * ASKS_BEFORE);
+    assert_int_equal(k.n_calls, 1);
+    end_keeping(&k);
+}
+
+static void a_part_without_room_gets_none_and_asks_again_later(void **state)
+{
+    struct fixture *f = *state;
+    struct keeping k;
+
+    begin_keeping(f, &k);
+    k.allowance.most = k.held + 10000;
+    ask_often(f, k.part, ASKS_BEFORE + 1);
+    make_screens(f, &k);
+    assert_null(hl_part_screen(k.part));
+    assert_int_equal(atomic_load(&k.allowance.taken), k.held);
+    ask_often(f, k.part, ASKS_BEFORE);
+    assert_int_equal(k.n_calls, 1);
+    k.allowance.most = 64 << 20;
+    ask_often(f, k.part, 1);
+    assert_int_equal(k.n_calls, 2);
+    make_screens(f, &k);
+    assert_non_null(hl_part_screen(k.part));
+    end_keeping(&k);
 }
 
 static void a_part_that_is_not_held_in_memory_gets_none(void **state)
 {
     struct fixture *f = *state;
-    struct hl_part *part = seal(f, NULL);
+    struct keeping k;
 
-    ask_often(f, part, 12);
-    assert_null(hl_part_screen(part));
-    hl_part_unref(part);
+    begin_keeping(f, &k);
+    hl_part_unref(k.part);
+    k.part = seal(f, NULL);
+    hl_part_keep_by(k.part, &k.keeper);
+    k.n_calls = 0;
+    ask_often(f, k.part, ASKS_BEFORE + 4);
+    assert_int_equal(k.n_calls, 0);
+    end_keeping(&k);
+}
+
+static void replace(struct keeping *k)
+{
+    hl_part_retire(k->part);
+}
+
+static void let_go(struct keeping *k)
+{
+    hl_part_unref(k->part);
+    k->part = NULL;
+}
+
+static void stop(struct keeping *k)
+{
+    atomic_store(&k->is_over, true);
+}
+
+/* Before it is made, and after the first piece of it. */
+static void a_part_that_nobody_wants_any_more_gets_no_more_of_it(void **state)
+{
+    void (*const ways[])(struct keeping *) = {replace, let_go, stop};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct keeping k;
+
+        begin_keeping(f, &k);
+        ask_often(f, k.part, ASKS_BEFORE + 1);
+        ways[i](&k);
+        make_screens(f, &k);
+        assert_true(!k.part || !hl_part_screen(k.part));
+        assert_int_equal(k.n_rests, 0);
+        end_keeping(&k);
+
+        begin_keeping(f, &k);
+        ask_often(f, k.part, ASKS_BEFORE + 1);
+        k.rest = ways[i];
+        make_screens(f, &k);
+        assert_int_equal(k.n_rests, 1);
+        if (k.part)
+            ask_often(f, k.part, 1); /* with what there is of it */
+        end_keeping(&k);
+    }
+}
+
+static void who_still_asks_at_the_end_is_sent_away(void **state)
+{
+    struct fixture *f = *state;
+    struct keeping k;
+
+    begin_keeping(f, &k);
+    ask_often(f, k.part, ASKS_BEFORE + 1);
+    assert_int_equal(k.n_calls, 1);
+    end_keeping(&k); /* nothing leaks, which the sanitizer sees */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -310,9 +438,11 @@ int main(void)
         TEST(rows_in_all_directions_have_no_screen),
         TEST(short_rows_very_long_ones_and_few_rows_are_not_worth_one),
         TEST(without_memory_there_is_none),
-        TEST(a_part_that_is_looked_through_often_gets_one),
-        TEST(a_part_gets_none_that_memory_has_no_room_for),
+        TEST(a_part_that_is_looked_through_often_asks_for_one_and_gets_it),
+        TEST(a_part_without_room_gets_none_and_asks_again_later),
         TEST(a_part_that_is_not_held_in_memory_gets_none),
+        TEST(a_part_that_nobody_wants_any_more_gets_no_more_of_it),
+        TEST(who_still_asks_at_the_end_is_sent_away),
     };
 
     return cmocka_run_group_tests_name("screen", tests, NULL, NULL);
