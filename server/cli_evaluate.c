@@ -200,7 +200,9 @@ static enum hl_code run_evaluate(const struct hl_tool_words *words, struct hl_er
     enum hl_code code;
 
     hl_buf_init(&json, most_json);
-    code = open_all(&e, err);
+    code = hl_cli_check_path(words->values[JSON], err);
+    if (code == HL_OK)
+        code = open_all(&e, err);
     if (code == HL_OK) {
         e.judging.from = e.from;
         e.judging.to = e.to;

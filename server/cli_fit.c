@@ -356,6 +356,10 @@ static enum hl_code run_fit(const struct hl_tool_words *words, struct hl_err *er
     name_models(&fit);
     code = read_words(&fit, err);
     if (code == HL_OK)
+        code = hl_cli_check_path(words->values[OUT], err);
+    if (code == HL_OK)
+        code = hl_cli_check_path(words->values[JSON], err);
+    if (code == HL_OK)
         code = open_all(&fit, err);
     if (code == HL_OK) {
         fill_learn(&fit);

@@ -143,9 +143,10 @@ enum hl_code hl_cli_check_path(const char *path, struct hl_err *err)
     if (hl_dir_count(path, &n, &ignored) == HL_OK)
         return hl_fail(err, HL_INVALID, "\"%s\" is a folder, a file was wanted", path);
     code = hl_replacement_open(path, &replacement, err);
-    if (code == HL_OK)
-        hl_replacement_abandon(replacement);
-    return code;
+    if (code != HL_OK)
+        return hl_fail_in(err, "could not write \"%s\"", path);
+    hl_replacement_abandon(replacement);
+    return HL_OK;
 }
 
 /* ---- telling ---- */

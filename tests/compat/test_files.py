@@ -166,11 +166,20 @@ def the_lines_in_the_document_do_what_they_say():
     assert measured["self10"]["value"] > .5 and measured["old_accuracy"]["value"] > .8, measured
 
 
+def what_cannot_be_written_is_said_before_anything_is_read():
+    for words in (("fit", "fit.safetensors", "--from", "v3", "--to", "v1", "--out", "no/b.safetensors"),
+                  ("fit", "fit.safetensors", "--from", "v3", "--to", "v1", "--json", "no/b.json"),
+                  ("evaluate", "test.safetensors", "--bridge", "nowhere.safetensors", "--json", "no/b.json")):
+        done = subprocess.run([HEIRLOOM, *words], capture_output=True, text=True, timeout=240)
+        assert done.returncode == 1 and done.stdout == "" and words[-1] in done.stderr and \
+            "fit:" not in done.stderr and "nowhere" not in done.stderr, (words, done)
+
+
 def main():
     tests = [the_lines_in_the_document_do_what_they_say, a_bridge_is_what_the_layout_says,
              a_bridge_stays_sound_when_its_tensors_are_put_in_another_order, a_bridge_learnt_elsewhere_is_judged,
              a_data_set_is_read_as_it_was_written, a_chain_is_judged_beside_the_direct_bridge,
-             two_models_are_compared_without_a_bridge]
+             two_models_are_compared_without_a_bridge, what_cannot_be_written_is_said_before_anything_is_read]
     failed = 0
     print(f"1..{len(tests)}")
     with tempfile.TemporaryDirectory() as folder:
