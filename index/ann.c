@@ -25,7 +25,9 @@
 struct hl_ann {
     FaissIndex *index;
     enum hl_metric metric;
-    const unsigned char *sketches; /* what it was built over, where that is no floats */
+    size_t sketched_dim; /* of rows whose sketches it was built over, which FAISS takes for
+                            rows of floats; 0: it was built over floats */
+    const unsigned char *sketches;
     struct hl_graph_view view;
 };
 
@@ -40,9 +42,25 @@ static enum hl_code fail_faiss(struct hl_err *err, int faiss_code, const char *w
                    text ? text : "unknown error");
 }
 
+/* Of what FAISS has now. */
+static enum hl_code take_view(struct hl_ann *ann, struct hl_err *err)
+{
+    enum hl_code code = hl_gap_view(ann->index, &ann->view, err);
+
+    if (code == HL_OK)
+        code = hl_graph_check(&ann->view, err);
+    if (code == HL_OK && ann->sketched_dim > 0) {
+        ann->sketches = (const void *)ann->view.rows;
+        ann->view.rows = NULL;
+        ann->view.dim = ann->sketched_dim;
+    }
+    return code;
+}
+
 /* Takes `index` in any case. */
 static enum hl_code wrap_index(FaissIndex *index, enum hl_metric metric,
-                               struct hl_ann **ret_ann, struct hl_err *err)
+                               size_t sketched_dim, struct hl_ann **ret_ann,
+                               struct hl_err *err)
 {
     struct hl_ann *ann = hl_alloc_zeroed(1, sizeof *ann);
     enum hl_code code = HL_OK;
@@ -53,9 +71,8 @@ static enum hl_code wrap_index(FaissIndex *index, enum hl_metric metric,
     }
     ann->index = index;
     ann->metric = metric;
-    code = hl_gap_view(index, &ann->view, err);
-    if (code == HL_OK)
-        code = hl_graph_check(&ann->view, err);
+    ann->sketched_dim = sketched_dim;
+    code = take_view(ann, err);
     if (code != HL_OK) {
         hl_ann_free(ann);
         return code;
@@ -106,6 +123,11 @@ static float dot_of_sketches(const float *x, const float *y, size_t n_floats)
     return multiply((const void *)x, (const void *)y, n_floats);
 }
 
+static size_t floats_of_sketch(size_t dim)
+{
+    return hl_sketch_stride(dim) / sizeof(float);
+}
+
 /* All that building a graph asks for. */
 static const struct hl_kernels sketch_kernels = {
     .name = "sketches", .l2 = l2_of_sketches, .dot = dot_of_sketches};
@@ -124,12 +146,12 @@ struct build {
 
 /* Other graphs may be built in the pause, over other rows: the kernels are for one addition
  * at a time. */
-static enum hl_code add_some(const struct build *build, FaissIndex *index,
+static enum hl_code add_some(const struct hl_kernels *kernels, FaissIndex *index,
                              const float *values, size_t n, struct hl_err *err)
 {
     int faiss_code;
 
-    hl_gap_use_here(build->kernels);
+    hl_gap_use_here(kernels);
     faiss_code = faiss_Index_add(index, (idx_t)n, values);
     hl_gap_use_here(NULL);
     return faiss_code == OK ? HL_OK : fail_faiss(err, faiss_code, "add rows to a graph");
@@ -161,7 +183,7 @@ static enum hl_code add_rows(const struct build *build, FaissIndex *index, float
         if (code == HL_OK && !build->values)
             code = build->sketches->lay(build->sketches->self, row, n, (void *)room, err);
         if (code == HL_OK)
-            code = add_some(build, index, values, n, err);
+            code = add_some(build->kernels, index, values, n, err);
     }
     return code;
 }
@@ -185,29 +207,38 @@ static enum hl_code add_all(const struct build *build, FaissIndex *index,
     return code;
 }
 
-static enum hl_code build_graph(const struct build *build, struct hl_ann **ret_ann,
-                                struct hl_err *err)
+/* Over no rows yet, each of so many floats as FAISS sees them. */
+static enum hl_code new_index(const struct hl_ann_options *options, size_t n_floats,
+                              FaissIndex **ret_index, struct hl_err *err)
 {
-    const enum hl_metric metric = build->options->metric;
-    FaissIndex *index = NULL;
     char description[32];
-    enum hl_code code = HL_OK;
     int faiss_code = OK;
 
     hl_gap_hold_to_one_thread();
-    (void)snprintf(description, sizeof description, "HNSW%u,Flat", build->options->n_links);
-    faiss_code =
-        faiss_index_factory(&index, (int)build->dim, description,
-                            metric == HL_METRIC_L2 ? METRIC_L2 : METRIC_INNER_PRODUCT);
+    (void)snprintf(description, sizeof description, "HNSW%u,Flat", options->n_links);
+    faiss_code = faiss_index_factory(
+        ret_index, (int)n_floats, description,
+        options->metric == HL_METRIC_L2 ? METRIC_L2 : METRIC_INNER_PRODUCT);
     if (faiss_code != OK)
         return fail_faiss(err, faiss_code, "make a graph");
-    hl_gap_set_beam(index, (int)build->options->ef_construction, 0);
+    hl_gap_set_beam(*ret_index, (int)options->ef_construction, 0);
+    return HL_OK;
+}
+
+static enum hl_code build_graph(const struct build *build, size_t sketched_dim,
+                                struct hl_ann **ret_ann, struct hl_err *err)
+{
+    FaissIndex *index = NULL;
+    enum hl_code code = new_index(build->options, build->dim, &index, err);
+
+    if (code != HL_OK)
+        return code;
     code = add_all(build, index, err);
     if (code != HL_OK) {
         faiss_Index_free(index);
         return code;
     }
-    return wrap_index(index, metric, ret_ann, err);
+    return wrap_index(index, build->options->metric, sketched_dim, ret_ann, err);
 }
 
 enum hl_code hl_ann_build(const struct hl_batch *rows, const struct hl_ann_options *options,
@@ -223,7 +254,7 @@ enum hl_code hl_ann_build(const struct hl_batch *rows, const struct hl_ann_optio
 
     if (code == HL_OK)
         code = hl_batch_check_finite(rows, err);
-    return code == HL_OK ? build_graph(&build, ret_ann, err) : code;
+    return code == HL_OK ? build_graph(&build, 0, ret_ann, err) : code;
 }
 
 enum hl_code hl_ann_build_sketched(const struct hl_ann_sketches *rows,
@@ -234,22 +265,43 @@ enum hl_code hl_ann_build_sketched(const struct hl_ann_sketches *rows,
     const struct build build = {.values = (const void *)rows->sketches,
                                 .sketches = rows,
                                 .n_rows = rows->n_rows,
-                                .dim = hl_sketch_stride(rows->dim) / sizeof(float),
+                                .dim = floats_of_sketch(rows->dim),
                                 .kernels = &sketch_kernels,
                                 .options = options,
                                 .deadline = deadline};
-    enum hl_code code = check_options(rows->n_rows, rows->dim, options, err);
-    struct hl_ann *ann = NULL;
+    const enum hl_code code = check_options(rows->n_rows, rows->dim, options, err);
+
+    return code == HL_OK ? build_graph(&build, rows->dim, ret_ann, err) : code;
+}
+
+enum hl_code hl_ann_begin_sketched(size_t dim, size_t most_rows,
+                                   const struct hl_ann_options *options,
+                                   struct hl_ann **ret_ann, struct hl_err *err)
+{
+    FaissIndex *index = NULL;
+    enum hl_code code = check_options(most_rows, dim, options, err);
 
     if (code == HL_OK)
-        code = build_graph(&build, &ann, err);
+        code = new_index(options, floats_of_sketch(dim), &index, err);
     if (code != HL_OK)
         return code;
-    ann->sketches = (const void *)ann->view.rows;
-    ann->view.rows = NULL;
-    ann->view.dim = rows->dim;
-    *ret_ann = ann;
-    return HL_OK;
+    code = hl_gap_reserve(index, most_rows, err);
+    if (code != HL_OK) {
+        faiss_Index_free(index);
+        return code;
+    }
+    return wrap_index(index, options->metric, dim, ret_ann, err);
+}
+
+enum hl_code hl_ann_extend(struct hl_ann *ann, const unsigned char *sketches, size_t n,
+                           struct hl_err *err)
+{
+    enum hl_code code;
+
+    assert(ann->sketched_dim > 0);
+    hl_gap_hold_to_one_thread();
+    code = add_some(&sketch_kernels, ann->index, (const void *)sketches, n, err);
+    return code == HL_OK ? take_view(ann, err) : code;
 }
 
 void hl_ann_free(struct hl_ann *ann)
@@ -338,7 +390,7 @@ enum hl_code hl_ann_load(const char *path, struct hl_ann **ret_ann, struct hl_er
         return code;
     code = wrap_index(
         index, faiss_Index_metric_type(index) == METRIC_L2 ? HL_METRIC_L2 : HL_METRIC_DOT,
-        ret_ann, err);
+        0, ret_ann, err);
     return code == HL_OK ? HL_OK : hl_fail_in(err, "\"%s\"", path);
 }
 

@@ -60,6 +60,18 @@ enum hl_code hl_ann_build_sketched(const struct hl_ann_sketches *rows,
                                    const struct hl_deadline *deadline,
                                    struct hl_ann **ret_ann, struct hl_err *err);
 
+/* A graph over sketches that grows: over none yet, with room for `most_rows`. What
+ * hl_ann_sketches says stays where it is while they come. */
+enum hl_code hl_ann_begin_sketched(size_t dim, size_t most_rows,
+                                   const struct hl_ann_options *options,
+                                   struct hl_ann **ret_ann, struct hl_err *err);
+
+/* `n` sketches more, a thousand at a time at most, and no more in all than there is room
+ * for. One thread at a time; the view is another one afterwards. After a failure it is not
+ * extended again. */
+enum hl_code hl_ann_extend(struct hl_ann *ann, const unsigned char *sketches, size_t n,
+                           struct hl_err *err);
+
 /* The sketches that such a graph was built over, as FAISS has copied them. */
 const unsigned char *hl_ann_sketches(const struct hl_ann *ann);
 

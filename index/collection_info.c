@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/engine_part.h"
+#include "index/grow.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,7 @@ void hl_collection_account(struct hl_collection *collection, const struct hl_lay
     atomic_fetch_add(&counts->seals_waiting, seals - collection->seals_waiting);
     collection->unindexed_bytes = bytes;
     collection->seals_waiting = seals;
+    hl_grow_account(collection, layout);
 }
 
 static void count_bytes(const struct hl_space *space, struct hl_collection_info *info)

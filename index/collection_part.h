@@ -19,6 +19,7 @@
  *   writing.c     what a change may do
  *   group.c       one transaction: from the queue to done
  *   keeper*.c     sealing, merging, cleaning
+ *   grow.c        graphs of tails that are still filling
  *   manifest.c    which segments there are, on disk
  *
  * Who may touch what: `lock` for what readers see, `indexes` for what filters read; `desk`
@@ -68,6 +69,7 @@ struct hl_collection {
     size_t n_carriers;
     atomic_bool is_clean;  /* no old versions are left to be removed, as far as is known */
     atomic_bool is_broken; /* memory ran out behind a commit */
+    atomic_size_t n_bare;  /* hl_grow_n_bare, as the engine was told */
 
     /* Guards: looks, readers, queue, flags. Held for a few instructions; may be taken while
      * `lock` is held, never the other way round. */
@@ -77,7 +79,8 @@ struct hl_collection {
     size_t n_readers, readers_room;
     struct hl_change *first, *last;
     size_t n_queued;
-    bool is_with_writer; /* a writer thread has it or it waits for one */
+    uint64_t n_looks, n_looks_before; /* opened in all, and when a writer last held back */
+    bool is_with_writer;              /* a writer thread has it or it waits for one */
     bool needs_keeper;
     bool is_retired;
     unsigned n_kept_at; /* pieces the keeper is at: one, and what it pauses that one for */

@@ -2,6 +2,7 @@
 #include "index/engine_part.h"
 
 #include "index/faiss_gap.h"
+#include "index/grow.h"
 #include "proto/alloc.h"
 #include "proto/priority.h"
 
@@ -135,6 +136,7 @@ static void *write_on(void *arg)
     while ((collection = take_ready(engine))) {
         bool has_more;
 
+        hl_grow_hold_back(collection);
         hl_group_run(collection);
         pthread_mutex_lock(&collection->desk);
         has_more = collection->first != NULL;
@@ -264,7 +266,8 @@ bool hl_engine_seal_waiting(struct hl_engine *engine)
     struct hl_collection *collection;
 
     hl_part_keeper_dig(&engine->part_keeper);
-    if (atomic_load(&engine->counts.seals_waiting) == 0)
+    if (atomic_load(&engine->counts.seals_waiting) == 0 &&
+        atomic_load(&engine->counts.growths_due) == 0)
         return true;
     for (size_t n = 0;
          !hl_engine_is_stopping(engine) && (collection = nth_tended(engine, n)) != NULL;
@@ -458,5 +461,6 @@ void hl_engine_state(struct hl_engine *engine, struct hl_engine_state *ret_state
                                  .most_held_bytes = engine->allowance.most,
                                  .n_queued = atomic_load(&counts->queued),
                                  .n_seals_waiting = atomic_load(&counts->seals_waiting),
+                                 .n_bare_rows = atomic_load(&counts->bare_rows),
                                  .commit_us = atomic_load(&counts->commit_us)};
 }

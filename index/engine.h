@@ -90,6 +90,7 @@ struct hl_engine_state {
     uint64_t most_held_bytes;
     size_t n_queued;        /* changes that wait for a writer */
     size_t n_seals_waiting; /* tails that are full and not sealed */
+    size_t n_bare_rows;     /* of tails: searches scan them, for no graph has them yet */
     int64_t commit_us;      /* spent in commits, in all */
 };
 void hl_engine_state(struct hl_engine *engine, struct hl_engine_state *ret_state);

@@ -43,6 +43,8 @@ struct hl_engine_counts {
     atomic_uint_fast64_t commits, changes, unindexed_bytes;
     atomic_int_fast64_t commit_us;
     atomic_size_t queued, seals_waiting;
+    atomic_size_t bare_rows, growths_due; /* rows of tails in no graph yet; collections in
+                                             which they are enough for a step */
 };
 struct hl_engine_counts *hl_engine_counts(struct hl_engine *engine);
 
@@ -55,11 +57,11 @@ void hl_group_run(struct hl_collection *collection);
 enum hl_tending { HL_TENDING_NOTHING, HL_TENDING_DONE, HL_TENDING_FAILED };
 enum hl_tending hl_keeper_tend(struct hl_collection *collection);
 
-/* Seals a full tail of it, if there is any, and does nothing else. */
+/* Grows or seals a tail of it, if there is any to, and does nothing else. */
 enum hl_tending hl_keeper_seal(struct hl_collection *collection);
 
-/* For the keeper amid long work: seals what is full in any collection, until nothing is or
- * something fails. False: it failed. */
+/* For the keeper amid long work: grows what is bare and seals what is full in any
+ * collection, until nothing is or something fails. False: it failed. */
 bool hl_engine_seal_waiting(struct hl_engine *engine);
 
 /* For the keeper, amid a merge as well: makes the short forms of rows that parts ask for,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/engine_part.h"
+#include "index/grow.h"
 #include "index/writing_part.h"
 #include "proto/alloc.h"
 
@@ -181,8 +182,8 @@ static void publish(struct hl_writing *writing, struct hl_publication *publicati
         tell_broken(collection);
     }
     hl_collection_account(collection, collection->layout);
-    if (collection->seals_waiting > 0 || collection->n_died >= MOST_DEAD ||
-        !atomic_load(&collection->is_clean)) {
+    if (collection->seals_waiting > 0 || hl_grow_is_due(collection) ||
+        collection->n_died >= MOST_DEAD || !atomic_load(&collection->is_clean)) {
         collection->n_died = 0;
         hl_engine_wake_keeper(collection->engine);
     }

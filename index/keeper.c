@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/engine_part.h"
+#include "index/grow.h"
 #include "index/manifest.h"
 #include "index/upkeep.h"
 #include "index/writing_part.h"
@@ -318,13 +319,31 @@ static enum hl_tending outcome(const struct hl_collection *collection, enum hl_c
     return HL_TENDING_FAILED;
 }
 
+static enum hl_tending grow(struct job *job)
+{
+    struct hl_err err;
+    bool has_grown;
+    const enum hl_code code =
+        hl_grow_step(job->collection->engine, &job->space->shelf, &has_grown, &err);
+
+    if (!has_grown)
+        return HL_TENDING_NOTHING;
+    hl_grow_account(job->collection, job->layout);
+    return outcome(job->collection, code, &err);
+}
+
 static enum hl_tending tend(struct hl_collection *collection, struct job *job)
 {
     struct errand errand = {.collection = collection};
     struct hl_err err;
 
     for (size_t i = 0; i < hl_layout_n_all(job->layout); i++) {
+        enum hl_tending growth;
+
         job->space = &job->layout->spaces[i];
+        growth = job->space->sparse ? HL_TENDING_NOTHING : grow(job);
+        if (growth != HL_TENDING_NOTHING)
+            return growth;
         if (!job->space->sparse && choose(job))
             return outcome(collection, do_job(job, &err), &err);
         if (!job->is_urgent && needs_compacting(job->space)) {

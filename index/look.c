@@ -47,6 +47,7 @@ static void link_look(struct hl_look *look)
     struct hl_look_link *ring = &look->collection->looks;
 
     pthread_mutex_lock(&look->collection->desk);
+    look->collection->n_looks++;
     look->link.prev = ring->prev;
     look->link.next = ring;
     ring->prev->next = &look->link;

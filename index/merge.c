@@ -72,6 +72,15 @@ static void gather(const struct hl_merge *merge, struct harvest *harvest)
     harvest->n_rows = n;
 }
 
+/* The one that a tail has grown, if all of its rows live. */
+static const struct hl_ann *grown_graph(const struct hl_merge *merge,
+                                        const struct harvest *harvest)
+{
+    const struct hl_part *only = merge->n_parts == 1 ? merge->parts[0] : NULL;
+
+    return only && harvest->n_rows == hl_part_count(only) ? hl_part_graph(only) : NULL;
+}
+
 static enum hl_code build(const struct hl_merge *merge, const struct harvest *harvest,
                           struct hl_err *err)
 {
@@ -87,7 +96,8 @@ static enum hl_code build(const struct hl_merge *merge, const struct harvest *ha
                                                .metric = metric,
                                                .n_links = merge->n_links,
                                                .ef_construction = merge->ef_construction,
-                                               .pause = merge->pause};
+                                               .pause = merge->pause,
+                                               .graph = grown_graph(merge, harvest)};
 
     return hl_segment_build(&content, merge->path, merge->deadline, err);
 }

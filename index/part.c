@@ -16,7 +16,11 @@ struct hl_part {
     atomic_uint_fast64_t last_death; /* the newest commit that a row died in */
     struct hl_segment *segment;
     struct hl_tail *tail;
-    char *path; /* NULL: none */
+    _Atomic(struct hl_sprout *) sprout; /* of the tail; NULL before it has one */
+    atomic_bool is_barren;
+    struct hl_allowance *sprouts; /* what it was taken from, */
+    size_t sprout_bytes;          /* and how much */
+    char *path;                   /* NULL: none */
     atomic_bool is_retired;
     struct hl_part_keeper *keeper; /* NULL: none */
     struct hl_part *next_buried, *next_asking;
@@ -110,11 +114,21 @@ static void drop_screen(struct hl_part *part)
     hl_screen_free(screen);
 }
 
+static void drop_sprout(struct hl_part *part)
+{
+    struct hl_sprout *sprout = atomic_load(&part->sprout);
+
+    if (sprout)
+        hl_allowance_give(part->sprouts, part->sprout_bytes);
+    hl_sprout_free(sprout);
+}
+
 static void free_part(struct hl_part *part)
 {
     struct hl_err ignored;
 
     drop_screen(part);
+    drop_sprout(part);
     hl_segment_close(part->segment);
     hl_tail_free(part->tail);
     /* A file that stays is swept away by the next start. */
@@ -167,6 +181,40 @@ struct hl_tail *hl_part_tail(const struct hl_part *part)
     return part->tail;
 }
 
+struct hl_sprout *hl_part_sprout(const struct hl_part *part)
+{
+    return atomic_load(&part->sprout);
+}
+
+void hl_part_plant(struct hl_part *part, struct hl_sprout *sprout,
+                   struct hl_allowance *allowance, size_t bytes)
+{
+    assert(part->tail && !hl_part_sprout(part));
+    part->sprouts = allowance;
+    part->sprout_bytes = bytes;
+    atomic_store(&part->sprout, sprout);
+}
+
+void hl_part_make_barren(struct hl_part *part)
+{
+    atomic_store(&part->is_barren, true);
+}
+
+bool hl_part_is_barren(const struct hl_part *part)
+{
+    return atomic_load(&part->is_barren);
+}
+
+const struct hl_ann *hl_part_graph(const struct hl_part *part)
+{
+    const struct hl_sprout *sprout = hl_part_sprout(part);
+
+    return sprout && !hl_part_is_barren(part) &&
+                   hl_sprout_count(sprout) == hl_part_count(part)
+               ? hl_sprout_graph(sprout)
+               : NULL;
+}
+
 size_t hl_part_count(const struct hl_part *part)
 {
     return part->tail ? hl_tail_count(part->tail) : hl_segment_view(part->segment)->n_rows;
@@ -206,7 +254,7 @@ size_t hl_part_held(const struct hl_part *part)
     const struct hl_screen *screen = hl_part_screen(part);
 
     if (part->tail)
-        return hl_tail_held(part->tail);
+        return hl_tail_held(part->tail) + (hl_part_sprout(part) ? part->sprout_bytes : 0);
     return hl_segment_held(part->segment) + (screen ? hl_screen_bytes(screen) : 0);
 }
 

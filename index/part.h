@@ -5,6 +5,7 @@
 #include "index/ann.h"
 #include "index/screen.h"
 #include "index/segment.h"
+#include "index/sprout.h"
 #include "index/tail.h"
 #include "proto/deadline.h"
 #include "proto/err.h"
@@ -80,6 +81,22 @@ uint64_t hl_part_row(const struct hl_part *part, uint32_t position);
 uint32_t hl_part_number(const struct hl_part *part, uint32_t position);
 const float *hl_part_values(const struct hl_part *part, uint32_t position);
 const struct hl_sketch *hl_part_sketch(const struct hl_part *part, uint32_t position);
+
+/* The graph that a tail's first rows have already; else NULL. Good while the part is. */
+struct hl_sprout *hl_part_sprout(const struct hl_part *part);
+
+/* Gives a tail one, once, for which `bytes` of the allowance were taken: they go back with
+ * it. Any thread. */
+void hl_part_plant(struct hl_part *part, struct hl_sprout *sprout,
+                   struct hl_allowance *allowance, size_t bytes);
+
+/* The same as FAISS has it, when it has all rows of the tail, and nothing is appended any
+ * more; else NULL. */
+const struct hl_ann *hl_part_graph(const struct hl_part *part);
+
+/* No graph is grown for the tail any more: it did not go well. Any thread. */
+void hl_part_make_barren(struct hl_part *part);
+bool hl_part_is_barren(const struct hl_part *part);
 
 /* The short forms of a segment's rows for exact searches, as far as there are any; else
  * NULL. Good while the part is. */

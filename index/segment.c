@@ -171,17 +171,19 @@ static void set_view(struct hl_segment *segment, const struct hl_segment_header 
 }
 
 /* Links of one block: rows that reach `level`, then nothing but ends. */
-static bool is_block_sound(const struct hl_segment_view *view, const uint32_t *links,
+static bool is_block_sound(const struct hl_segment_view *view, const hl_link *links,
                            size_t n_links, unsigned level)
 {
     bool is_over = false;
 
     for (size_t i = 0; i < n_links; i++) {
-        if (links[i] == HL_NO_POSITION) {
+        const uint32_t to = hl_link_get(&links[i]);
+
+        if (to == HL_NO_POSITION) {
             is_over = true;
             continue;
         }
-        if (is_over || links[i] >= view->n_rows || view->levels[links[i]] < level)
+        if (is_over || to >= view->n_rows || view->levels[to] < level)
             return false;
     }
     return true;

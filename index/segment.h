@@ -9,6 +9,7 @@
 #include "proto/err.h"
 #include "proto/pages.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,8 +26,17 @@
  * version is its `row`. */
 #define HL_NO_POSITION UINT32_MAX
 
-/* The arrays, in the mapped file. Links that are not there are HL_NO_POSITION and stand at
- * the end of their block. */
+/* A position that a row is linked to; HL_NO_POSITION at the end of a block. Those of a
+ * graph that still grows (index/sprout.h) change while they are read: with a link that was
+ * read here, the row that it leads to is there. */
+typedef atomic_uint_least32_t hl_link;
+
+static inline uint32_t hl_link_get(const hl_link *link)
+{
+    return atomic_load_explicit(link, memory_order_acquire);
+}
+
+/* The arrays, in the mapped file. */
 struct hl_segment_view {
     enum hl_metric metric;
     size_t dim;
@@ -40,12 +50,12 @@ struct hl_segment_view {
     bool is_cold; /* of the values: more often on the disk than not */
 
     uint32_t n_links;      /* of a row on each level above 0; twice that on level 0 */
-    const uint32_t *links; /* n_rows blocks of 2 * n_links */
+    const hl_link *links;  /* n_rows blocks of 2 * n_links */
     const uint32_t *above; /* of each row: its first block in `upper`, or none */
-    const uint32_t *upper; /* blocks of n_links, level after level from 1 */
+    const hl_link *upper;  /* blocks of n_links, level after level from 1 */
     size_t n_upper;        /* blocks */
     const uint8_t *levels; /* the highest of each row */
-    uint32_t entry;        /* where a walk begins: a row of the highest level of all */
+    hl_link entry;         /* where a walk begins: a row of the highest level of all */
 };
 
 static inline const struct hl_sketch *hl_segment_sketch(const struct hl_segment_view *view,
@@ -76,6 +86,8 @@ struct hl_segment_content {
     unsigned n_links;             /* as hl_ann_options has it */
     unsigned ef_construction;     /* likewise */
     const struct hl_pause *pause; /* likewise */
+    const struct hl_ann *graph; /* over the sketches of just these rows, where there is one;
+                                   NULL: it is built */
 };
 
 /* Builds the graph and writes the file. HL_CANCELLED or HL_TIMEOUT as the deadline says. */

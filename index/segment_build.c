@@ -23,7 +23,8 @@ enum { PIECE = 256 << 10, FETCHED = 2 << 20 };
 /* What is made in one go, because it is small or read in another order than written. */
 struct draft {
     const struct hl_segment_content *content;
-    struct hl_ann *ann;
+    struct hl_ann *built;     /* NULL: the content has one */
+    const struct hl_ann *ann; /* the one or the other */
     const struct hl_graph_view *graph;
     struct hl_segment_header header;
     uint32_t *by_number;
@@ -36,7 +37,7 @@ static void free_draft(struct draft *draft)
     hl_free(draft->by_number);
     hl_free(draft->levels);
     hl_free(draft->above);
-    hl_ann_free(draft->ann);
+    hl_ann_free(draft->built);
 }
 
 size_t hl_segment_build_bytes(size_t dim, unsigned n_links)
@@ -140,20 +141,30 @@ static enum hl_code lay_sketches(void *self, size_t first, size_t n,
     return HL_OK;
 }
 
-/* The graph is built over what the walk will read. */
-static enum hl_code draft_content(struct draft *draft, const struct hl_deadline *deadline,
-                                  struct hl_err *err)
+/* Over what the walk will read. */
+static enum hl_code build_graph(struct draft *draft, const struct hl_deadline *deadline,
+                                struct hl_err *err)
 {
     const struct hl_segment_content *content = draft->content;
     const struct hl_ann_options options = {content->metric, content->n_links,
                                            content->ef_construction, content->pause};
     const struct hl_ann_sketches rows = {
         .n_rows = content->n_rows, .dim = content->dim, .lay = lay_sketches, .self = draft};
-    enum hl_code code = hl_ann_build_sketched(&rows, &options, deadline, &draft->ann, err);
+
+    return hl_ann_build_sketched(&rows, &options, deadline, &draft->built, err);
+}
+
+static enum hl_code draft_content(struct draft *draft, const struct hl_deadline *deadline,
+                                  struct hl_err *err)
+{
+    const struct hl_segment_content *content = draft->content;
+    const enum hl_code code = content->graph ? HL_OK : build_graph(draft, deadline, err);
 
     if (code != HL_OK)
         return code;
+    draft->ann = content->graph ? content->graph : draft->built;
     draft->graph = hl_ann_view(draft->ann);
+    assert(draft->graph->n_rows == content->n_rows);
     if (!allocate(draft))
         return hl_fail(err, HL_NO_MEMORY, "no memory to lay out %zu rows", content->n_rows);
     lay_levels(draft);

@@ -123,17 +123,17 @@ enum { LINKS_PER_NEW_ROW = 4 };
  * match, a scan reads the matches; the dead match nothing. Where the two cost the same is
  * where the way changes: of 20,000 rows it was measured at 14 % of them for 784 floats and
  * at 32 % for 256, and this is in between. */
-static bool is_scan_cheaper(const struct look *look)
+static bool is_scan_cheaper(const struct look *look, size_t n_rows)
 {
     const struct hl_shelf_search *search = look->search;
-    const struct hl_segment_view *segment = look->segment;
-    const size_t n_living = segment->n_rows - hl_part_n_dead(look->part);
+    const size_t n_dead = hl_part_n_dead(look->part);
+    const size_t n_living = n_dead < n_rows ? n_rows - n_dead : 0;
     const bool is_fewer = search->filter && search->filter->n_points < n_living;
     const double n_matches = (double)(is_fewer ? search->filter->n_points : n_living);
     const double beam = (double)(search->beam > search->k ? search->beam : search->k);
-    const double links = 2.0 * segment->n_links / LINKS_PER_NEW_ROW;
+    const double links = 2.0 * look->segment->n_links / LINKS_PER_NEW_ROW;
 
-    return n_matches * n_matches <= beam * (double)segment->n_rows * links;
+    return n_matches * n_matches <= beam * (double)n_rows * links;
 }
 
 /* Where in by_number the first position of `number` or a later one stands, from `from` on:
@@ -217,30 +217,12 @@ static enum hl_code search_segment(struct hl_searcher *searcher, struct look *lo
                                  .self = look,
                                  .deadline = search->deadline};
 
-    if (is_exact(search) || (!is_free && is_scan_cheaper(look))) {
+    if (is_exact(search) || (!is_free && is_scan_cheaper(look, look->segment->n_rows))) {
         tally->n_scans++;
         return look_through(searcher, &walk, search->filter, answer, err);
     }
     tally->n_walks++;
     return hl_walk_search(searcher->walker, &walk, answer, err);
-}
-
-static enum hl_code search_tail(struct hl_searcher *searcher,
-                                const struct hl_shelf_search *search,
-                                const struct hl_tail *tail,
-                                const struct hl_sketch_query *query,
-                                struct hl_walk_answer *answer, struct hl_err *err)
-{
-    const struct hl_tail_scan scan = {.query = query,
-                                      .commit = search->commit,
-                                      .k = search->k,
-                                      .is_exact = is_exact(search),
-                                      .may_keep =
-                                          search->filter ? search->filter->has : NULL,
-                                      .self = search->filter ? search->filter->self : NULL,
-                                      .deadline = search->deadline};
-
-    return hl_tail_search(tail, searcher->walker, &scan, answer, err);
 }
 
 static enum hl_code take_hits(struct hl_searcher *searcher, const struct hl_part *part,
@@ -260,6 +242,77 @@ static enum hl_code take_hits(struct hl_searcher *searcher, const struct hl_part
     return HL_OK;
 }
 
+/* The rows of a tail that have a graph already, and how they are looked at. */
+struct grown {
+    const struct hl_tail *tail;
+    const struct hl_tail_scan *scan;
+    size_t n_rows;
+};
+
+static bool may_keep_grown(void *self, uint32_t position)
+{
+    const struct grown *grown = self;
+
+    return position < grown->n_rows && hl_tail_is_seen(grown->tail, grown->scan, position);
+}
+
+static const float *grown_values(const void *tail, uint32_t position)
+{
+    return hl_tail_values(tail, position);
+}
+
+static enum hl_code walk_grown(struct hl_searcher *searcher, const struct look *look,
+                               struct grown *grown, struct hl_walk_answer *answer,
+                               struct hl_err *err)
+{
+    const struct hl_walker_values values = {grown_values, grown->tail, false};
+    const struct hl_walk walk = {.segment = look->segment,
+                                 .values = &values,
+                                 .query = grown->scan->query,
+                                 .k = look->search->k,
+                                 .beam = look->search->beam,
+                                 .may_keep = may_keep_grown,
+                                 .self = grown,
+                                 .deadline = look->search->deadline};
+
+    return hl_walk_search(searcher->walker, &walk, answer, err);
+}
+
+/* Walks what has a graph, where that pays, and scans the rest. */
+static enum hl_code search_tail(struct hl_searcher *searcher, struct look *look,
+                                const struct hl_sketch_query *query,
+                                struct hl_walk_answer *answer, struct hl_shelf_tally *tally,
+                                struct hl_err *err)
+{
+    const struct hl_shelf_search *search = look->search;
+    const struct hl_sprout *sprout = hl_part_sprout(look->part);
+    struct hl_tail_scan scan = {.query = query,
+                                .commit = search->commit,
+                                .k = search->k,
+                                .is_exact = is_exact(search),
+                                .may_keep = search->filter ? search->filter->has : NULL,
+                                .self = search->filter ? search->filter->self : NULL,
+                                .deadline = search->deadline};
+    struct grown grown = {hl_part_tail(look->part), &scan,
+                          sprout ? hl_sprout_count(sprout) : 0};
+    enum hl_code code = HL_OK;
+
+    if (grown.n_rows > 0 && !scan.is_exact) {
+        look->segment = hl_sprout_view(sprout);
+        if (!is_scan_cheaper(look, grown.n_rows)) {
+            tally->n_walks++;
+            code = walk_grown(searcher, look, &grown, answer, err);
+            scan.first = grown.n_rows;
+        }
+    }
+    if (code == HL_OK && scan.first > 0)
+        code = take_hits(searcher, look->part, answer, search, err);
+    if (code != HL_OK)
+        return code;
+    tally->n_scans++;
+    return hl_tail_search(grown.tail, searcher->walker, &scan, answer, err);
+}
+
 static enum hl_code search_part(struct hl_searcher *searcher, struct look *look,
                                 const struct hl_sketch_query *query,
                                 struct hl_shelf_tally *tally, struct hl_err *err)
@@ -274,12 +327,10 @@ static enum hl_code search_part(struct hl_searcher *searcher, struct look *look,
     if (!make_room_for_found(searcher, search->k < n_rows ? search->k : n_rows))
         return hl_shelf_fail_no_room(search, err);
     answer.hits = searcher->found;
-    if (look->segment) {
+    if (look->segment)
         code = search_segment(searcher, look, query, &answer, tally, err);
-    } else {
-        code = search_tail(searcher, search, hl_part_tail(look->part), query, &answer, err);
-        tally->n_scans++;
-    }
+    else
+        code = search_tail(searcher, look, query, &answer, tally, err);
     tally->n_scored += answer.n_scored;
     tally->n_exact += answer.n_exact;
     return code == HL_OK ? take_hits(searcher, look->part, &answer, search, err) : code;

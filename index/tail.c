@@ -222,8 +222,8 @@ static const float *values_at(const void *tail, uint32_t position)
     return hl_tail_values(tail, position);
 }
 
-static bool is_seen(const struct hl_tail *tail, const struct hl_tail_scan *scan,
-                    uint32_t position)
+bool hl_tail_is_seen(const struct hl_tail *tail, const struct hl_tail_scan *scan,
+                     uint32_t position)
 {
     const struct chunk *chunk = chunk_of(tail, position);
     const size_t at = position % CHUNK_ROWS;
@@ -260,7 +260,7 @@ static void look_at(const struct hl_tail *tail, struct hl_walker *walker, size_t
             continue;
         if (walker->n_kept == room && !hl_scored_is_better(row, walker->kept[0]))
             continue;
-        if (is_seen(tail, scan, position))
+        if (hl_tail_is_seen(tail, scan, position))
             hl_heap_keep(walker->kept, &walker->n_kept, room, row);
     }
 }
@@ -269,17 +269,18 @@ enum hl_code hl_tail_search(const struct hl_tail *tail, struct hl_walker *walker
                             const struct hl_tail_scan *scan, struct hl_walk_answer *answer,
                             struct hl_err *err)
 {
-    const size_t n_rows = hl_tail_count(tail), k = scan->k < n_rows ? scan->k : n_rows;
+    const size_t n_rows = hl_tail_count(tail), n_scanned = n_rows - scan->first;
+    const size_t k = scan->k < n_scanned ? scan->k : n_scanned;
     const size_t wanted = scan->is_exact ? k : hl_walker_exact(k);
-    const size_t room = wanted < n_rows ? wanted : n_rows;
+    const size_t room = wanted < n_scanned ? wanted : n_scanned;
     struct hl_scan_run run = {.n_rows = 0};
     enum hl_code code = HL_OK;
 
     walker->n_kept = 0;
     if (!hl_walker_grow(&walker->kept, &walker->room_kept, room))
         return hl_fail(err, HL_NO_MEMORY, "no memory to search %zu rows", n_rows);
-    for (size_t at = 0; room > 0 && at < n_rows; at += run.n_rows) {
-        if (at % STEPS_PER_LOOK == 0)
+    for (size_t at = scan->first; room > 0 && at < n_rows; at += run.n_rows) {
+        if (at % STEPS_PER_LOOK == 0 || at == scan->first)
             code = hl_deadline_check(scan->deadline, "the search", err);
         if (code != HL_OK)
             return code;
@@ -290,11 +291,11 @@ enum hl_code hl_tail_search(const struct hl_tail *tail, struct hl_walker *walker
     }
     if (scan->is_exact) {
         hl_heap_sort(walker->kept, walker->n_kept);
-        answer->n_exact += n_rows;
+        answer->n_exact += n_scanned;
     } else {
         hl_walker_rank(walker, scan->query, k,
                        &(struct hl_walker_values){values_at, tail, false});
-        answer->n_scored += n_rows;
+        answer->n_scored += n_scanned;
         answer->n_exact += walker->n_kept;
     }
     hl_walker_give(walker, k, answer);

@@ -75,11 +75,16 @@ struct hl_tail_scan {
     const struct hl_sketch_query *query;
     uint64_t commit;
     size_t k;
+    size_t first;  /* the position that it begins at */
     bool is_exact; /* ask the floats of every row, not only of the best */
     bool (*may_keep)(void *self, uint32_t number);
     void *self;
     const struct hl_deadline *deadline;
 };
+
+/* Whether the scan may find what is there: the commit sees it, and it may be kept. */
+bool hl_tail_is_seen(const struct hl_tail *tail, const struct hl_tail_scan *scan,
+                     uint32_t position);
 
 /* The k best rows that the commit sees, best first. */
 enum hl_code hl_tail_search(const struct hl_tail *tail, struct hl_walker *walker,

@@ -14,8 +14,9 @@
  * segments is that of the beam (tests/unit/test_shelf.c). */
 enum { STEPS_PER_LOOK = 256, LEAST_KEPT = 16 };
 
-/* Bytes of floats that are asked of the disk before they are scanned. */
-enum { FETCHED = 2 << 20 };
+/* Bytes of floats that are asked of the disk before they are scanned; and how many links a
+ * row may have on a level above 0. */
+enum { FETCHED = 2 << 20, UPPER_LINKS = 128 };
 
 /* Marks of an earlier query are stale by their number alone; once in 65,535 queries the
  * numbers run out and the marks are wiped. */
@@ -75,31 +76,44 @@ static void prefetch_sketch(const struct hl_segment_view *segment, uint32_t posi
 /* Of a row that will be expanded sooner or later, mostly sooner. */
 static void prefetch_links(const struct hl_segment_view *segment, uint32_t position)
 {
-    const uint32_t *links = segment->links + (size_t)position * 2 * segment->n_links;
+    const hl_link *links = segment->links + (size_t)position * 2 * segment->n_links;
 
     for (uint32_t at = 0; at < 2 * segment->n_links; at += 64 / sizeof *links)
         __builtin_prefetch(links + at);
+}
+
+/* Up to the end of the block. */
+static uint32_t read_links(const hl_link *links, uint32_t n_links, uint32_t *ret_links)
+{
+    uint32_t n = 0, to;
+
+    while (n < n_links && (to = hl_link_get(&links[n])) != HL_NO_POSITION)
+        ret_links[n++] = to;
+    return n;
 }
 
 /* On the levels above 0 only the nearest row matters: where to go down. */
 static struct hl_scored descend(const struct hl_walk *walk, struct hl_walk_answer *answer)
 {
     const struct hl_segment_view *segment = walk->segment;
-    struct hl_scored nearest = score_of(walk, segment->entry);
+    const uint32_t entry = hl_link_get(&segment->entry);
+    struct hl_scored nearest = score_of(walk, entry);
 
-    for (unsigned level = segment->levels[segment->entry]; level > 0; level--) {
+    for (unsigned level = segment->levels[entry]; level > 0; level--) {
         uint32_t from = HL_NO_POSITION;
 
         while (from != hl_scored_position(nearest)) {
-            const uint32_t *links;
+            uint32_t to[UPPER_LINKS];
+            uint32_t n_to;
 
             from = hl_scored_position(nearest);
-            links = segment->upper +
-                    ((size_t)segment->above[from] + level - 1) * segment->n_links;
-            for (uint32_t i = 0; i < segment->n_links && links[i] != HL_NO_POSITION; i++)
-                prefetch_sketch(segment, links[i]);
-            for (uint32_t i = 0; i < segment->n_links && links[i] != HL_NO_POSITION; i++) {
-                const struct hl_scored next = score_of(walk, links[i]);
+            n_to = read_links(segment->upper + ((size_t)segment->above[from] + level - 1) *
+                                                   segment->n_links,
+                              segment->n_links, to);
+            for (uint32_t i = 0; i < n_to; i++)
+                prefetch_sketch(segment, to[i]);
+            for (uint32_t i = 0; i < n_to; i++) {
+                const struct hl_scored next = score_of(walk, to[i]);
 
                 answer->n_scored++;
                 if (hl_scored_is_better(next, nearest))
@@ -169,15 +183,18 @@ static bool expand(struct hl_walker *walker, const struct hl_walk *walk,
                    struct hl_walk_answer *answer)
 {
     const struct hl_segment_view *segment = walk->segment;
-    const uint32_t *links = segment->links + (size_t)position * 2 * segment->n_links;
-    uint32_t fresh[256];
+    const hl_link *links = segment->links + (size_t)position * 2 * segment->n_links;
+    uint32_t fresh[2 * UPPER_LINKS], to;
     size_t n_fresh = 0;
 
-    for (uint32_t i = 0; i < 2 * segment->n_links && links[i] != HL_NO_POSITION; i++) {
-        if (!visit(walker, links[i]))
+    for (uint32_t i = 0; i < 2 * segment->n_links; i++) {
+        to = hl_link_get(&links[i]);
+        if (to == HL_NO_POSITION)
+            break;
+        if (!visit(walker, to))
             continue;
-        prefetch_sketch(segment, links[i]);
-        fresh[n_fresh++] = links[i];
+        prefetch_sketch(segment, to);
+        fresh[n_fresh++] = to;
     }
     if (!hl_walker_grow(&walker->ahead, &walker->room_ahead, walker->n_ahead + n_fresh))
         return false;
@@ -234,9 +251,10 @@ enum hl_code hl_walk_search(struct hl_walker *walker, const struct hl_walk *walk
         code = walk_lowest(walker, walk, beam, answer, err);
     if (code != HL_OK)
         return code;
-    hl_walker_rank(
-        walker, walk->query, walk->k,
-        &(struct hl_walker_values){values_at, walk->segment, walk->segment->is_cold});
+    hl_walker_rank(walker, walk->query, walk->k,
+                   walk->values ? walk->values
+                                : &(struct hl_walker_values){values_at, walk->segment,
+                                                             walk->segment->is_cold});
     answer->n_exact += walker->n_kept;
     hl_walker_give(walker, walk->k, answer);
     return HL_OK;

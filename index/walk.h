@@ -31,8 +31,11 @@ struct hl_walker;
 struct hl_walker *hl_walker_new(void); /* NULL if there is no memory */
 void hl_walker_free(struct hl_walker *walker);
 
+struct hl_walker_values;
+
 struct hl_walk {
     const struct hl_segment_view *segment;
+    const struct hl_walker_values *values; /* where floats are; NULL: in the segment */
     const struct hl_sketch_query *query;
     size_t k;
     size_t beam; /* raised to k where it is less */

@@ -111,6 +111,9 @@ static void print_engine(struct hl_engine *engine, struct hl_buf *buf)
     print_one(buf, "heirloom_unindexed_limit_bytes", "gauge",
               "Beyond so many of them upserts are answered with 429.",
               (double)state.max_unindexed_bytes);
+    print_one(buf, "heirloom_scanned_rows", "gauge",
+              "New rows that are in no graph yet: searches compare all of them.",
+              (double)state.n_bare_rows);
     print_one(buf, "heirloom_held_bytes", "gauge",
               "Memory that sealed segments hold on huge pages.", (double)state.held_bytes);
     print_one(buf, "heirloom_held_limit_bytes", "gauge",

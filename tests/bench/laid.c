@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 static void lay_block(const struct hl_graph_view *graph, size_t row, unsigned level,
-                      uint32_t *ret_links)
+                      hl_link *ret_links)
 {
     const int32_t *from = graph->neighbors + graph->offsets[row] + graph->before[level];
     const int32_t n = graph->before[level + 1] - graph->before[level];
@@ -34,7 +34,7 @@ static void lay_rows(struct laid *laid, const struct hl_graph_view *graph, unsig
 
 static size_t links_bytes(size_t n_rows, unsigned n_links)
 {
-    return n_rows * 2 * n_links * sizeof(uint32_t);
+    return n_rows * 2 * n_links * sizeof(hl_link);
 }
 
 bool laid_init(struct laid *laid, const struct hl_graph_view *graph,

@@ -12,7 +12,8 @@
  * graph that is no segment's. One thread makes one, any number may walk it. */
 struct laid {
     struct hl_segment_view view;
-    uint32_t *links, *above, *upper;
+    hl_link *links, *upper;
+    uint32_t *above;
     uint8_t *levels;
 };
 

@@ -8,7 +8,7 @@
  *
  *     search SECONDS CORE …    a thread on each processor: rate=… searches a second of all
  *                              and cpu_us=… of its processor for one
- *     recall                   recall=… of the ten found among those of an exact search */
+ *     recall BEAM              recall=… of the ten found among those of an exact search */
 #include "index/index.h"
 #include "index/look.h"
 #include "tests/bench/turns.h"
@@ -93,8 +93,8 @@ static void end(struct searcher *searcher)
     hl_arena_free(searcher->arena);
 }
 
-/* Good until the next one. */
-static size_t search(struct searcher *searcher, size_t query, bool is_exact,
+/* Exact without a beam. What is found is good until the next one. */
+static size_t search(struct searcher *searcher, size_t query, size_t beam,
                      const struct hl_hit **ret_hits)
 {
     const struct bench *bench = searcher->bench;
@@ -102,8 +102,8 @@ static size_t search(struct searcher *searcher, size_t query, bool is_exact,
                                  .values = bench->queries + query * bench->dim,
                                  .n = bench->dim,
                                  .k = K,
-                                 .beam = bench->beam,
-                                 .is_exact = is_exact,
+                                 .beam = beam,
+                                 .is_exact = beam == 0,
                                  .deadline = &never};
     struct hl_err err;
     size_t n = 0;
@@ -131,8 +131,8 @@ static void *search_along(void *arg)
     cpu = cpu_us();
     while ((double)spent < searcher->seconds * 1e6) {
         for (int i = 0; i < CHECK; i++, n++)
-            (void)search(searcher, (n + (size_t)searcher->core * 331) % N_QUERIES, false,
-                         &hits);
+            (void)search(searcher, (n + (size_t)searcher->core * 331) % N_QUERIES,
+                         searcher->bench->beam, &hits);
         spent = now_us(NULL) - start;
     }
     searcher->rate = (double)n / ((double)spent / 1e6);
@@ -164,7 +164,7 @@ static void run(struct bench *bench, const struct hl_turn *turn)
     hl_turn_say("rate=%.1f cpu_us=%.3f", rate, cpu / (double)n);
 }
 
-static void say_recall(struct bench *bench)
+static void say_recall(struct bench *bench, size_t beam)
 {
     struct searcher searcher = {0};
     size_t n_found = 0;
@@ -173,12 +173,12 @@ static void say_recall(struct bench *bench)
     for (size_t query = 0; query < N_EXACT; query++) {
         const struct hl_hit *hits;
         uint32_t right[K];
-        const size_t n = search(&searcher, query, true, &hits);
+        const size_t n = search(&searcher, query, 0, &hits);
 
         need(n == K, "exact search", "too few were found");
         for (size_t i = 0; i < K; i++)
             right[i] = hits[i].number;
-        need(search(&searcher, query, false, &hits) == K, "search", "too few were found");
+        need(search(&searcher, query, beam, &hits) == K, "search", "too few were found");
         for (size_t i = 0; i < K; i++)
             for (size_t j = 0; j < K; j++)
                 n_found += hits[i].number == right[j];
@@ -249,10 +249,11 @@ int main(int argc, char **argv)
     while (hl_turn_next(&turn)) {
         if (strcmp(turn.words[0], "search") == 0 && turn.words[2][0] != '\0')
             run(&bench, &turn);
-        else if (strcmp(turn.words[0], "recall") == 0)
-            say_recall(&bench);
+        else if (strcmp(turn.words[0], "recall") == 0 &&
+                 strtoul(turn.words[1], NULL, 10) > 0)
+            say_recall(&bench, strtoul(turn.words[1], NULL, 10));
         else
-            hl_turn_say("error wanted \"search SECONDS CORE\" or \"recall\"");
+            hl_turn_say("error wanted \"search SECONDS CORE\" or \"recall BEAM\"");
     }
     hl_collection_unref(bench.collection);
     hl_engine_free(bench.engine);

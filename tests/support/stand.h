@@ -157,7 +157,8 @@ static inline uint64_t submit(struct hl_collection *collection, struct stand_cha
 /* The operations of a batch, `{"upsert":…},…`. */
 static inline uint64_t change_points(struct stand *s, const char *operations)
 {
-    struct stand_change change = {.arena = s->arena};
+    struct stand_change change = {
+        .arena = s->arena, .change.is_upsert = strncmp(operations, "{\"upsert\"", 9) == 0};
     struct hl_write_ops ops;
     struct hl_tokens tokens;
     char *body = hl_arena_print(s->arena, "{\"operations\":[%s]}", operations);

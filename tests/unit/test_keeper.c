@@ -282,6 +282,7 @@ static void the_keeper_makes_short_forms_while_searches_go_on(void **state)
     uint64_t held;
 
     put_long(k);
+    reopen(k); /* what the tail grew is gone */
     held = held_by_engine(k);
     ask_long(k, ASKS_BEFORE);
     while (held_by_engine(k) == held && time(NULL) < until)

@@ -28,6 +28,7 @@ struct fixture {
     struct hl_part *merged;
     char folder[40], path[64];
     struct hl_merge merge;
+    struct hl_allowance allowance; /* of what a tail grows */
     struct hl_err err;
 };
 
@@ -100,6 +101,54 @@ static void kill_row(struct fixture *f, size_t i, uint64_t commit)
 static void build(struct fixture *f)
 {
     assert_int_equal(hl_merge_build(&f->merge, &f->merged, &f->err), HL_OK);
+}
+
+/* A graph of the first part that no merge would build: it looks at very few rows. */
+static const struct hl_segment_view *grow_first_part(struct fixture *f)
+{
+    const struct hl_sprout_options options = {HL_METRIC_DOT, DIM, PER_PART, 8, 1};
+    struct hl_sprout *sprout;
+
+    assert_int_equal(hl_sprout_new(&options, &sprout, &f->err), HL_OK);
+    hl_part_plant(f->parts[0], sprout, &f->allowance, 0);
+    for (uint32_t i = 0; i < PER_PART; i++)
+        assert_int_equal(hl_sprout_grow(sprout,
+                                        (const void *)hl_part_sketch(f->parts[0], i), 1,
+                                        &f->err),
+                         HL_OK);
+    f->merge.n_parts = 1;
+    return hl_sprout_view(sprout);
+}
+
+static bool has_links_of(const struct fixture *f, const struct hl_segment_view *grown)
+{
+    const struct hl_segment_view *segment = hl_part_segment(f->merged);
+    bool are_same = true;
+
+    for (size_t i = 0; i < segment->n_rows * 2 * segment->n_links; i++)
+        are_same &= hl_link_get(&segment->links[i]) == hl_link_get(&grown->links[i]);
+    return are_same;
+}
+
+static void the_graph_that_a_tail_has_grown_is_its_segments(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_segment_view *grown = grow_first_part(f);
+
+    build(f);
+    assert_int_equal(hl_part_count(f->merged), PER_PART);
+    assert_true(has_links_of(f, grown));
+}
+
+static void a_grown_graph_with_dead_rows_is_not(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_segment_view *grown = grow_first_part(f);
+
+    kill_row(f, 7, 2);
+    build(f);
+    assert_int_equal(hl_part_count(f->merged), PER_PART - 1);
+    assert_false(has_links_of(f, grown));
 }
 
 static void what_lives_is_in_the_new_part_and_nothing_else(void **state)
@@ -218,22 +267,20 @@ static void a_merge_that_fails_changes_nothing(void **state)
     }
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_lives_is_in_the_new_part_and_nothing_else,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_dies_meanwhile_dies_in_the_new_part_too,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(segments_are_merged_as_tails_are, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(nothing_alive_makes_no_part_and_no_file, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_merge_pauses_before_every_thousand_rows, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_merge_that_fails_changes_nothing, set_up,
-                                        tear_down),
+        TEST(the_graph_that_a_tail_has_grown_is_its_segments),
+        TEST(a_grown_graph_with_dead_rows_is_not),
+        TEST(what_lives_is_in_the_new_part_and_nothing_else),
+        TEST(what_dies_meanwhile_dies_in_the_new_part_too),
+        TEST(segments_are_merged_as_tails_are),
+        TEST(nothing_alive_makes_no_part_and_no_file),
+        TEST(a_merge_pauses_before_every_thousand_rows),
+        TEST(a_merge_that_fails_changes_nothing),
     };
 
-    return cmocka_run_group_tests_name("merge", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

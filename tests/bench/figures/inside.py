@@ -196,8 +196,8 @@ class Loop:
     def search(self, *cores):
         return self.bench.ask("search", self.rig.options.seconds, *cores)
 
-    def recall(self):
-        return self.bench.ask("recall")["recall"]
+    def recall(self, beam):
+        return self.bench.ask("recall", beam)["recall"]
 
     def end(self):
         self.rig.end(self.bench)

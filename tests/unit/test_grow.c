@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/keeping.h"
+
+enum { FULL = 8192, ENOUGH = 5000, STEP = 1024 };
+
+static void reopen_for_large_tails(struct keeping *k, size_t most_held_bytes)
+{
+    k->s.options.seal_rows = FULL;
+    k->s.options.most_held_bytes = most_held_bytes;
+    reopen(k);
+}
+
+static struct hl_engine_state state_of(struct keeping *k)
+{
+    struct hl_engine_state now;
+
+    hl_engine_state(k->s.engine, &now);
+    return now;
+}
+
+static void rest(void)
+{
+    const struct timespec moment = {.tv_nsec = 5000000};
+
+    (void)nanosleep(&moment, NULL);
+}
+
+static void await_growth(struct keeping *k)
+{
+    for (int i = 0; i < PATIENCE_S * 200 && state_of(k).n_bare_rows >= STEP; i++)
+        rest();
+    assert_true(state_of(k).n_bare_rows < STEP);
+}
+
+/* By the graph, where there is one: point i at (i, 0) is found at its place. */
+static void assert_walked(struct keeping *k, int last)
+{
+    static const struct hl_text name = {"e", 1};
+    struct hl_find find = {.n = 2, .k = 1, .beam = 64, .deadline = &never};
+    const struct hl_hit *hits;
+    size_t n;
+
+    look(&k->s, NULL);
+    find.space = hl_layout_find(hl_look_layout(k->s.look), &name);
+    for (int i = 1; i <= last; i += 97) {
+        const float at[2] = {(float)i, 0};
+        struct hl_id id;
+
+        find.values = at;
+        assert_int_equal(hl_look_find(k->s.look, &find, k->s.arena, &hits, &n, &k->s.err),
+                         HL_OK);
+        assert_int_equal(n, 1);
+        id = hl_look_id(k->s.look, hits[0].number);
+        assert_int_equal(hl_id_value(&id), i);
+    }
+    hl_look_close(k->s.look);
+    k->s.look = NULL;
+}
+
+static void a_tail_gets_its_graph_while_it_fills(void **state)
+{
+    struct keeping *k = *state;
+    uint64_t held;
+
+    reopen_for_large_tails(k, (size_t)64 << 20);
+    assert_true(put_points(k, 1, 2000) > 0);
+    assert_int_equal(state_of(k).n_bare_rows, 0); /* so few are scanned */
+    held = state_of(k).held_bytes;
+    assert_true(put_points(k, 2001, ENOUGH) > 0);
+    await_growth(k);
+    assert_true(state_of(k).held_bytes > held);
+    assert_walked(k, ENOUGH);
+    assert_found(k, 1, ENOUGH);
+    reopen(k); /* the rows are put into a tail again */
+    await_growth(k);
+    assert_walked(k, ENOUGH);
+}
+
+static void a_tail_that_grew_is_sealed(void **state)
+{
+    struct keeping *k = *state;
+
+    reopen_for_large_tails(k, (size_t)64 << 20);
+    for (int i = 0; i < 8; i++)
+        assert_true(put_points(k, i * 1024 + 1, (i + 1) * 1024) > 0);
+    await(k, HL_ENGINE_SEALED, 1);
+    assert_int_equal(count_files(k, NULL, 0), 1);
+    assert_walked(k, FULL);
+    reopen(k);
+    assert_int_equal(told(k, HL_ENGINE_REBUILDING), 0);
+    assert_found(k, 1, FULL);
+}
+
+static void what_died_while_it_grew_is_in_no_segment(void **state)
+{
+    struct keeping *k = *state;
+
+    reopen_for_large_tails(k, (size_t)64 << 20);
+    assert_true(put_points(k, 1, ENOUGH) > 0);
+    await_growth(k);
+    assert_true(delete_points(k, 1, 100) > 0);
+    assert_true(put_points(k, ENOUGH + 1, FULL + 100) > 0);
+    await(k, HL_ENGINE_SEALED, 1);
+    assert_found(k, 101, FULL + 100);
+    reopen(k);
+    assert_found(k, 101, FULL + 100);
+}
+
+static void without_room_a_tail_is_scanned(void **state)
+{
+    struct keeping *k = *state;
+
+    reopen_for_large_tails(k, 0);
+    assert_true(put_points(k, 1, ENOUGH) > 0);
+    await_growth(k);
+    assert_walked(k, ENOUGH);
+    assert_int_equal(state_of(k).held_bytes, 0);
+    assert_int_equal(told(k, HL_ENGINE_UPKEEP_FAILED), 0);
+}
+
+/* The keeper's thread stays where it tells of the first seal. */
+static void hear_and_stay(void *self, const struct hl_engine_event *event)
+{
+    struct keeping *k = self;
+
+    hear(k, event);
+    for (int i = 0;
+         i < 1000 && event->kind == HL_ENGINE_SEALED && !atomic_load(&k->has_filled); i++)
+        rest();
+}
+
+static int64_t put_one(struct keeping *k, int id)
+{
+    struct timespec before, behind;
+
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    assert_true(put_points(k, id, id) > 0);
+    clock_gettime(CLOCK_MONOTONIC, &behind);
+    return (behind.tv_sec - before.tv_sec) * 1000000000 + behind.tv_nsec - before.tv_nsec;
+}
+
+static void who_writes_waits_for_the_keeper_while_somebody_searches(void **state)
+{
+    struct keeping *k = *state;
+    int64_t alone = INT64_MAX, beside;
+
+    k->s.options.tell = hear_and_stay;
+    reopen_for_large_tails(k, (size_t)64 << 20);
+    assert_true(put_points(k, 1, FULL) > 0);
+    await(k, HL_ENGINE_SEALED, 1);
+    assert_true(put_points(k, FULL + 1, FULL + ENOUGH) > 0);
+    assert_int_equal(state_of(k).n_bare_rows, ENOUGH);
+    for (int i = 0; i < 5; i++) {
+        const int64_t took = put_one(k, 100000 + i);
+
+        alone = took < alone ? took : alone;
+    }
+    look(&k->s, NULL);
+    beside = put_one(k, 200000);
+    assert_true(beside > 5 * alone);
+    atomic_store(&k->has_filled, true);
+    await_growth(k);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_tail_gets_its_graph_while_it_fills),
+        TEST(a_tail_that_grew_is_sealed),
+        TEST(what_died_while_it_grew_is_in_no_segment),
+        TEST(without_room_a_tail_is_scanned),
+        TEST(who_writes_waits_for_the_keeper_while_somebody_searches),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
