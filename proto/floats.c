@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/floats.h"
 
+#include "proto/floats_part.h"
 #include "proto/number.h"
 
 #include <endian.h>
@@ -11,27 +12,21 @@
 #endif
 
 enum {
-    WINDOW = 128, /* no number that the fast way reads is longer, its loads included */
-    MIN_TEN = -37,
-    MAX_TEN = 19,
-    LOW_BITS = 29,  /* of a double's mantissa, what a float has no place for */
-    SLACK = 4,      /* last places of a double that three roundings may be wrong by */
-    MAX_CHUNKS = 4, /* of eight digits behind the point: at most 31, which MIN_TEN allows */
+    WINDOW = 128,   /* no number that the fast way reads is longer, its loads included */
+    MAX_CHUNKS = 4, /* of eight digits behind the point: at most 31, as powers allow */
     FEW = 4096,     /* numbers; few vectors have more */
     BLOCK = 32,     /* numbers that are looked at together */
 };
 
-/* From 10^MIN_TEN to 10^MAX_TEN. Times a mantissa of 1 to 18 digits, that is never a
- * subnormal float nor too large for one. */
-static const double powers[] = {
+/* From 10^HL_FLOATS_MIN_TEN to 10^HL_FLOATS_MAX_TEN. Times a mantissa of 1 to 18 digits,
+ * that is never a subnormal float nor too large for one. */
+const double hl_floats_powers[] = {
     1e-37, 1e-36, 1e-35, 1e-34, 1e-33, 1e-32, 1e-31, 1e-30, 1e-29, 1e-28, 1e-27, 1e-26,
     1e-25, 1e-24, 1e-23, 1e-22, 1e-21, 1e-20, 1e-19, 1e-18, 1e-17, 1e-16, 1e-15, 1e-14,
     1e-13, 1e-12, 1e-11, 1e-10, 1e-9,  1e-8,  1e-7,  1e-6,  1e-5,  1e-4,  1e-3,  1e-2,
     1e-1,  1e0,   1e1,   1e2,   1e3,   1e4,   1e5,   1e6,   1e7,   1e8,   1e9,   1e10,
     1e11,  1e12,  1e13,  1e14,  1e15,  1e16,  1e17,  1e18,  1e19,
 };
-
-static const double signs[] = {1, -1};
 
 static const uint64_t tens[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
 
@@ -174,25 +169,7 @@ static const char *read_exponent(const char *at, int *exponent)
     if (n == 0 || n == 4)
         return NULL;
     *exponent += is_negative ? -value : value;
-    return *exponent >= MIN_TEN && *exponent <= MAX_TEN ? at : NULL;
-}
-
-/* mantissa * 10^ten, or false when it cannot be told. The integer, the power and their
- * product are each rounded once, so the double is within SLACK last places of the truth.
- * Unless the middle between two floats is as near, both round to the same float. */
-static inline bool make_float(uint64_t mantissa, int ten, bool is_negative,
-                              float *ret_value)
-{
-    const uint64_t below_half = (UINT64_C(1) << (LOW_BITS - 1)) - SLACK;
-    uint64_t bits;
-    double value;
-
-    value = (double)(int64_t)mantissa * powers[ten - MIN_TEN] * signs[is_negative];
-    memcpy(&bits, &value, sizeof bits);
-    if ((bits - below_half) % (UINT64_C(1) << LOW_BITS) <= UINT64_C(2) * SLACK)
-        return false;
-    *ret_value = (float)value;
-    return true;
+    return *exponent >= HL_FLOATS_MIN_TEN && *exponent <= HL_FLOATS_MAX_TEN ? at : NULL;
 }
 
 /* What follows the digits before the point. */
@@ -214,7 +191,7 @@ static inline const char *read_rest(const char *at, uint64_t mantissa, bool is_n
         if (!at)
             return NULL;
     }
-    return make_float(mantissa, ten, is_negative, ret_value) ? at : NULL;
+    return hl_floats_make(mantissa, ten, is_negative, ret_value) ? at : NULL;
 }
 
 /* The number at `at`, from which WINDOW bytes can be read: where it ends, or NULL when it
@@ -248,30 +225,16 @@ static const char *skip_space(const char *at, const char *end)
     return at;
 }
 
-/* What an array is read into. */
-struct sink {
-    float *values;
-    size_t n_room;
-    size_t n;
-};
-
-static void keep(struct sink *sink, float value)
-{
-    if (sink->n < sink->n_room)
-        sink->values[sink->n] = value;
-    sink->n++;
-}
-
 /* Numbers and commas as long as that is all there is and the next one starts at `last` or
  * before. Stops before an item, or behind one that no comma follows. */
 static const char *read_run(const char *at, const char *end, const char *last,
-                            struct sink *sink, bool *ret_is_behind)
+                            struct hl_floats_sink *sink, bool *ret_is_behind)
 {
     const char *behind, *comma;
     float value = 0;
 
     *ret_is_behind = false;
-    while (at <= last) {
+    while ((at = hl_floats_plain(at, last, sink)) <= last) {
         comma = guess_comma(at);
         behind = read_number(at, &value);
         if (!behind) {
@@ -280,7 +243,7 @@ static const char *read_run(const char *at, const char *end, const char *last,
             at = skip_space(at, end);
             continue;
         }
-        keep(sink, value);
+        hl_floats_keep(sink, value);
         if (behind == comma && *behind == ',') {
             at = comma + 1;
             if (*at == ' ')
@@ -296,26 +259,29 @@ static const char *read_run(const char *at, const char *end, const char *last,
     return at;
 }
 
-/* The last bytes of the text are read from a copy that has something behind it. */
-static const char *read_to_end(const char *at, const char *end, struct sink *sink,
-                               bool *ret_is_behind)
+/* The last bytes of the text are read from a copy that has something around it. */
+static const char *read_to_end(const struct hl_tokens *tokens, const char *at,
+                               struct hl_floats_sink *sink, bool *ret_is_behind)
 {
-    char copy[2 * WINDOW] = {0};
+    const char *end = tokens->text + tokens->len;
+    char copy[3 * WINDOW] = {0}, *to = copy + WINDOW;
     size_t len;
 
+    sink->text = tokens->text;
     if (end - at >= WINDOW) {
         at = read_run(at, end, end - WINDOW, sink, ret_is_behind);
         if (*ret_is_behind || end - at >= WINDOW)
             return at;
     }
     len = (size_t)(end - at);
-    memcpy(copy, at, len);
-    return at + (read_run(copy, copy + len, copy + len, sink, ret_is_behind) - copy);
+    memcpy(to, at, len);
+    sink->text = copy;
+    return at + (read_run(to, to + len, to + len, sink, ret_is_behind) - to);
 }
 
 /* The item that the fast way left, by the slow one. */
 static enum hl_code keep_token(const struct hl_field *field, const struct hl_token *token,
-                               struct sink *sink, struct hl_err *err)
+                               struct hl_floats_sink *sink, struct hl_err *err)
 {
     const struct hl_field item = {
         .parent = field, .tokens = field->tokens, .index = sink->n};
@@ -326,12 +292,12 @@ static enum hl_code keep_token(const struct hl_field *field, const struct hl_tok
     value = hl_number_float(token->text, token->len);
     if (!isfinite(value))
         return hl_field_fail_value(&item, token, "within the range of a 32-bit float", err);
-    keep(sink, value);
+    hl_floats_keep(sink, value);
     return HL_OK;
 }
 
 /* From behind the opening bracket to behind the closing one. */
-static enum hl_code read_items(const struct hl_field *field, struct sink *sink,
+static enum hl_code read_items(const struct hl_field *field, struct hl_floats_sink *sink,
                                struct hl_err *err)
 {
     struct hl_tokens *tokens = field->tokens;
@@ -348,7 +314,7 @@ static enum hl_code read_items(const struct hl_field *field, struct sink *sink,
             is_behind = false;
         }
         if (!is_behind)
-            at = read_to_end(at, end, sink, &is_behind);
+            at = read_to_end(tokens, at, sink, &is_behind);
         if (is_behind)
             hl_tokens_resume_behind(tokens, (size_t)(at - tokens->text));
         else if (sink->n > 0)
@@ -376,7 +342,7 @@ enum hl_code hl_floats_fill(const struct hl_field *field, float *values, size_t 
                             size_t *ret_n, struct hl_err *err)
 {
     enum hl_code code = begin(field, err);
-    struct sink sink = {0};
+    struct hl_floats_sink sink = {0};
 
     sink.values = values;
     sink.n_room = n_room;

@@ -179,6 +179,76 @@ static void halfway_decimals_are_what_strtof_makes_of_them(void **state)
     }
 }
 
+/* "0." and 1 to `most` digits, some of them zeros first, the comma before it. */
+static size_t print_share(char *to, bool is_first, int most, uint64_t *seed)
+{
+    const int n_digits = 1 + (int)(decimal_next(seed) % (uint64_t)most);
+    const int n_zeros = (int)(decimal_next(seed) % (uint64_t)n_digits);
+    const uint64_t look = decimal_next(seed);
+    char *at = to;
+
+    *at++ = is_first ? '[' : ',';
+    if (look % 4 == 0)
+        *at++ = ' ';
+    if (look % 8 < 4)
+        *at++ = '-';
+    *at++ = '0';
+    *at++ = '.';
+    for (int i = 0; i < n_digits; i++)
+        *at++ = "0123456789"[i < n_zeros ? 0 : decimal_next(seed) % 10];
+    return (size_t)(at - to);
+}
+
+/* Where many are read at once: one of any length behind another, as they lie in a body. */
+static void numbers_in_a_row_are_what_strtof_makes_of_each(void **state)
+{
+    enum { N = 20000, MOST_DIGITS = 34 };
+    struct fixture *f = *state;
+    uint64_t seed = 22112026;
+    char *text = malloc((size_t)N * (MOST_DIGITS + 8)), *at = text;
+    float *values = NULL;
+    size_t n = 0;
+
+    assert_non_null(text);
+    for (int i = 0; i < N; i++)
+        at += print_share(at, i == 0, MOST_DIGITS, &seed);
+    *at++ = ']';
+    hl_tokens_init(&f->tokens, text, (size_t)(at - text), f->arena);
+    f->root = hl_field_root(&f->tokens);
+    assert_int_equal(hl_floats_read(&f->root, &values, &n, &f->err), HL_OK);
+    assert_int_equal(n, N);
+    at = text + 1;
+    for (int i = 0; i < N; i++) {
+        const float wanted = strtof(at, &at);
+
+        at++;
+        assert_memory_equal(&values[i], &wanted, sizeof wanted);
+    }
+    free(text);
+}
+
+static void a_fault_in_a_row_of_numbers_is_found(void **state)
+{
+    static const char *const wrong[] = {"0.",    "0.-5", "0.1x3",  "0.1 3", "-0.",  "",
+                                        "0..12", "0,.1", "0.12.3", "-",     "0.1/", "0.:1"};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        for (int place = 0; place < 40; place++) {
+            char text[40 * 16] = "[";
+            size_t len = 1;
+
+            for (int item = 0; item < 40; item++)
+                len += (size_t)snprintf(text + len, sizeof text - len, "%s%s",
+                                        item > 0 ? "," : "",
+                                        item == place ? wrong[i] : "-0.0123456");
+            (void)snprintf(text + len, sizeof text - len, "]");
+            if (fill(f, text) != HL_MALFORMED)
+                fail_msg("%s is accepted", text);
+        }
+    }
+}
+
 static void print_as_programs_do(int style, double value, char text[DECIMAL_ROOM])
 {
     switch (style) {
@@ -339,6 +409,8 @@ int main(void)
         CASE(a_fault_is_reported_where_it_stands),
         CASE(random_decimals_are_what_strtof_makes_of_them),
         CASE(halfway_decimals_are_what_strtof_makes_of_them),
+        CASE(numbers_in_a_row_are_what_strtof_makes_of_each),
+        CASE(a_fault_in_a_row_of_numbers_is_found),
         CASE(what_programs_print_is_read_back),
         CASE(powers_of_ten_are_exact),
         CASE(a_number_of_any_length_ends_where_it_ends),
