@@ -12,11 +12,15 @@
 /* What failed is tried again after two seconds, unless the engine stops. */
 enum { PAUSE_MS = 100, PAUSES = 20 };
 
+/* One in so many of what segments may hold is for the graphs of tails. */
+enum { TAILS_SHARE = 4 };
+
 struct hl_engine {
     struct hl_engine_options options;
     const struct hl_kernels *kernels;
     struct hl_engine_counts counts;
     struct hl_allowance allowance;
+    struct hl_allowance tails; /* what of it graphs of tails may have */
     struct hl_deadline patience;
     struct hl_part_keeper part_keeper;
     atomic_bool is_stopping;
@@ -60,6 +64,11 @@ struct hl_engine_counts *hl_engine_counts(struct hl_engine *engine)
 struct hl_part_keeper *hl_engine_part_keeper(struct hl_engine *engine)
 {
     return &engine->part_keeper;
+}
+
+struct hl_allowance *hl_engine_tails_allowance(struct hl_engine *engine)
+{
+    return &engine->tails;
 }
 
 struct hl_allowance *hl_engine_allowance(struct hl_engine *engine)
@@ -394,6 +403,8 @@ enum hl_code hl_engine_new(const struct hl_engine_options *options,
         return hl_fail(err, HL_NO_MEMORY, "no memory for the engine");
     engine->options = *options;
     engine->allowance.most = options->most_held_bytes;
+    engine->tails.most = options->most_held_bytes / TAILS_SHARE;
+    engine->tails.whole = &engine->allowance;
     engine->patience = (struct hl_deadline){.clock = options->clock,
                                             .at_us = HL_DEADLINE_NEVER,
                                             .cancelled = &engine->is_stopping};

@@ -15,6 +15,10 @@ struct hl_searchers *hl_engine_searchers(struct hl_engine *engine);
 /* What segments may hold of memory, all together. */
 struct hl_allowance *hl_engine_allowance(struct hl_engine *engine);
 
+/* What of that tails may have for their graphs: many small collections are not to take what
+ * large segments are walked in. */
+struct hl_allowance *hl_engine_tails_allowance(struct hl_engine *engine);
+
 /* The collection is open, from now on tended; and is no more. */
 void hl_engine_add(struct hl_engine *engine, struct hl_collection *collection);
 

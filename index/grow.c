@@ -39,7 +39,6 @@ static size_t most_bare(const struct hl_layout *layout)
     return most;
 }
 
-/* Out of what segments may hold, since it will be a segment's. */
 static enum hl_code plant(struct hl_engine *engine, const struct hl_shelf *shelf,
                           struct hl_part *part, struct hl_err *err)
 {
@@ -50,7 +49,7 @@ static enum hl_code plant(struct hl_engine *engine, const struct hl_shelf *shelf
                                               .n_links = own->n_links,
                                               .ef_construction = own->ef_construction};
     const size_t bytes = hl_sprout_bytes(&options);
-    struct hl_allowance *allowance = hl_engine_allowance(engine);
+    struct hl_allowance *allowance = hl_engine_tails_allowance(engine);
     struct hl_sprout *sprout = NULL;
     enum hl_code code;
 

@@ -79,7 +79,7 @@ void hl_pages_cool(void *bytes, size_t size)
     advise(bytes, size, MADV_PAGEOUT);
 }
 
-bool hl_allowance_take(struct hl_allowance *allowance, size_t bytes, size_t lent)
+static bool take(struct hl_allowance *allowance, size_t bytes, size_t lent)
 {
     size_t taken = atomic_load(&allowance->taken), most;
 
@@ -92,7 +92,18 @@ bool hl_allowance_take(struct hl_allowance *allowance, size_t bytes, size_t lent
     return true;
 }
 
+bool hl_allowance_take(struct hl_allowance *allowance, size_t bytes, size_t lent)
+{
+    if (!take(allowance, bytes, lent))
+        return false;
+    if (!allowance->whole || hl_allowance_take(allowance->whole, bytes, lent))
+        return true;
+    atomic_fetch_sub(&allowance->taken, bytes);
+    return false;
+}
+
 void hl_allowance_give(struct hl_allowance *allowance, size_t bytes)
 {
-    atomic_fetch_sub(&allowance->taken, bytes);
+    for (struct hl_allowance *of = allowance; of; of = of->whole)
+        atomic_fetch_sub(&of->taken, bytes);
 }

@@ -25,9 +25,11 @@ void hl_pages_fetch(const void *bytes, size_t size);
 /* It is read seldom: it leaves memory now. */
 void hl_pages_cool(void *bytes, size_t size);
 
-/* A bound that many share. `most` is set before it is shared. */
+/* A bound that many share. What is taken from one that is a part of another is taken from
+ * that too. `most` and `whole` are set before it is shared. */
 struct hl_allowance {
     size_t most;
+    struct hl_allowance *whole; /* NULL: it is a part of nothing */
     atomic_size_t taken;
 };
 

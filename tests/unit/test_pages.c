@@ -102,6 +102,23 @@ static void an_allowance_is_given_out_once(void **state)
     assert_int_equal(atomic_load(&allowance.taken), 9);
 }
 
+static void what_a_part_takes_is_taken_from_the_whole(void **state)
+{
+    struct hl_allowance whole = {.most = 10};
+    struct hl_allowance part = {.most = 6, .whole = &whole};
+
+    (void)state;
+    assert_false(hl_allowance_take(&part, 7, 0));
+    assert_true(hl_allowance_take(&whole, 5, 0));
+    assert_false(hl_allowance_take(&part, 6, 0)); /* which the whole has not */
+    assert_int_equal(atomic_load(&part.taken), 0);
+    assert_true(hl_allowance_take(&part, 5, 0));
+    assert_int_equal(atomic_load(&whole.taken), 10);
+    hl_allowance_give(&part, 5);
+    assert_int_equal(atomic_load(&whole.taken), 5);
+    assert_int_equal(atomic_load(&part.taken), 0);
+}
+
 struct taker {
     pthread_t thread;
     struct hl_allowance *allowance;
@@ -150,6 +167,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_is_no_memory),
         cmocka_unit_test(a_mapping_reads_as_before_whatever_was_said_of_it),
         cmocka_unit_test(an_allowance_is_given_out_once),
+        cmocka_unit_test(what_a_part_takes_is_taken_from_the_whole),
         cmocka_unit_test(an_allowance_is_shared_by_threads),
     };
 
