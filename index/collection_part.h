@@ -79,8 +79,8 @@ struct hl_collection {
     size_t n_readers, readers_room;
     struct hl_change *first, *last;
     size_t n_queued;
-    uint64_t n_looks, n_looks_before; /* opened in all, and when a writer last held back */
-    bool is_with_writer;              /* a writer thread has it or it waits for one */
+    uint64_t n_looks;    /* opened in all */
+    bool is_with_writer; /* a writer thread has it or it waits for one */
     bool needs_keeper;
     bool is_retired;
     unsigned n_kept_at; /* pieces the keeper is at: one, and what it pauses that one for */
@@ -91,6 +91,8 @@ struct hl_collection {
     /* The one writer's that has the collection. */
     uint64_t unindexed_bytes; /* what the engine was told */
     size_t seals_waiting;     /* likewise */
+    uint64_t n_looks_before;  /* when the writer last asked, */
+    int64_t looked_at_us;     /* and when it last saw more of them */
     size_t n_died;            /* rows, since the keeper was last woken */
     struct hl_store *store;
     struct hl_reader *before; /* reads what was, for the indexes */

@@ -10,7 +10,7 @@
  * nobody else gets a piece of work done. MOST is what searches can bear to scan: as much
  * again as the walk of a large segment. */
 enum { FIRST = 2048, STEP = 1024, MOST = 4096 };
-enum { PAUSE_MS = 5, PAUSES = 200 };
+enum { PAUSE_MS = 5, PAUSES = 200, LATELY_US = 60000000 };
 
 static size_t count_bare(const struct hl_part *part)
 {
@@ -132,28 +132,41 @@ bool hl_grow_is_due(struct hl_collection *collection)
     return atomic_load(&collection->n_bare) >= STEP;
 }
 
-/* Whether there were looks since it was last asked, and upserts alone wait. */
-static bool can_wait(struct hl_collection *collection, bool *io_is_searched)
+/* Whether somebody looked lately, as far as the writer can tell who asks now and then. */
+static bool is_searched(struct hl_collection *collection)
 {
-    bool has_others = false;
+    const int64_t now = hl_clock_now(hl_engine_options(collection->engine)->clock);
+    uint64_t n_looks;
 
     pthread_mutex_lock(&collection->desk);
-    *io_is_searched |= collection->n_looks != collection->n_looks_before;
-    collection->n_looks_before = collection->n_looks;
-    for (const struct hl_change *change = collection->first; change; change = change->next)
-        has_others |= !change->is_upsert;
+    n_looks = collection->n_looks;
     pthread_mutex_unlock(&collection->desk);
-    return *io_is_searched && !has_others;
+    if (n_looks != collection->n_looks_before) {
+        collection->n_looks_before = n_looks;
+        collection->looked_at_us = now;
+    }
+    return n_looks > 0 && now - collection->looked_at_us < LATELY_US;
+}
+
+static bool are_upserts(struct hl_collection *collection)
+{
+    bool are_all = true;
+
+    pthread_mutex_lock(&collection->desk);
+    for (const struct hl_change *change = collection->first; change; change = change->next)
+        are_all &= change->is_upsert;
+    pthread_mutex_unlock(&collection->desk);
+    return are_all;
 }
 
 void hl_grow_hold_back(struct hl_collection *collection)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
-    bool is_searched = false;
 
-    for (int i = 0;
-         i < PAUSES && atomic_load(&collection->n_bare) > MOST &&
-         can_wait(collection, &is_searched) && !hl_engine_is_stopping(collection->engine);
+    if (!is_searched(collection))
+        return;
+    for (int i = 0; i < PAUSES && atomic_load(&collection->n_bare) > MOST &&
+                    are_upserts(collection) && !hl_engine_is_stopping(collection->engine);
          i++)
         (void)nanosleep(&pause, NULL);
 }

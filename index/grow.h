@@ -24,8 +24,8 @@ void hl_grow_account(struct hl_collection *collection, const struct hl_layout *l
 /* Whether it was so much that the keeper has something to do. */
 bool hl_grow_is_due(struct hl_collection *collection);
 
-/* The writer, before a transaction: waits for a second at most while searches would scan
- * too much and nothing but upserts is asked for. */
+/* The writer, before a transaction: waits for a second at most while searches, if there
+ * were any in the last minute, would scan too much and nothing but upserts is asked for. */
 void hl_grow_hold_back(struct hl_collection *collection);
 
 #endif
