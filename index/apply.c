@@ -89,35 +89,57 @@ static enum hl_code find_point(struct hl_applying *applying, const struct hl_id 
     return code;
 }
 
+/* Whether a point that is there already has a say in what becomes of it. */
+static bool heeds_old(const struct hl_apply *apply, const struct hl_write_op *op)
+{
+    return op->mode != HL_WRITE_ANY || !hl_filter_is_empty(op->update_filter) ||
+           (apply->losses && apply->layout->n_images > 0);
+}
+
+/* *ret_is_done: there is nothing more to be written. */
+static enum hl_code heed_old(struct hl_applying *applying, const struct hl_write_op *op,
+                             const struct hl_id *id, const struct hl_store_content *content,
+                             bool *ret_is_done, struct hl_err *err)
+{
+    struct hl_store_point old;
+    struct hl_err why;
+    bool may_change = false;
+    enum hl_code code =
+        find_point(applying, id, op->update_filter, &old, &may_change, &why);
+
+    if (code == HL_NOT_FOUND) {
+        *ret_is_done = op->mode == HL_WRITE_UPDATE_ONLY;
+        return HL_OK;
+    }
+    if (code != HL_OK) {
+        *err = why;
+        return code;
+    }
+    if (op->mode == HL_WRITE_INSERT_ONLY || !may_change) {
+        *ret_is_done = true;
+        return HL_OK;
+    }
+    return hl_apply_loss(applying, &old, content, ret_is_done, err);
+}
+
 static enum hl_code upsert_point(struct hl_applying *applying, const struct hl_write_op *op,
                                  const struct hl_point *point, struct hl_err *err)
 {
     struct hl_store_content content = {.payload = {point->payload.text, point->payload.len},
                                        .n_vectors = point->vectors.n};
     struct hl_store_vector *vectors = NULL;
-    struct hl_store_point old;
-    struct hl_err why;
-    bool may_change = false, is_written = false;
+    bool is_done = false;
     uint32_t number;
     enum hl_code code = take_vectors(applying->apply, &point->vectors, &vectors, err);
 
     if (code != HL_OK)
         return code;
-    code = find_point(applying, &point->id, op->update_filter, &old, &may_change, &why);
-    if (code == HL_OK && (op->mode == HL_WRITE_INSERT_ONLY || !may_change))
-        return HL_OK;
-    if (code == HL_NOT_FOUND && op->mode == HL_WRITE_UPDATE_ONLY)
-        return HL_OK;
-    if (code != HL_OK && code != HL_NOT_FOUND) {
-        *err = why;
-        return code;
-    }
     content.vectors = vectors;
-    if (code == HL_OK) {
-        code = hl_apply_loss(applying, &old, &content, &is_written, err);
-        if (code != HL_OK || is_written)
-            return code;
-    }
+    code = heeds_old(applying->apply, op)
+               ? heed_old(applying, op, &point->id, &content, &is_done, err)
+               : hl_applying_tick(applying, err);
+    if (code != HL_OK || is_done)
+        return code;
     return hl_store_upsert(applying->apply->store, &point->id, &content, &number, err);
 }
 

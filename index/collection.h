@@ -46,8 +46,8 @@ struct hl_writing; /* index/writing.h */
  * called, which may free it. Both are called on a writer thread, under no lock. */
 struct hl_change {
     /* Does it, inside of a transaction; what it writes is there whole or not at all. A
-     * failure undoes this change alone. It may be called again when memory or disk ran out
-     * in another change of the group, so it changes nothing but through `writing`. */
+     * failure undoes this change alone. It may be called again when another change of the
+     * group failed, so it changes nothing but through `writing`. */
     enum hl_code (*run)(struct hl_change *change, struct hl_writing *writing,
                         struct hl_err *err);
 

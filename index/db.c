@@ -145,11 +145,7 @@ static enum hl_code set_up(struct hl_db *db, enum hl_db_mode mode, struct hl_err
 enum hl_code hl_db_open(const char *path, enum hl_db_mode mode, struct hl_db **ret_db,
                         struct hl_err *err)
 {
-    static const int flags[] = {
-        [HL_DB_CREATE] = SQLITE_OPEN_READWRITE,
-        [HL_DB_WRITE] = SQLITE_OPEN_READWRITE,
-        [HL_DB_READ] = SQLITE_OPEN_READONLY,
-    };
+    const int flags = mode == HL_DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     struct hl_db *db = NULL;
     enum hl_code code = hl_db_start(err);
     int rc;
@@ -163,7 +159,7 @@ enum hl_code hl_db_open(const char *path, enum hl_db_mode mode, struct hl_db **r
         code = hl_fail(err, HL_NO_MEMORY, "no memory to open \"%s\"", path);
         goto out;
     }
-    rc = sqlite3_open_v2(path, &db->handle, flags[mode] | SQLITE_OPEN_NOMUTEX, HL_DB_FILES);
+    rc = sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, HL_DB_FILES);
     code = rc == SQLITE_OK ? set_up(db, mode, err) : fail_db(db, rc, err);
     if (code != HL_OK)
         goto out;
@@ -339,6 +335,11 @@ void hl_stmt_free(struct hl_stmt *stmt)
         return;
     (void)sqlite3_finalize(stmt->stmt);
     hl_free(stmt);
+}
+
+bool hl_stmt_may_write(const struct hl_stmt *stmt)
+{
+    return !sqlite3_stmt_readonly(stmt->stmt);
 }
 
 static void note_binding(struct hl_stmt *stmt, int rc)

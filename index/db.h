@@ -74,6 +74,7 @@ enum hl_code hl_db_undo(struct hl_db *db, struct hl_err *err);
 enum hl_code hl_stmt_new(struct hl_db *db, const char *sql, struct hl_stmt **ret_stmt,
                          struct hl_err *err);
 void hl_stmt_free(struct hl_stmt *stmt); /* NULL is accepted */
+bool hl_stmt_may_write(const struct hl_stmt *stmt);
 
 /* Values for ?1, ?2 … . Text and bytes are borrowed until the statement is run or reset; a
  * NULL pointer is SQL's NULL. What goes wrong is said by the next step. */

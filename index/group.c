@@ -6,11 +6,14 @@
 
 /* One transaction, from the queue to `done`.
  *
- * Whatever waits is taken and run, each change between a save and a keep, and committed
- * with one sync. A change that fails is undone and the others go on. When an error costs
- * the whole transaction (memory, the disk), nothing of it is there, and the changes are run
- * again one by one, each in a transaction of its own: then it is known whose fault it was.
- */
+ * Whatever waits is taken, run and committed with one sync. A change that is refused before
+ * it wrote anything leaves nothing to be undone, and the others go on. When one fails
+ * behind that, the transaction is rolled back and all of it is run again with care, each
+ * change between a save and a keep: then one that fails is undone and the others go on. To
+ * be careful at once would copy every page that a change writes, for failures that are
+ * rare. One alone needs no care. When an error costs the whole transaction (memory, the
+ * disk), nothing of it is there, and the changes are run again one by one, each in a
+ * transaction of its own: then it is known whose fault it was. */
 
 /* After MOST_DEAD rows that died the keeper sees whether a part is worth making anew.
  * A transaction that has as many rows or points as this takes no further change: what
@@ -21,6 +24,7 @@ enum { MOST_CHANGES = 1024, MOST_ROWS = 4096, CLEANED_BESIDE = 64, MOST_DEAD = 2
 
 struct member { /* a change of the group */
     struct hl_change *change;
+    bool was_in_time; /* it has run: that others fail shall not make it late */
     enum hl_code code;
     struct hl_err err;
 };
@@ -39,22 +43,37 @@ static size_t count_births(struct hl_store *store)
     return changes.n_births;
 }
 
+static enum hl_code save(struct hl_writing *writing, struct hl_err *err)
+{
+    return writing->is_careful ? hl_store_save(writing->store, err)
+                               : hl_store_mark(writing->store, err);
+}
+
+/* False: the transaction is lost. */
+static bool undo(struct hl_writing *writing)
+{
+    struct hl_err ignored;
+    const enum hl_code code = hl_store_undo(writing->store, &ignored);
+
+    writing->wants_care = code == HL_CONFLICT;
+    return code == HL_OK;
+}
+
 /* False: the transaction is lost. */
 static bool run_one(struct hl_writing *writing, struct member *member)
 {
     struct hl_store *store = writing->store;
     struct hl_change *change = member->change;
     const size_t n_births = count_births(store);
-    struct hl_err undone;
     enum hl_code code = HL_OK;
 
-    if (change->deadline)
-        code = hl_deadline_check(change->deadline, "the write", &member->err);
+    writing->deadline = member->was_in_time ? NULL : change->deadline;
+    if (writing->deadline)
+        code = hl_deadline_check(writing->deadline, "the write", &member->err);
     member->code = code;
     if (code != HL_OK)
         return true; /* nothing was begun */
-    writing->deadline = change->deadline;
-    code = hl_store_save(store, &member->err);
+    code = save(writing, &member->err);
     if (code != HL_OK) {
         member->code = code;
         return false;
@@ -68,10 +87,12 @@ static bool run_one(struct hl_writing *writing, struct member *member)
     member->code = code;
     if (code == HL_OK) {
         hl_writing_keep(writing);
+        /* A new index is filled behind the last change: that has not run to its end. */
+        member->was_in_time = writing->n_new == 0;
         return true;
     }
     hl_writing_undo(writing);
-    return hl_store_undo(store, &undone) == HL_OK;
+    return undo(writing);
 }
 
 static void tell_failed(const struct hl_collection *collection, const struct hl_err *err)
@@ -115,12 +136,11 @@ static enum hl_code clean(struct hl_writing *writing, bool *ret_is_clean,
 {
     const uint64_t oldest = hl_collection_oldest(writing->collection);
     struct hl_store_changes changes;
-    struct hl_err undone;
     enum hl_code code;
 
     *ret_is_clean = false;
     hl_store_changes(writing->store, &changes);
-    code = hl_store_save(writing->store, err);
+    code = save(writing, err);
     if (code != HL_OK)
         return code;
     code = hl_store_clean(writing->store, oldest, 2 * changes.n_touches + CLEANED_BESIDE,
@@ -128,7 +148,7 @@ static enum hl_code clean(struct hl_writing *writing, bool *ret_is_clean,
     if (code == HL_OK)
         return hl_store_keep(writing->store, err);
     *ret_is_clean = false;
-    return hl_store_undo(writing->store, &undone) == HL_OK ? HL_OK : code;
+    return undo(writing) ? HL_OK : code;
 }
 
 /* Everything that can fail, up to the sync. */
@@ -230,10 +250,11 @@ static enum hl_code run_transaction(struct group *group, struct hl_writing *writ
     return HL_OK;
 }
 
-static enum hl_code try_group(struct group *group, struct hl_err *err)
+static enum hl_code try_once(struct group *group, bool *is_careful, struct hl_err *err)
 {
     struct hl_writing writing = {.collection = group->collection,
                                  .store = group->collection->store,
+                                 .is_careful = *is_careful,
                                  .arena = hl_arena_new(ARENA_BYTES)};
     enum hl_code code;
 
@@ -242,8 +263,21 @@ static enum hl_code try_group(struct group *group, struct hl_err *err)
     code = run_transaction(group, &writing, err);
     for (size_t i = 0; code == HL_OK && i < group->n; i++)
         group->members[i].change->commit = writing.commit;
+    *is_careful = writing.wants_care;
     hl_writing_done(&writing);
     return code;
+}
+
+static enum hl_code try_group(struct group *group, struct hl_err *err)
+{
+    bool is_careful = false;
+    enum hl_code code = try_once(group, &is_careful, err);
+
+    if (code == HL_OK || !is_careful)
+        return code;
+    if (group->n == 1 && group->members->code != HL_OK)
+        return HL_OK; /* with the transaction all that it wrote has gone */
+    return try_once(group, &is_careful, err);
 }
 
 static void finish(struct group *group)

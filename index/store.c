@@ -49,8 +49,9 @@ static const char *const texts[STORE_N_STMTS] = {
                          "VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(id) DO NOTHING",
     [STORE_FIND_POINT] = "SELECT number, id, born, places FROM points WHERE id = ?1",
     [STORE_GET_POINT] = "SELECT number, id, born, places FROM points WHERE number = ?1",
+    /* Nothing can conflict. SQLite would keep a copy of each page to take it back. */
     [STORE_KEEP_PAST] =
-        "INSERT INTO past(number, id, born, places, payload, died) SELECT "
+        "INSERT OR FAIL INTO past(number, id, born, places, payload, died) SELECT "
         "number, id, born, places, payload, ?2 FROM points WHERE number = ?1",
     [STORE_SET_PLACES] = "UPDATE points SET born = ?2, places = ?3 WHERE number = ?1",
     [STORE_SET_POINT] =
@@ -243,7 +244,11 @@ enum hl_code hl_store_stmt(struct hl_store *store, enum hl_store_stmt which,
 {
     enum hl_code code = check_transaction(store, err);
 
-    return code == HL_OK ? hl_stmts_get(&store->stmts, which, ret_stmt, err) : code;
+    if (code == HL_OK)
+        code = hl_stmts_get(&store->stmts, which, ret_stmt, err);
+    if (code == HL_OK)
+        store->has_begun |= hl_stmt_may_write(*ret_stmt);
+    return code;
 }
 
 enum hl_code hl_store_end_write(struct hl_store *store, enum hl_code code,
@@ -333,18 +338,27 @@ void hl_store_rollback(struct hl_store *store)
     forget_changes(store);
 }
 
-enum hl_code hl_store_save(struct hl_store *store, struct hl_err *err)
+enum hl_code hl_store_mark(struct hl_store *store, struct hl_err *err)
 {
     enum hl_code code = check_transaction(store, err);
 
     if (code != HL_OK)
         return code;
-    code = hl_db_save(store->db, err);
-    if (code == HL_OK) {
-        store->saved_births = store->logs.n_births;
-        store->saved_deaths = store->logs.n_deaths;
-        store->saved_touches = store->logs.n_touches;
-    }
+    store->is_saved = false;
+    store->saved_births = store->logs.n_births;
+    store->saved_deaths = store->logs.n_deaths;
+    store->saved_touches = store->logs.n_touches;
+    store->has_begun = false;
+    return HL_OK;
+}
+
+enum hl_code hl_store_save(struct hl_store *store, struct hl_err *err)
+{
+    enum hl_code code = hl_store_mark(store, err);
+
+    if (code == HL_OK)
+        code = hl_db_save(store->db, err);
+    store->is_saved = code == HL_OK;
     return code;
 }
 
@@ -352,7 +366,17 @@ enum hl_code hl_store_keep(struct hl_store *store, struct hl_err *err)
 {
     enum hl_code code = check_transaction(store, err);
 
-    return code == HL_OK ? hl_db_keep(store->db, err) : code;
+    return code == HL_OK && store->is_saved ? hl_db_keep(store->db, err) : code;
+}
+
+/* What is only marked was not written to, or cannot be undone. */
+static enum hl_code undo_writes(struct hl_store *store, struct hl_err *err)
+{
+    if (store->is_saved)
+        return hl_db_undo(store->db, err);
+    if (!store->has_begun)
+        return HL_OK;
+    return hl_fail(err, HL_CONFLICT, "what was written cannot be undone by itself");
 }
 
 enum hl_code hl_store_undo(struct hl_store *store, struct hl_err *err)
@@ -360,7 +384,7 @@ enum hl_code hl_store_undo(struct hl_store *store, struct hl_err *err)
     enum hl_code code = check_transaction(store, err);
 
     if (code == HL_OK)
-        code = hl_db_undo(store->db, err);
+        code = undo_writes(store, err);
     if (code == HL_OK)
         code = hl_reader_look_at_spaces(store->inside, err);
     if (code != HL_OK)

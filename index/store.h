@@ -59,8 +59,12 @@ enum hl_code hl_store_commit(struct hl_store *store, uint64_t *ret_commit,
                              struct hl_err *err);
 void hl_store_rollback(struct hl_store *store); /* content without a transaction too */
 
-/* One request of a group: save, its writes, then keep or undo. They do not nest. */
+/* One request of a group: save or mark, its writes, then keep or undo. They do not nest. A
+ * save costs a copy of every page that is written behind it. A mark costs nothing, but
+ * hl_store_undo succeeds only where no write was begun since: HL_CONFLICT where one was,
+ * and the transaction is to be rolled back. */
 enum hl_code hl_store_save(struct hl_store *store, struct hl_err *err);
+enum hl_code hl_store_mark(struct hl_store *store, struct hl_err *err);
 enum hl_code hl_store_keep(struct hl_store *store, struct hl_err *err);
 enum hl_code hl_store_undo(struct hl_store *store, struct hl_err *err);
 

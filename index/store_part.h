@@ -64,6 +64,8 @@ struct hl_store {
     bool is_changed;    /* anything at all */
     bool needs_marks;   /* more than points were made: see write_marks */
     struct hl_store_logs logs;
+    bool is_saved;  /* a savepoint is open; else what follows is as of the mark */
+    bool has_begun; /* to write, since the mark */
     size_t saved_births, saved_deaths, saved_touches;
     struct hl_err lost; /* why SQLite rolled back by itself */
     struct hl_places old_places, new_places;

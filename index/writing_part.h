@@ -33,6 +33,8 @@ struct hl_writing {
     struct hl_collection *collection;
     struct hl_store *store;
     uint64_t commit;
+    bool is_careful;                    /* a change that wrote can be undone by itself */
+    bool wants_care;                    /* one had to be and could not */
     const struct hl_deadline *deadline; /* of the change that runs; NULL: none */
     struct hl_layout *next;             /* the layout it leaves; NULL: as it is published */
 

@@ -182,9 +182,22 @@ static const char *several(struct oracle *oracle, struct text *text)
     return "POST /points/batch";
 }
 
+/* Whose last operation is refused: nothing of it shall ever be there, and who is written in
+ * the same transaction shall not notice. */
+static const char *spoilt(struct oracle *oracle, struct text *text)
+{
+    say(text, "{\"operations\":[{\"upsert\":");
+    (void)upsert(oracle, text);
+    say(text, "},{\"delete_vectors\":{\"points\":[1],\"vector\":[\"nobody\"]}}]}");
+    memcpy(oracle->then, oracle->now, sizeof oracle->then);
+    oracle->is_spoilt = true;
+    return "POST /points/batch";
+}
+
 static const char *draw_operation(struct oracle *oracle, struct text *text)
 {
-    switch (draw(oracle, 12)) {
+    oracle->is_spoilt = false;
+    switch (draw(oracle, 13)) {
     case 0:
         return delete_by_ids(oracle, text);
     case 1:
@@ -197,6 +210,8 @@ static const char *draw_operation(struct oracle *oracle, struct text *text)
         return update_vectors(oracle, text);
     case 6:
         return several(oracle, text);
+    case 7:
+        return spoilt(oracle, text);
     default:
         return upsert(oracle, text);
     }
@@ -219,14 +234,14 @@ bool oracle_step(struct oracle *oracle, struct hl_rest *rest, bool *ret_is_wrong
              strchr(call, ' ') + 1);
     oracle->is_on_its_way = true;
     status = hl_rest_ask(rest, method, path, oracle->body);
-    if (status == 200) {
+    if (status == 200 && !oracle->is_spoilt) {
         memcpy(oracle->now, oracle->then, sizeof oracle->now);
         oracle->is_on_its_way = false;
         oracle->n_acknowledged++;
         return true;
     }
     /* A refusal changes nothing: rows are written faster than they are indexed. */
-    if (status == 429) {
+    if (status == 429 || (status == 400 && oracle->is_spoilt)) {
         oracle->is_on_its_way = false;
         return true;
     }

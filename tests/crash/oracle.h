@@ -25,6 +25,7 @@ struct oracle {
     struct oracle_point now[ORACLE_POINTS];
     struct oracle_point then[ORACLE_POINTS]; /* when the call on its way is done */
     bool is_on_its_way;
+    bool is_spoilt; /* it is to be refused, behind what it wrote */
     uint64_t n_acknowledged;
     char *body;
 };

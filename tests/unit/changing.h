@@ -12,7 +12,7 @@ struct waiting {
     struct stand_change base; /* its operations, or */
     enum hl_code (*act)(struct stand *s, struct hl_writing *writing, struct hl_err *err);
     struct stand *s;
-    const struct hl_deadline *deadline;
+    int n_runs;
 };
 
 struct queue {
@@ -34,6 +34,7 @@ static inline enum hl_code hold_gate(struct hl_change *change, struct hl_writing
     sem_post(&queue->is_in);
     while (sem_wait(&queue->may_go) != 0)
         continue;
+    sem_post(&queue->may_go); /* it may be run again */
     return HL_OK;
 }
 
@@ -68,6 +69,7 @@ static inline enum hl_code run_waiting(struct hl_change *change, struct hl_writi
 {
     struct waiting *waiting = (struct waiting *)change;
 
+    waiting->n_runs++;
     return waiting->act ? waiting->act(waiting->s, writing, err)
                         : run_stand_change(change, writing, err);
 }

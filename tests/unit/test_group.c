@@ -6,24 +6,7 @@
 
 #include <cmocka.h>
 
-#include "proto/fail.h"
-#include "tests/unit/changing.h"
-
-static void reopen(struct stand *s)
-{
-    close_stand(s);
-    if (open_stand(s) != HL_OK)
-        fail_msg("%s", s->err.msg);
-}
-
-static const char *upsert(struct stand *s, int id)
-{
-    return hl_arena_print(s->arena,
-                          "{\"upsert\":{\"points\":[{\"id\":%d,\"payload\":{\"i\":%d},"
-                          "\"vector\":{\"e\":[%d,0],\"s\":{\"indices\":[1],\"values\":[%d]}"
-                          "}}]}}",
-                          id, id, id, id);
-}
+#include "tests/unit/grouping.h"
 
 static uint64_t n_commits(struct stand *s)
 {
@@ -62,10 +45,7 @@ static void a_change_that_fails_takes_no_other_with_it(void **state)
 
     begin_queue(&queue, s);
     (void)put_points(&queue, upsert(s, 1));
-    (void)put_points(&queue, hl_arena_print(s->arena,
-                                            "%s,{\"upsert\":{\"points\":[{\"id\":8,"
-                                            "\"vector\":{\"nobody\":[1,2]}}]}}",
-                                            upsert(s, 7)));
+    (void)put_points(&queue, hl_arena_print(s->arena, "%s,%s", upsert(s, 7), spoils));
     (void)put_points(&queue, upsert(s, 3));
     end_queue(&queue);
     assert_int_equal(queue.all[0].base.code, HL_OK);
@@ -75,6 +55,102 @@ static void a_change_that_fails_takes_no_other_with_it(void **state)
         look(s, NULL);
         assert_string_equal(scroll(s, NULL, 9), "1 3");
         assert_string_equal(find(s, query(at, 2, 9), "e"), "1:1.000 3:3.000");
+        reopen(s);
+    }
+}
+
+/* The runs of the second of three changes' neighbours, it being refused; everything there
+ * as it should, at once and after a restart. */
+static void expect_runs(struct stand *s, const char *refused, int n_runs)
+{
+    const uint64_t before = n_commits(s);
+    struct queue queue;
+
+    begin_queue(&queue, s);
+    (void)put_points(&queue, upsert(s, 1));
+    (void)put_points(&queue, refused);
+    (void)put_points(&queue, upsert(s, 3));
+    end_queue(&queue);
+    assert_int_equal(queue.all[0].base.code, HL_OK);
+    assert_int_equal(queue.all[1].base.code, HL_UNKNOWN_VECTOR);
+    assert_int_equal(queue.all[2].base.code, HL_OK);
+    assert_int_equal(queue.all[0].n_runs, n_runs);
+    assert_int_equal(queue.all[2].base.change.commit, queue.all[0].base.change.commit);
+    assert_true(n_commits(s) - before <= 2); /* the gate's, and that of the three */
+    for (int i = 0; i < 2; i++) {
+        look(s, NULL);
+        assert_string_equal(scroll(s, NULL, 9), "1 3");
+        reopen(s);
+    }
+}
+
+static void who_is_refused_before_it_wrote_costs_the_others_nothing(void **state)
+{
+    expect_runs(*state, spoils, 1);
+}
+
+static void who_is_refused_behind_its_writes_costs_the_others_a_second_run(void **state)
+{
+    struct stand *s = *state;
+
+    expect_runs(s, hl_arena_print(s->arena, "%s,%s", upsert(s, 7), spoils), 2);
+}
+
+static void a_lone_change_that_is_refused_behind_its_writes_leaves_nothing(void **state)
+{
+    struct stand *s = *state;
+    struct queue queue;
+
+    begin_queue(&queue, s);
+    (void)put_points(&queue, hl_arena_print(s->arena, "%s,%s", upsert(s, 7), spoils));
+    end_queue(&queue);
+    assert_int_equal(queue.all[0].base.code, HL_UNKNOWN_VECTOR);
+    assert_int_equal(queue.all[0].n_runs, 1);
+    assert_true(change_points(s, upsert(s, 2)) > 0);
+    for (int i = 0; i < 2; i++) {
+        look(s, NULL);
+        assert_string_equal(scroll(s, NULL, 9), "2");
+        reopen(s);
+    }
+}
+
+/* Layouts, vectors, new indexes and rows of a change that is refused behind all of them. */
+static enum hl_code change_all(struct stand *s, struct hl_writing *writing,
+                               struct hl_err *err)
+{
+    const struct hl_text config = {"{\"a\":1}", 7}, path = {"i", 1}, gone = {"e", 1};
+    bool existed;
+    enum hl_code code = hl_writing_set_config(writing, &config, err);
+
+    (void)s;
+    if (code == HL_OK)
+        code = hl_writing_drop_index(writing, &path, &existed, err);
+    if (code == HL_OK)
+        code = hl_writing_drop_space(writing, &gone, err);
+    return code == HL_OK ? hl_fail(err, HL_CONFLICT, "behind all of it") : code;
+}
+
+static void what_a_refused_change_did_to_a_layout_is_not_there(void **state)
+{
+    const float at[] = {0, 0};
+    struct stand *s = *state;
+    struct queue queue;
+
+    add_index(s, "i", "integer");
+    begin_queue(&queue, s);
+    (void)put_points(&queue, upsert(s, 1));
+    (void)put_act(&queue, change_all);
+    (void)put_points(&queue, upsert(s, 3));
+    end_queue(&queue);
+    assert_int_equal(queue.all[0].base.code, HL_OK);
+    assert_int_equal(queue.all[1].base.code, HL_CONFLICT);
+    assert_string_equal(queue.all[1].base.err.msg, "behind all of it");
+    assert_int_equal(queue.all[2].base.code, HL_OK);
+    for (int i = 0; i < 2; i++) {
+        look(s, "{\"must\":[{\"key\":\"i\",\"match\":{\"value\":3}}]}");
+        assert_true(hl_look_is_settled(s->look, 0));
+        assert_string_equal(scroll(s, NULL, 9), "3");
+        assert_string_equal(find(s, query(at, 2, 9), "e"), "3:3.000");
         reopen(s);
     }
 }
@@ -119,6 +195,47 @@ static void what_came_too_late_is_not_run(void **state)
     end_queue(&queue);
     assert_int_equal(queue.all[0].base.code, HL_OK);
     assert_int_equal(second->base.code, HL_TIMEOUT);
+    look(s, NULL);
+    assert_string_equal(scroll(s, NULL, 9), "1");
+}
+
+/* Behind its write the clock, which is the stand's own, is beyond every deadline. */
+static enum hl_code dawdle(struct stand *s, struct hl_writing *writing, struct hl_err *err)
+{
+    const struct hl_text config = {"{}", 2};
+    enum hl_code code = hl_writing_set_config(writing, &config, err);
+
+    *(int64_t *)s->options.self = 100;
+    return code == HL_OK ? hl_fail(err, HL_CONFLICT, "it took too long") : code;
+}
+
+static int64_t read_now(void *self)
+{
+    return *(const int64_t *)self;
+}
+
+static void what_ran_in_time_is_not_late_because_another_was_refused(void **state)
+{
+    struct stand *s = *state;
+    int64_t now = 0;
+    const struct hl_clock clock = {read_now, &now};
+    const struct hl_deadline deadline = {.clock = &clock, .at_us = 50};
+    struct waiting *first, *last;
+    struct queue queue;
+
+    s->options.self = &now;
+    begin_queue(&queue, s);
+    first = put_points(&queue, upsert(s, 1));
+    (void)put_act(&queue, dawdle);
+    last = put_points(&queue, upsert(s, 3));
+    first->base.change.deadline = &deadline; /* nobody reads it yet: the gate is shut */
+    last->base.change.deadline = &deadline;
+    end_queue(&queue);
+    s->options.self = NULL;
+    assert_int_equal(first->base.code, HL_OK);
+    assert_int_equal(first->n_runs, 2);
+    assert_int_equal(queue.all[1].base.code, HL_CONFLICT);
+    assert_int_equal(last->base.code, HL_TIMEOUT);
     look(s, NULL);
     assert_string_equal(scroll(s, NULL, 9), "1");
 }
@@ -198,199 +315,20 @@ static void an_index_is_filled_for_as_long_as_somebody_waits(void **state)
     assert_string_equal(scroll(s, NULL, 9), "3002");
 }
 
-/* ---- when the world fails ---- */
-
-/* What there should be: some ids. */
-struct model {
-    bool has[8192];
-    int last;
-};
-
-static void compare(struct stand *s, const struct model *model)
-{
-    const float at[] = {0, 0};
-    char *ids = hl_arena_alloc(s->arena, 8192), *hits = hl_arena_alloc(s->arena, 8192);
-    size_t len = 0, hits_len = 0;
-    int n = 0;
-
-    assert_non_null(ids);
-    assert_non_null(hits);
-    ids[0] = hits[0] = '\0';
-    for (int id = 1; id <= model->last; id++) {
-        if (!model->has[id])
-            continue;
-        len += (size_t)snprintf(ids + len, 8192 - len, "%s%d", n ? " " : "", id);
-        hits_len += (size_t)snprintf(hits + hits_len, 8192 - hits_len, "%s%d:%d.000",
-                                     n ? " " : "", id, id);
-        n++;
-    }
-    look(s, NULL);
-    assert_int_equal(hl_look_n_points(s->look), n);
-    assert_string_equal(scroll(s, NULL, 200), ids);
-    assert_string_equal(find(s, query(at, 2, 200), "e"), hits);
-    look(s, "{\"must\":[{\"key\":\"i\",\"range\":{\"gte\":0}}]}");
-    assert_string_equal(scroll(s, NULL, 200), ids);
-    look(s, "{\"must\":[{\"has_vector\":\"s\"}]}");
-    assert_string_equal(scroll(s, NULL, 200), ids);
-    hl_look_close(s->look);
-    s->look = NULL;
-}
-
-/* How a place fails. */
-struct fault {
-    enum hl_failpoint point;
-    const char *place;
-    const char *from; /* "": once; "+": from then on */
-};
-
-static int count_failures(const struct queue *queue)
-{
-    int n_failed = 0;
-
-    for (size_t i = 0; i < queue->n; i++) {
-        const enum hl_code code = queue->all[i].base.code;
-
-        if (code != HL_OK && code != HL_NO_MEMORY && code != HL_IO && code != HL_DISK_FULL)
-            fail_msg("change %zu: %s", i, queue->all[i].base.err.msg);
-        n_failed += code != HL_OK;
-    }
-    return n_failed;
-}
-
-/* Three changes as one group while the place fails at its n-th passage; what was
- * acknowledged is there, the rest is not. How many were refused. */
-static int survive(struct stand *s, struct model *model, const struct fault *fault, int n)
-{
-    const int a = 2 * n + 10, b = 2 * n + 11;
-    struct queue queue;
-    char rule[48];
-
-    begin_queue(&queue, s);
-    (void)put_points(&queue, upsert(s, a));
-    (void)put_points(&queue,
-                     hl_arena_print(s->arena,
-                                    "{\"delete\":{\"filter\":{\"must\":[{\"key\":\"i\","
-                                    "\"range\":{\"lt\":%d}}]}}},%s",
-                                    a, upsert(s, b)));
-    (void)put_index(&queue, "p", n % 2 ? "keyword" : "integer");
-    snprintf(rule, sizeof rule, "%s=%d%s:fail", fault->place, n, fault->from);
-    assert_int_equal(hl_failpoint_arm(rule, &s->err), HL_OK);
-    end_queue(&queue);
-    model->last = b;
-    model->has[a] = queue.all[0].base.code == HL_OK;
-    for (int id = 0; queue.all[1].base.code == HL_OK && id < a; id++)
-        model->has[id] = false;
-    model->has[b] = queue.all[1].base.code == HL_OK;
-    return count_failures(&queue);
-}
-
-/* Every passage of the place in turn. What is seen is right at once, and after a restart
- * as well; a collection that cannot follow says so, and is restarted. */
-static void survive_each(struct stand *s, const struct fault *fault, int most_failures)
-{
-    struct model model = {0};
-    struct hush hush;
-    int n_failed = 0, n_quiet = 0, n = 0;
-
-    add_index(s, "i", "integer");
-    begin_hush(&hush, s);
-    while (n_quiet < 3) {
-        const int n_refused = survive(s, &model, fault, ++n);
-
-        assert_true(n_refused <= (fault->from[0] ? 3 : 1));
-        n_quiet = hl_failpoint_count(fault->point) < (uint64_t)n ? n_quiet + 1 : 0;
-        hl_failpoint_disarm();
-        n_failed += n_refused > 0;
-        if (change_points(s, "{\"delete\":{\"points\":[1]}}") == 0) {
-            assert_int_equal(s->err.code, HL_NO_MEMORY); /* it is broken */
-            reopen_hushed(&hush);
-        }
-        compare(s, &model);
-        if (n % 16 == 0) {
-            reopen_hushed(&hush);
-            compare(s, &model);
-        }
-        hl_arena_reset(s->arena);
-        assert_true(n < 4000);
-    }
-    end_hush(&hush);
-    print_message("%s%s: %d of %d groups had a failure\n", fault->place, fault->from,
-                  n_failed, n);
-    assert_true(n > 3); /* the place was passed */
-    assert_in_range(n_failed, most_failures > 0, most_failures);
-}
-
-static void an_allocation_that_fails_costs_one_change_at_most(void **state)
-{
-    survive_each(*state, &(const struct fault){HL_FAIL_ALLOC, "alloc", ""}, 1000);
-}
-
-static void memory_that_runs_out_loses_and_invents_nothing(void **state)
-{
-    survive_each(*state, &(const struct fault){HL_FAIL_ALLOC, "alloc", "+"}, 4000);
-}
-
-static void one_write_that_fails_is_not_noticed(void **state)
-{
-    survive_each(*state, &(const struct fault){HL_FAIL_FILE_WRITE, "file.write", ""}, 0);
-}
-
-static void a_disk_that_fails_loses_and_invents_nothing(void **state)
-{
-    survive_each(*state, &(const struct fault){HL_FAIL_FILE_WRITE, "file.write", "+"},
-                 4000);
-}
-
-static void one_sync_that_fails_is_not_noticed(void **state)
-{
-    survive_each(*state, &(const struct fault){HL_FAIL_FILE_SYNC, "file.sync", ""}, 0);
-}
-
-static void syncs_that_fail_lose_and_invent_nothing(void **state)
-{
-    survive_each(*state, &(const struct fault){HL_FAIL_FILE_SYNC, "file.sync", "+"}, 4000);
-}
-
-static void a_full_disk_refuses_and_loses_nothing(void **state)
-{
-    struct stand *s = *state;
-    struct hush hush;
-    struct queue queue;
-
-    assert_true(change_points(s, upsert(s, 1)) > 0);
-    begin_hush(&hush, s);
-    begin_queue(&queue, s);
-    (void)put_points(&queue, upsert(s, 2));
-    (void)put_points(&queue, upsert(s, 3));
-    assert_int_equal(hl_failpoint_arm("file.write=1+:fail", &s->err), HL_OK);
-    end_queue(&queue);
-    hl_failpoint_disarm();
-    for (size_t i = 0; i < queue.n; i++)
-        assert_int_not_equal(queue.all[i].base.code, HL_OK);
-    look(s, NULL);
-    assert_string_equal(scroll(s, NULL, 9), "1");
-    assert_true(change_points(s, upsert(s, 4)) > 0);
-    end_hush(&hush);
-    look(s, NULL);
-    assert_string_equal(scroll(s, NULL, 9), "1 4");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_waits_is_committed_as_one),
         TEST(a_change_that_fails_takes_no_other_with_it),
+        TEST(who_is_refused_before_it_wrote_costs_the_others_nothing),
+        TEST(who_is_refused_behind_its_writes_costs_the_others_a_second_run),
+        TEST(a_lone_change_that_is_refused_behind_its_writes_leaves_nothing),
+        TEST(what_a_refused_change_did_to_a_layout_is_not_there),
         TEST(a_change_sees_those_before_it),
         TEST(what_came_too_late_is_not_run),
+        TEST(what_ran_in_time_is_not_late_because_another_was_refused),
         TEST(large_changes_are_not_made_to_wait_for_each_other),
         TEST(an_index_is_filled_for_as_long_as_somebody_waits),
-        TEST(an_allocation_that_fails_costs_one_change_at_most),
-        TEST(memory_that_runs_out_loses_and_invents_nothing),
-        TEST(one_write_that_fails_is_not_noticed),
-        TEST(a_disk_that_fails_loses_and_invents_nothing),
-        TEST(one_sync_that_fails_is_not_noticed),
-        TEST(syncs_that_fail_lose_and_invent_nothing),
-        TEST(a_full_disk_refuses_and_loses_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

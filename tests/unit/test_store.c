@@ -257,6 +257,29 @@ static void what_was_undone_is_not_told(void **state)
     commit(f);
 }
 
+static void a_mark_can_be_undone_until_something_is_written(void **state)
+{
+    struct fixture *f = *state;
+    struct hl_store_changes changes;
+
+    begin(f);
+    assert_int_equal(hl_store_mark(f->store, &f->err), HL_OK);
+    (void)upsert(f, 1, "{}", 1);
+    assert_int_equal(hl_store_keep(f->store, &f->err), HL_OK);
+    assert_int_equal(hl_store_mark(f->store, &f->err), HL_OK);
+    assert_int_equal(hl_store_undo(f->store, &f->err), HL_OK);
+    (void)upsert(f, 2, "{}", 2);
+    assert_int_equal(hl_store_undo(f->store, &f->err), HL_CONFLICT);
+    hl_store_changes(f->store, &changes);
+    assert_int_equal(changes.n_births, 2);
+    assert_int_equal(hl_store_save(f->store, &f->err), HL_OK);
+    (void)upsert(f, 3, "{}", 3);
+    assert_int_equal(hl_store_undo(f->store, &f->err), HL_OK);
+    hl_store_changes(f->store, &changes);
+    assert_int_equal(changes.n_births, 2);
+    commit(f);
+}
+
 struct list {
     uint64_t all[16];
     size_t n;
@@ -387,6 +410,7 @@ int main(void)
         TEST(a_transaction_without_changes_uses_no_commit),
         TEST(births_and_deaths_add_up_to_the_rows_that_live),
         TEST(what_was_undone_is_not_told),
+        TEST(a_mark_can_be_undone_until_something_is_written),
         TEST(threads_that_read_see_whole_commits_while_one_writes),
         TEST(deaths_are_remembered_until_they_are_forgotten),
     };
