@@ -243,6 +243,17 @@ static enum hl_code find_sparse(const struct hl_find *find,
     return code == HL_OK ? give(find, hits, n, arena, found, err) : code;
 }
 
+/* As the images of a model are that no point was embedded with yet: a query through
+ * bridges looks into several spaces, most of which hold nothing. */
+static bool is_empty(const struct hl_space *space)
+{
+    size_t n = space->sparse ? hl_sparse_count(space->sparse) : 0;
+
+    for (size_t i = 0; n == 0 && i < space->shelf.n_parts; i++)
+        n = hl_part_count(space->shelf.parts[i]);
+    return n == 0;
+}
+
 static enum hl_code find_many(struct hl_look *look, const struct hl_find *find,
                               const struct hl_find_many *many, struct hl_arena *arena,
                               struct hl_err *err)
@@ -256,6 +267,11 @@ static enum hl_code find_many(struct hl_look *look, const struct hl_find *find,
     struct hl_rows *rows = NULL, *made = NULL;
     enum hl_code code = check_query(find, err);
 
+    if (code == HL_OK && is_empty(find->space)) {
+        for (size_t i = 0; i < many->n; i++)
+            many->found[i] = (struct hl_found){NULL, 0};
+        return HL_OK;
+    }
     if (code == HL_OK)
         code = find_rows(look, find, &rows, &made, err);
     if (code == HL_OK && rows) {

@@ -26,6 +26,8 @@ static void a_look_into_an_empty_collection_finds_nothing(void **state)
     look(s, NULL);
     assert_string_equal(scroll(s, NULL, 10), "");
     assert_string_equal(find(s, query(at, 2, 10), "c"), "");
+    assert_string_equal(find(s, query(at, 1, 10), "c"),
+                        "Wrong input: Vector dimension error: expected dim: 2, got 1");
     hl_look_close(NULL);
 }
 
