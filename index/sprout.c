@@ -22,11 +22,17 @@ static size_t bytes_of_links(const struct hl_sprout_options *options)
     return options->most_rows * 2 * options->n_links * sizeof(hl_link);
 }
 
-/* On all levels above 0 together a row has a block for one in n_links; from two links on
- * that is a block a row, and pages that nobody writes to take no memory. */
+/* Blocks on all levels above 0 together. One in n_links of the rows of a level is on the
+ * next as well: with two links, the fewest, that is a block a row, more or less. Pages that
+ * nobody writes to take no memory. */
+static size_t most_upper(const struct hl_sprout_options *options)
+{
+    return 2 * options->most_rows;
+}
+
 static size_t bytes_of_upper(const struct hl_sprout_options *options)
 {
-    return options->most_rows * options->n_links * sizeof(hl_link);
+    return most_upper(options) * options->n_links * sizeof(hl_link);
 }
 
 size_t hl_sprout_bytes(const struct hl_sprout_options *options)
@@ -117,7 +123,7 @@ static bool lay_levels(struct hl_sprout *sprout, const struct hl_graph_view *gra
     for (size_t row = first; row < graph->n_rows; row++) {
         const unsigned top = (unsigned)graph->levels[row] - 1;
 
-        if (view->n_upper + top > sprout->options.most_rows)
+        if (view->n_upper + top > most_upper(&sprout->options))
             return false;
         sprout->levels[row] = (uint8_t)top;
         sprout->above[row] = top > 0 ? (uint32_t)view->n_upper : HL_NO_POSITION;
