@@ -328,7 +328,10 @@ static enum hl_tending grow(struct job *job)
 
     if (!has_grown)
         return HL_TENDING_NOTHING;
-    hl_grow_account(job->collection, job->layout);
+    /* The layout may be another one by now, and none follows it amid this. */
+    pthread_rwlock_rdlock(&job->collection->lock);
+    hl_grow_account(job->collection, job->collection->layout);
+    pthread_rwlock_unlock(&job->collection->lock);
     return outcome(job->collection, code, &err);
 }
 
