@@ -93,6 +93,8 @@ struct hl_collection {
     size_t seals_waiting;     /* likewise */
     uint64_t n_looks_before;  /* when the writer last asked, */
     int64_t looked_at_us;     /* and when it last saw more of them */
+    int64_t held_since_us;    /* the next transaction, */
+    unsigned n_pauses;        /* and so many times; 0: it is not */
     size_t n_died;            /* rows, since the keeper was last woken */
     struct hl_store *store;
     struct hl_reader *before; /* reads what was, for the indexes */

@@ -118,6 +118,16 @@ bool hl_engine_ready(struct hl_engine *engine, struct hl_collection *collection)
     return is_taken;
 }
 
+bool hl_engine_is_wanted(struct hl_engine *engine)
+{
+    bool is_wanted;
+
+    pthread_mutex_lock(&engine->lock);
+    is_wanted = engine->first_ready != NULL;
+    pthread_mutex_unlock(&engine->lock);
+    return is_wanted;
+}
+
 /* The next collection, NULL at the end. */
 static struct hl_collection *take_ready(struct hl_engine *engine)
 {
@@ -145,8 +155,8 @@ static void *write_on(void *arg)
     while ((collection = take_ready(engine))) {
         bool has_more;
 
-        hl_grow_hold_back(collection);
-        hl_group_run(collection);
+        if (!hl_grow_hold_back(collection))
+            hl_group_run(collection);
         pthread_mutex_lock(&collection->desk);
         has_more = collection->first != NULL;
         collection->is_with_writer = has_more;

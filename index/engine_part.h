@@ -64,6 +64,9 @@ enum hl_tending hl_keeper_tend(struct hl_collection *collection);
 /* Grows or seals a tail of it, if there is any to, and does nothing else. */
 enum hl_tending hl_keeper_seal(struct hl_collection *collection);
 
+/* Whether a collection waits for a writer. */
+bool hl_engine_is_wanted(struct hl_engine *engine);
+
 /* For the keeper amid long work: grows what is bare and seals what is full in any
  * collection, until nothing is or something fails. False: it failed. */
 bool hl_engine_seal_waiting(struct hl_engine *engine);

@@ -10,7 +10,7 @@
  * nobody else gets a piece of work done. MOST is what searches can bear to scan: as much
  * again as the walk of a large segment. */
 enum { FIRST = 2048, STEP = 1024, MOST = 4096 };
-enum { PAUSE_MS = 5, PAUSES = 200, LATELY_US = 60000000 };
+enum { PAUSE_MS = 5, PAUSES = 200, MOST_US = 1000000, LATELY_US = 60000000 };
 
 static size_t count_bare(const struct hl_part *part)
 {
@@ -132,10 +132,15 @@ bool hl_grow_is_due(struct hl_collection *collection)
     return atomic_load(&collection->n_bare) >= STEP;
 }
 
+static int64_t now_us(const struct hl_collection *collection)
+{
+    return hl_clock_now(hl_engine_options(collection->engine)->clock);
+}
+
 /* Whether somebody looked lately, as far as the writer can tell who asks now and then. */
 static bool is_searched(struct hl_collection *collection)
 {
-    const int64_t now = hl_clock_now(hl_engine_options(collection->engine)->clock);
+    const int64_t now = now_us(collection);
     uint64_t n_looks;
 
     pthread_mutex_lock(&collection->desk);
@@ -159,14 +164,29 @@ static bool are_upserts(struct hl_collection *collection)
     return are_all;
 }
 
-void hl_grow_hold_back(struct hl_collection *collection)
+/* Pauses take longer than they should where others have the writer between them. */
+static bool must_wait(struct hl_collection *collection)
+{
+    return collection->n_pauses < PAUSES &&
+           now_us(collection) - collection->held_since_us < MOST_US &&
+           atomic_load(&collection->n_bare) > MOST && are_upserts(collection) &&
+           !hl_engine_is_stopping(collection->engine);
+}
+
+bool hl_grow_hold_back(struct hl_collection *collection)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
 
     if (!is_searched(collection))
-        return;
-    for (int i = 0; i < PAUSES && atomic_load(&collection->n_bare) > MOST &&
-                    are_upserts(collection) && !hl_engine_is_stopping(collection->engine);
-         i++)
+        collection->n_pauses = PAUSES;
+    else if (collection->n_pauses == 0)
+        collection->held_since_us = now_us(collection);
+    while (must_wait(collection)) {
         (void)nanosleep(&pause, NULL);
+        collection->n_pauses++;
+        if (hl_engine_is_wanted(collection->engine))
+            return true;
+    }
+    collection->n_pauses = 0;
+    return false;
 }

@@ -25,7 +25,9 @@ void hl_grow_account(struct hl_collection *collection, const struct hl_layout *l
 bool hl_grow_is_due(struct hl_collection *collection);
 
 /* The writer, before a transaction: waits for a second at most while searches, if there
- * were any in the last minute, would scan too much and nothing but upserts is asked for. */
-void hl_grow_hold_back(struct hl_collection *collection);
+ * were any in the last minute, would scan too much and nothing but upserts is asked for.
+ * True: the second is not over, but other collections want the writer, the keeper's own
+ * changes maybe; this one asks again behind them. */
+bool hl_grow_hold_back(struct hl_collection *collection);
 
 #endif

@@ -146,17 +146,23 @@ static int64_t put_one(struct keeping *k, int id)
     return (behind.tv_sec - before.tv_sec) * 1000000000 + behind.tv_nsec - before.tv_nsec;
 }
 
-static void who_writes_waits_for_the_keeper_while_somebody_searches(void **state)
+/* More is bare than searches can bear to scan, and stays so. */
+static void fill_while_the_keeper_stays(struct keeping *k)
 {
-    struct keeping *k = *state;
-    int64_t alone = INT64_MAX, beside;
-
     k->s.options.tell = hear_and_stay;
     reopen_for_large_tails(k, (size_t)64 << 20);
     assert_true(put_points(k, 1, FULL) > 0);
     await(k, HL_ENGINE_SEALED, 1);
     assert_true(put_points(k, FULL + 1, FULL + ENOUGH) > 0);
     assert_int_equal(state_of(k).n_bare_rows, ENOUGH);
+}
+
+static void who_writes_waits_for_the_keeper_while_somebody_searches(void **state)
+{
+    struct keeping *k = *state;
+    int64_t alone = INT64_MAX, beside;
+
+    fill_while_the_keeper_stays(k);
     for (int i = 0; i < 5; i++) {
         const int64_t took = put_one(k, 100000 + i);
 
@@ -169,6 +175,41 @@ static void who_writes_waits_for_the_keeper_while_somebody_searches(void **state
     await_growth(k);
 }
 
+static void *put_held(void *self)
+{
+    struct keeping *k = self;
+
+    return put_points(k, 200000, 200000) > 0 ? self : NULL;
+}
+
+static void other_collections_do_not_wait_with_it(void **state)
+{
+    struct keeping *k = *state, other = {0};
+    pthread_t thread;
+    void *done;
+
+    fill_while_the_keeper_stays(k);
+    assert_true(init_stand(&other.s));
+    close_stand(&other.s);
+    other.s.engine = k->s.engine;
+    assert_int_equal(hl_collection_open(k->s.engine, other.s.folder, "other",
+                                        &other.s.collection, &k->s.err),
+                     HL_OK);
+    add_dense(&other.s, "e", 2, "Euclid");
+    look(&k->s, NULL);
+    assert_int_equal(pthread_create(&thread, NULL, put_held, k), 0);
+    for (int i = 0; i < 20; i++)
+        rest();
+    assert_true(put_one(&other, 1) < 500000000); /* the other one has a second */
+    pthread_join(thread, &done);
+    assert_ptr_equal(done, k);
+    atomic_store(&k->has_filled, true);
+    hl_collection_unref(other.s.collection);
+    other.s.collection = NULL;
+    other.s.engine = NULL;
+    done_stand(&other.s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +218,7 @@ int main(void)
         TEST(what_died_while_it_grew_is_in_no_segment),
         TEST(without_room_a_tail_is_scanned),
         TEST(who_writes_waits_for_the_keeper_while_somebody_searches),
+        TEST(other_collections_do_not_wait_with_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
