@@ -210,6 +210,39 @@ static void other_collections_do_not_wait_with_it(void **state)
     done_stand(&other.s);
 }
 
+struct listening {
+    struct keeping *k;
+    atomic_size_t n_bare; /* when the second seal was told */
+};
+
+static void hear_what_is_bare(void *self, const struct hl_engine_event *event)
+{
+    struct listening *l = self;
+
+    if (event->kind == HL_ENGINE_SEALED && told(l->k, HL_ENGINE_SEALED) == 1)
+        atomic_store(&l->n_bare, state_of(l->k).n_bare_rows);
+    hear_and_stay(l->k, event);
+}
+
+static void what_has_grown_is_sealed_before_more_grows(void **state)
+{
+    struct keeping *k = *state;
+    struct listening l = {k, 0};
+
+    k->s.options.self = &l;
+    k->s.options.tell = hear_what_is_bare;
+    reopen_for_large_tails(k, (size_t)64 << 20);
+    for (int i = 0; i < 3; i++) {
+        assert_true(put_points(k, i * FULL + 1, (i + 1) * FULL) > 0);
+        await(k, HL_ENGINE_SEALED, 1);
+    }
+    atomic_store(&k->has_filled, true);
+    await(k, HL_ENGINE_SEALED, 3);
+    assert_int_equal(atomic_load(&l.n_bare), FULL);
+    assert_found(k, 1, 3 * FULL);
+    close_stand(&k->s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +252,7 @@ int main(void)
         TEST(without_room_a_tail_is_scanned),
         TEST(who_writes_waits_for_the_keeper_while_somebody_searches),
         TEST(other_collections_do_not_wait_with_it),
+        TEST(what_has_grown_is_sealed_before_more_grows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
