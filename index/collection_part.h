@@ -79,7 +79,7 @@ struct hl_collection {
     size_t n_readers, readers_room;
     struct hl_change *first, *last;
     size_t n_queued;
-    uint64_t n_looks;    /* opened in all */
+    uint64_t n_searches; /* looks that searched, and are closed */
     bool is_with_writer; /* a writer thread has it or it waits for one */
     bool needs_keeper;
     bool is_retired;
@@ -89,13 +89,13 @@ struct hl_collection {
     struct hl_collection *next_tended; /* the engine's list of all */
 
     /* The one writer's that has the collection. */
-    uint64_t unindexed_bytes; /* what the engine was told */
-    size_t seals_waiting;     /* likewise */
-    uint64_t n_looks_before;  /* when the writer last asked, */
-    int64_t looked_at_us;     /* and when it last saw more of them */
-    int64_t held_since_us;    /* the next transaction, */
-    unsigned n_pauses;        /* and so many times; 0: it is not */
-    size_t n_died;            /* rows, since the keeper was last woken */
+    uint64_t unindexed_bytes;   /* what the engine was told */
+    size_t seals_waiting;       /* likewise */
+    uint64_t n_searches_before; /* when the writer last asked, */
+    int64_t searched_at_us;     /* and when it last saw more of them */
+    int64_t held_since_us;      /* the next transaction, */
+    unsigned n_pauses;          /* and so many times; 0: it is not */
+    size_t n_died;              /* rows, since the keeper was last woken */
     struct hl_store *store;
     struct hl_reader *before; /* reads what was, for the indexes */
 };

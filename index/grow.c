@@ -137,20 +137,20 @@ static int64_t now_us(const struct hl_collection *collection)
     return hl_clock_now(hl_engine_options(collection->engine)->clock);
 }
 
-/* Whether somebody looked lately, as far as the writer can tell who asks now and then. */
+/* Whether somebody searched lately, as far as the writer can tell who asks now and then. */
 static bool is_searched(struct hl_collection *collection)
 {
     const int64_t now = now_us(collection);
-    uint64_t n_looks;
+    uint64_t n_searches;
 
     pthread_mutex_lock(&collection->desk);
-    n_looks = collection->n_looks;
+    n_searches = collection->n_searches;
     pthread_mutex_unlock(&collection->desk);
-    if (n_looks != collection->n_looks_before) {
-        collection->n_looks_before = n_looks;
-        collection->looked_at_us = now;
+    if (n_searches != collection->n_searches_before) {
+        collection->n_searches_before = n_searches;
+        collection->searched_at_us = now;
     }
-    return n_looks > 0 && now - collection->looked_at_us < LATELY_US;
+    return n_searches > 0 && now - collection->searched_at_us < LATELY_US;
 }
 
 static bool are_upserts(struct hl_collection *collection)

@@ -47,7 +47,6 @@ static void link_look(struct hl_look *look)
     struct hl_look_link *ring = &look->collection->looks;
 
     pthread_mutex_lock(&look->collection->desk);
-    look->collection->n_looks++;
     look->link.prev = ring->prev;
     look->link.next = ring;
     ring->prev->next = &look->link;
@@ -58,6 +57,7 @@ static void link_look(struct hl_look *look)
 static void unlink_look(struct hl_look *look)
 {
     pthread_mutex_lock(&look->collection->desk);
+    look->collection->n_searches += look->has_searched;
     look->link.prev->next = look->link.next;
     look->link.next->prev = look->link.prev;
     pthread_mutex_unlock(&look->collection->desk);

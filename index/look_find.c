@@ -267,6 +267,7 @@ static enum hl_code find_many(struct hl_look *look, const struct hl_find *find,
     struct hl_rows *rows = NULL, *made = NULL;
     enum hl_code code = check_query(find, err);
 
+    look->has_searched = true;
     if (code == HL_OK && is_empty(find->space)) {
         for (size_t i = 0; i < many->n; i++)
             many->found[i] = (struct hl_found){NULL, 0};

@@ -42,6 +42,7 @@ struct hl_look {
     struct hl_collection *collection; /* a reference */
     struct hl_layout *layout;         /* likewise */
     struct hl_look_link link;
+    bool has_searched;
     uint64_t n_points;
     uint64_t *n_carriers; /* of the layout's spaces, in its order; NULL without companion */
     struct hl_look_others *others; /* NULL: none were wished for */

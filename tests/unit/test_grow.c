@@ -160,7 +160,7 @@ static void fill_while_the_keeper_stays(struct keeping *k)
 static void who_writes_waits_for_the_keeper_while_somebody_searches(void **state)
 {
     struct keeping *k = *state;
-    int64_t alone = INT64_MAX, beside;
+    int64_t alone = INT64_MAX, after_look, beside;
 
     fill_while_the_keeper_stays(k);
     for (int i = 0; i < 5; i++) {
@@ -169,8 +169,13 @@ static void who_writes_waits_for_the_keeper_while_somebody_searches(void **state
         alone = took < alone ? took : alone;
     }
     look(&k->s, NULL);
+    hl_look_close(k->s.look);
+    k->s.look = NULL;
+    after_look = put_one(k, 150000); /* who looks and does not search is no reason */
+    assert_walked(k, 1);
     beside = put_one(k, 200000);
     assert_true(beside > 5 * alone);
+    assert_true(beside > 2 * after_look);
     atomic_store(&k->has_filled, true);
     await_growth(k);
 }
@@ -196,7 +201,7 @@ static void other_collections_do_not_wait_with_it(void **state)
                                         &other.s.collection, &k->s.err),
                      HL_OK);
     add_dense(&other.s, "e", 2, "Euclid");
-    look(&k->s, NULL);
+    assert_walked(k, 1);
     assert_int_equal(pthread_create(&thread, NULL, put_held, k), 0);
     for (int i = 0; i < 20; i++)
         rest();
