@@ -10,6 +10,8 @@
  * few queries. A piece is some milliseconds at most. */
 enum { QUERIES_BEFORE_SCREEN = 512, ROWS_OF_PIECE = 512 };
 
+enum { ROWS_PER_WORD = 64 };
+
 struct hl_part {
     atomic_size_t n_refs;
     atomic_size_t n_dead;
@@ -28,11 +30,28 @@ struct hl_part {
     /* Of a segment's rows; 0 while a row lives, which is what fresh pages are: a segment in
      * which little died takes little memory for it. Commits count from 1. */
     atomic_uint_fast64_t *died;
+    _Atomic(uint64_t) *living; /* a bit for each of them, until it dies */
 
     _Atomic(struct hl_screen *) screen; /* NULL before it is made */
     atomic_size_t n_looks;              /* exact queries */
     atomic_bool is_asking;              /* from then on until its keeper has done with it */
 };
+
+/* All of them, of a segment that is new. */
+static bool note_living(struct hl_part *part, size_t n_rows)
+{
+    const size_t n_words = n_rows / ROWS_PER_WORD + 1;
+
+    part->died = hl_alloc_zeroed(n_rows, sizeof *part->died);
+    part->living = hl_alloc_zeroed(n_words, sizeof *part->living);
+    if (!part->died || !part->living)
+        return false;
+    for (size_t row = 0; row < n_rows; row += ROWS_PER_WORD)
+        atomic_init(&part->living[row / ROWS_PER_WORD],
+                    n_rows - row < ROWS_PER_WORD ? ((uint64_t)1 << (n_rows - row)) - 1
+                                                 : UINT64_MAX);
+    return true;
+}
 
 static struct hl_part *new_part(struct hl_segment *segment, struct hl_tail *tail)
 {
@@ -45,10 +64,10 @@ static struct hl_part *new_part(struct hl_segment *segment, struct hl_tail *tail
     part->tail = tail;
     if (!segment)
         return part;
-    part->died =
-        hl_alloc_zeroed(hl_segment_view(segment)->n_rows, sizeof(atomic_uint_fast64_t));
-    if (part->died)
+    if (note_living(part, hl_segment_view(segment)->n_rows))
         return part;
+    hl_free(part->died);
+    hl_free(part->living);
     hl_free(part);
     return NULL;
 }
@@ -136,6 +155,7 @@ static void free_part(struct hl_part *part)
         (void)hl_file_remove(part->path, &ignored);
     hl_free(part->path);
     hl_free(part->died);
+    hl_free(part->living);
     hl_free(part);
 }
 
@@ -398,8 +418,25 @@ bool hl_part_kill(struct hl_part *part, uint64_t row, uint64_t commit)
         atomic_store(&part->died[position], commit);
     if (commit > atomic_load(&part->last_death))
         atomic_store(&part->last_death, commit);
+    if (!part->tail) /* behind the commit as well: who misses it finds out */
+        atomic_fetch_and(&part->living[position / ROWS_PER_WORD],
+                         ~((uint64_t)1 << position % ROWS_PER_WORD));
     atomic_fetch_add(&part->n_dead, 1); /* behind the commit: who counts all sees it */
     return true;
+}
+
+bool hl_part_list_living(const struct hl_part *part, uint64_t commit,
+                         uint32_t *ret_positions, size_t *ret_n)
+{
+    const size_t n_rows = hl_part_count(part);
+    size_t n = 0;
+
+    for (size_t row = 0; row < n_rows; row += ROWS_PER_WORD)
+        for (uint64_t left = atomic_load(&part->living[row / ROWS_PER_WORD]); left != 0;
+             left &= left - 1)
+            ret_positions[n++] = (uint32_t)(row + (size_t)__builtin_ctzll(left));
+    *ret_n = n;
+    return atomic_load(&part->last_death) <= commit;
 }
 
 bool hl_part_is_over(const struct hl_part *part, uint64_t commit)

@@ -117,6 +117,12 @@ bool hl_part_kill(struct hl_part *part, uint64_t row, uint64_t commit);
 uint64_t hl_part_died(const struct hl_part *part, uint32_t position);
 size_t hl_part_n_dead(const struct hl_part *part);
 
+/* The positions of a segment's living rows, ascending, for a reader of `commit`: at most
+ * as many as there are rows but for hl_part_n_dead. False, and they mean nothing: some of
+ * the dead are seen at that commit. */
+bool hl_part_list_living(const struct hl_part *part, uint64_t commit,
+                         uint32_t *ret_positions, size_t *ret_n);
+
 /* Whether readers of `commit` need not look: there are no rows, or all of a sealed part
  * died. Points that are replaced leave such parts until the next merge. */
 bool hl_part_is_over(const struct hl_part *part, uint64_t commit);

@@ -183,23 +183,33 @@ static bool list_positions(struct hl_searcher *searcher,
     return true;
 }
 
-static enum hl_code look_through(struct hl_searcher *searcher, const struct hl_walk *walk,
-                                 const struct hl_shelf_filter *filter,
-                                 struct hl_walk_answer *answer, struct hl_err *err)
+/* Where no more are left than would be asked for their floats, these are asked at once. */
+static enum hl_code look_through(struct hl_searcher *searcher, const struct look *look,
+                                 const struct hl_walk *walk, struct hl_walk_answer *answer,
+                                 struct hl_err *err)
 {
-    size_t n_positions = 0;
+    const struct hl_shelf_filter *filter = look->search->filter;
+    size_t n = walk->segment->n_rows;
+    bool is_listed = filter && filter->numbers;
 
-    if (!filter || !filter->numbers)
-        return hl_walk_scan(searcher->walker, walk, NULL, 0, answer, err);
-    if (!list_positions(searcher, filter, walk->segment, &n_positions))
+    if (is_listed && !list_positions(searcher, filter, walk->segment, &n))
         return hl_fail(err, HL_NO_MEMORY, "no memory to list %zu points",
                        filter->n_numbers);
-    if (n_positions == 0) {
+    if (!is_listed && !is_exact(look->search)) {
+        if (!make_room_for_positions(searcher, n - hl_part_n_dead(look->part)))
+            return hl_shelf_fail_no_room(look->search, err);
+        is_listed =
+            hl_part_list_living(look->part, look->search->commit, searcher->positions, &n);
+    }
+    if (is_listed && n == 0) {
         answer->n_hits = 0;
         return HL_OK;
     }
-    return hl_walk_scan(searcher->walker, walk, searcher->positions, n_positions, answer,
-                        err);
+    if (is_exact(look->search) || (is_listed && n <= hl_walker_exact(walk->k)))
+        return hl_walk_scan(searcher->walker, walk, is_listed ? searcher->positions : NULL,
+                            n, answer, err);
+    return hl_walk_sift(searcher->walker, walk, is_listed ? searcher->positions : NULL, n,
+                        answer, err);
 }
 
 static enum hl_code search_segment(struct hl_searcher *searcher, struct look *look,
@@ -219,7 +229,7 @@ static enum hl_code search_segment(struct hl_searcher *searcher, struct look *lo
 
     if (is_exact(search) || (!is_free && is_scan_cheaper(look, look->segment->n_rows))) {
         tally->n_scans++;
-        return look_through(searcher, &walk, search->filter, answer, err);
+        return look_through(searcher, look, &walk, answer, err);
     }
     tally->n_walks++;
     return hl_walk_search(searcher->walker, &walk, answer, err);

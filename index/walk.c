@@ -18,6 +18,9 @@ enum { STEPS_PER_LOOK = 256, LEAST_KEPT = 16 };
  * row may have on a level above 0. */
 enum { FETCHED = 2 << 20, UPPER_LINKS = 128 };
 
+/* Sketches that are on their way from memory at once. */
+enum { SIFTED = 32 };
+
 /* Marks of an earlier query are stale by their number alone; once in 65,535 queries the
  * numbers run out and the marks are wiped. */
 static bool begin_epoch(struct hl_walker *walker, size_t n_rows)
@@ -239,6 +242,18 @@ static const float *values_at(const void *segment, uint32_t position)
     return hl_segment_values(segment, position);
 }
 
+/* From the sketches' order of what was kept to the answer. */
+static void finish(struct hl_walker *walker, const struct hl_walk *walk,
+                   struct hl_walk_answer *answer)
+{
+    hl_walker_rank(walker, walk->query, walk->k,
+                   walk->values ? walk->values
+                                : &(struct hl_walker_values){values_at, walk->segment,
+                                                             walk->segment->is_cold});
+    answer->n_exact += walker->n_kept;
+    hl_walker_give(walker, walk->k, answer);
+}
+
 enum hl_code hl_walk_search(struct hl_walker *walker, const struct hl_walk *walk,
                             struct hl_walk_answer *answer, struct hl_err *err)
 {
@@ -251,12 +266,58 @@ enum hl_code hl_walk_search(struct hl_walker *walker, const struct hl_walk *walk
         code = walk_lowest(walker, walk, beam, answer, err);
     if (code != HL_OK)
         return code;
-    hl_walker_rank(walker, walk->query, walk->k,
-                   walk->values ? walk->values
-                                : &(struct hl_walker_values){values_at, walk->segment,
-                                                             walk->segment->is_cold});
-    answer->n_exact += walker->n_kept;
-    hl_walker_give(walker, walk->k, answer);
+    finish(walker, walk, answer);
+    return HL_OK;
+}
+
+/* Those of the next positions that may be found, and where the rest begins. Their sketches
+ * are on the way from memory. */
+static size_t gather(const struct hl_walk *walk, const uint32_t *positions, size_t n,
+                     size_t *io_at, uint32_t ret_found[SIFTED])
+{
+    size_t n_found = 0, at = *io_at;
+    const size_t end = n - at < STEPS_PER_LOOK ? n : at + STEPS_PER_LOOK;
+
+    for (; at < end && n_found < SIFTED; at++) {
+        const uint32_t position = positions ? positions[at] : (uint32_t)at;
+
+        if (walk->may_keep && !walk->may_keep(walk->self, position))
+            continue;
+        prefetch_sketch(walk->segment, position);
+        ret_found[n_found++] = position;
+    }
+    *io_at = at;
+    return n_found;
+}
+
+enum hl_code hl_walk_sift(struct hl_walker *walker, const struct hl_walk *walk,
+                          const uint32_t *positions, size_t n_positions,
+                          struct hl_walk_answer *answer, struct hl_err *err)
+{
+    const size_t n = positions ? n_positions : walk->segment->n_rows;
+    const size_t wanted = hl_walker_exact(walk->k < n ? walk->k : n);
+    const size_t room = wanted < n ? wanted : n;
+
+    walker->n_kept = 0;
+    if (!hl_walker_grow(&walker->kept, &walker->room_kept, room))
+        return hl_fail(err, HL_NO_MEMORY, "no memory to search %zu rows", n);
+    for (size_t at = 0; at < n;) {
+        const enum hl_code code = hl_deadline_check(walk->deadline, "the search", err);
+        uint32_t found[SIFTED];
+        size_t n_found;
+
+        if (code != HL_OK)
+            return code;
+        n_found = gather(walk, positions, n, &at, found);
+        for (size_t i = 0; i < n_found; i++) {
+            const struct hl_scored row = score_of(walk, found[i]);
+
+            if (!(hl_scored_score(row) <= walker->horizon))
+                hl_heap_keep(walker->kept, &walker->n_kept, room, row);
+        }
+        answer->n_scored += n_found;
+    }
+    finish(walker, walk, answer);
     return HL_OK;
 }
 

@@ -64,7 +64,13 @@ struct hl_walk_answer {
 enum hl_code hl_walk_search(struct hl_walker *walker, const struct hl_walk *walk,
                             struct hl_walk_answer *answer, struct hl_err *err);
 
-/* The same answer, exact, from the given positions alone, or from all when NULL. */
+/* The same from the given positions alone, or from all when NULL: by their sketches, and
+ * then by the floats of the best. */
+enum hl_code hl_walk_sift(struct hl_walker *walker, const struct hl_walk *walk,
+                          const uint32_t *positions, size_t n_positions,
+                          struct hl_walk_answer *answer, struct hl_err *err);
+
+/* The same answer, exact: by the floats of each. */
 enum hl_code hl_walk_scan(struct hl_walker *walker, const struct hl_walk *walk,
                           const uint32_t *positions, size_t n_positions,
                           struct hl_walk_answer *answer, struct hl_err *err);

@@ -176,6 +176,27 @@ static void kill_all(struct fixture *f, size_t part, size_t but_each, uint64_t c
         }
 }
 
+/* Who reads an older commit than the newest death is told nothing of the living. */
+static void the_living_are_listed_as_of_the_newest_death(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t positions[PER_PART];
+    size_t n_living = 0, n;
+
+    assert_true(hl_part_kill(f->parts[1], PER_PART + 64, 20));
+    f->died[PER_PART + 63] = 20;
+    for (size_t i = PER_PART; i < 2 * PER_PART; i++)
+        n_living += f->died[i] == HL_COMMIT_NEVER;
+    assert_false(hl_part_list_living(f->parts[1], 19, positions, &n));
+    assert_true(hl_part_list_living(f->parts[1], 20, positions, &n));
+    assert_int_equal(n, n_living);
+    assert_int_equal(n, PER_PART - hl_part_n_dead(f->parts[1]));
+    for (size_t i = 0; i < n; i++) {
+        assert_true(i == 0 || positions[i - 1] < positions[i]);
+        assert_true(f->died[PER_PART + positions[i]] == HL_COMMIT_NEVER);
+    }
+}
+
 static void a_segment_of_the_dead_is_not_walked(void **state)
 {
     struct fixture *f = *state;
@@ -286,6 +307,7 @@ int main(void)
         cmocka_unit_test(many_queries_find_the_truth_at_once),
         cmocka_unit_test(what_sketches_cannot_tell_is_looked_for_one_by_one),
         cmocka_unit_test(a_killed_row_is_dropped_and_replaced),
+        cmocka_unit_test(the_living_are_listed_as_of_the_newest_death),
         cmocka_unit_test(a_segment_of_the_dead_is_not_walked),
         cmocka_unit_test(without_memory_a_search_says_so),
     };

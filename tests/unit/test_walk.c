@@ -266,6 +266,45 @@ static void a_scan_finds_exactly_the_truth(void **state)
     }
 }
 
+/* By sketches, so now and then the tenth is another one. */
+static void a_sift_finds_what_a_scan_finds(void **state)
+{
+    struct fixture *f = *state;
+    size_t n_found = 0;
+
+    for (size_t query = 0; query < N_QUERIES; query++) {
+        struct hl_walk walk = walk_of(f, HL_METRIC_L2, query);
+
+        walk.may_keep = one_in_twenty;
+        f->answer.n_scored = f->answer.n_exact = 0;
+        assert_int_equal(hl_walk_sift(f->walker, &walk, NULL, 0, &f->answer, &f->err),
+                         HL_OK);
+        find_truth(f, &walk, query);
+        assert_int_equal(f->answer.n_hits, K);
+        assert_int_equal(f->answer.n_scored, f->n_truth);
+        assert_true(f->answer.n_exact < f->n_truth / 2);
+        n_found += count_found(f);
+    }
+    assert_true(n_found >= N_QUERIES * K * 995 / 1000);
+}
+
+static void a_sift_of_positions_looks_at_no_others(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t positions[50];
+    struct hl_walk walk = walk_of(f, HL_METRIC_DOT, 3);
+
+    for (uint32_t i = 0; i < 50; i++)
+        positions[i] = 100 * i + 7;
+    f->answer.n_scored = 0;
+    assert_int_equal(hl_walk_sift(f->walker, &walk, positions, 50, &f->answer, &f->err),
+                     HL_OK);
+    assert_int_equal(f->answer.n_hits, K);
+    assert_int_equal(f->answer.n_scored, 50);
+    for (size_t i = 0; i < K; i++)
+        assert_int_equal(f->hits[i].position % 100, 7);
+}
+
 static void a_scan_of_few_positions_looks_at_no_others(void **state)
 {
     struct fixture *f = *state;
@@ -377,6 +416,8 @@ int main(void)
         cmocka_unit_test(the_walk_widens_until_a_condition_is_met_often_enough),
         cmocka_unit_test(a_condition_that_nothing_meets_finds_nothing),
         cmocka_unit_test(a_scan_finds_exactly_the_truth),
+        cmocka_unit_test(a_sift_finds_what_a_scan_finds),
+        cmocka_unit_test(a_sift_of_positions_looks_at_no_others),
         cmocka_unit_test(a_scan_of_few_positions_looks_at_no_others),
         cmocka_unit_test(more_than_there_is_gives_all_there_is),
         cmocka_unit_test(every_kernel_finds_the_same),
