@@ -18,20 +18,12 @@ static uint64_t count_sealed(const struct hl_space *space)
 }
 
 /* A tail that nothing is added to any more. */
-static bool is_full_tail(const struct hl_shelf *shelf, size_t at)
-{
-    const struct hl_part *part = shelf->parts[at];
-
-    return hl_part_tail(part) &&
-           (at + 1 < shelf->n_parts || hl_part_count(part) == hl_part_capacity(part));
-}
-
 static size_t count_full_tails(const struct hl_space *space)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < space->shelf.n_parts; i++)
-        n += is_full_tail(&space->shelf, i);
+        n += hl_shelf_is_full(&space->shelf, i);
     return n;
 }
 
@@ -41,7 +33,7 @@ static uint64_t count_waiting_bytes(const struct hl_space *space)
     uint64_t n_rows = 0;
 
     for (size_t i = 0; i < space->shelf.n_parts; i++)
-        if (is_full_tail(&space->shelf, i))
+        if (hl_shelf_is_full(&space->shelf, i))
             n_rows += hl_part_count(space->shelf.parts[i]);
     return n_rows * (space->dim * sizeof(float) + hl_sketch_stride(space->dim) + 32);
 }

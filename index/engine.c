@@ -280,7 +280,8 @@ static enum hl_tending tend_all(struct hl_engine *engine)
     return all;
 }
 
-bool hl_engine_seal_waiting(struct hl_engine *engine)
+/* False: something failed. */
+static bool seal_waiting(struct hl_engine *engine)
 {
     struct hl_collection *collection;
 
@@ -303,23 +304,18 @@ bool hl_engine_seal_waiting(struct hl_engine *engine)
     return true;
 }
 
-struct screening {
-    struct hl_engine *engine;
-    bool has_failed; /* a seal: no other is tried until this is through */
-};
-
-static void seal_between(void *self)
+void hl_engine_seal_between(void *between)
 {
-    struct screening *screening = self;
+    struct hl_engine_between *work = between;
 
-    if (!screening->has_failed)
-        screening->has_failed = !hl_engine_seal_waiting(screening->engine);
+    if (!work->has_failed)
+        work->has_failed = !seal_waiting(work->engine);
 }
 
 void hl_engine_screen_asking(struct hl_engine *engine)
 {
-    struct screening screening = {.engine = engine};
-    const struct hl_pause pause = {seal_between, &screening};
+    struct hl_engine_between between = {.engine = engine};
+    const struct hl_pause pause = {hl_engine_seal_between, &between};
 
     hl_part_keeper_screen(&engine->part_keeper,
                           &(struct hl_part_screening){.kernels = engine->kernels,

@@ -67,9 +67,13 @@ enum hl_tending hl_keeper_seal(struct hl_collection *collection);
 /* Whether a collection waits for a writer. */
 bool hl_engine_is_wanted(struct hl_engine *engine);
 
-/* For the keeper amid long work: grows what is bare and seals what is full in any
- * collection, until nothing is or something fails. False: it failed. */
-bool hl_engine_seal_waiting(struct hl_engine *engine);
+/* For the keeper between two pieces of one long work: grows what is bare and seals what is
+ * full in any collection, until nothing is or something fails. */
+struct hl_engine_between {
+    struct hl_engine *engine;
+    bool has_failed; /* a seal: no other is tried until the work is through */
+};
+void hl_engine_seal_between(void *between);
 
 /* For the keeper, amid a merge as well: makes the short forms of rows that parts ask for,
  * and lets what is full go first. */

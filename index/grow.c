@@ -88,10 +88,9 @@ static bool wants_rows(const struct hl_shelf *shelf, size_t at)
 {
     const struct hl_part *part = shelf->parts[at];
     const size_t n_bare = count_bare(part);
-    const bool is_full =
-        at + 1 < shelf->n_parts || hl_part_count(part) == hl_part_capacity(part);
 
-    return is_full ? n_bare > 0 && hl_part_n_dead(part) == 0 : n_bare >= STEP;
+    return hl_shelf_is_full(shelf, at) ? n_bare > 0 && hl_part_n_dead(part) == 0
+                                       : n_bare >= STEP;
 }
 
 enum hl_code hl_grow_step(struct hl_engine *engine, const struct hl_shelf *shelf,

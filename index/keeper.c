@@ -73,8 +73,8 @@ struct job {
     const struct hl_space *space;
     uint64_t commit;
     struct hl_upkeep_choice choice;
-    bool is_urgent;  /* seals and does nothing else */
-    bool has_failed; /* a seal amid it: no other is tried until this is through */
+    bool is_urgent; /* seals and does nothing else */
+    struct hl_engine_between between;
     char path[PATH_MAX];
 };
 
@@ -98,9 +98,7 @@ static struct hl_upkeep_part describe(const struct hl_shelf *shelf, size_t at,
                                        .is_tail = tail != NULL};
 
     described.is_full =
-        tail && described.n_rows > 0 &&
-        (at + 1 < shelf->n_parts || described.n_rows == hl_part_capacity(part)) &&
-        is_published(tail, commit);
+        described.n_rows > 0 && hl_shelf_is_full(shelf, at) && is_published(tail, commit);
     return described;
 }
 
@@ -164,12 +162,11 @@ static enum hl_code swap_parts(struct hl_change *change, struct hl_writing *writ
  * upserts would be refused because of work that nobody waits for. Short forms of rows are
  * made there too: they are some tenths of a second, and searches are the faster for them.
  */
-static void seal_between(void *self)
+static void rest_between(void *self)
 {
     struct job *job = self;
 
-    if (!job->has_failed)
-        job->has_failed = !hl_engine_seal_waiting(job->collection->engine);
+    hl_engine_seal_between(&job->between);
     hl_engine_screen_asking(job->collection->engine);
 }
 
@@ -182,7 +179,7 @@ static enum hl_code build_and_swap(struct job *job, size_t *ret_n_rows, struct h
 {
     const struct hl_engine_options *options = hl_engine_options(job->collection->engine);
     const struct hl_shelf *shelf = &job->space->shelf;
-    const struct hl_pause pause = {seal_between, job};
+    const struct hl_pause pause = {rest_between, job};
     const struct hl_merge merge = {
         .parts = &shelf->parts[job->choice.first],
         .n_parts = job->choice.n,
@@ -337,14 +334,25 @@ static enum hl_tending grow(struct job *job)
 
 /* A tail whose graph is there takes a moment: were all growth to go first, rows that come
  * faster than they are grown would fill memory until upserts are refused. */
-static bool can_seal_at_once(struct job *job)
+static bool can_seal_at_once(const struct job *job)
 {
-    const struct hl_part *part;
+    const struct hl_part *part = job->space->shelf.parts[job->choice.first];
 
-    if (job->space->sparse || !choose(job))
-        return false;
-    part = job->space->shelf.parts[job->choice.first];
     return is_seal(job) && hl_part_graph(part) && hl_part_n_dead(part) == 0;
+}
+
+static enum hl_tending tend_dense(struct job *job)
+{
+    const bool has_job = choose(job);
+    struct hl_err err;
+    enum hl_tending growth;
+
+    if (has_job && can_seal_at_once(job))
+        return outcome(job->collection, do_job(job, &err), &err);
+    growth = grow(job);
+    if (growth != HL_TENDING_NOTHING || !has_job)
+        return growth;
+    return outcome(job->collection, do_job(job, &err), &err);
 }
 
 static enum hl_tending tend(struct hl_collection *collection, struct job *job)
@@ -353,16 +361,13 @@ static enum hl_tending tend(struct hl_collection *collection, struct job *job)
     struct hl_err err;
 
     for (size_t i = 0; i < hl_layout_n_all(job->layout); i++) {
-        enum hl_tending growth;
+        enum hl_tending tending = HL_TENDING_NOTHING;
 
         job->space = &job->layout->spaces[i];
-        if (can_seal_at_once(job))
-            return outcome(collection, do_job(job, &err), &err);
-        growth = job->space->sparse ? HL_TENDING_NOTHING : grow(job);
-        if (growth != HL_TENDING_NOTHING)
-            return growth;
-        if (!job->space->sparse && choose(job))
-            return outcome(collection, do_job(job, &err), &err);
+        if (!job->space->sparse)
+            tending = tend_dense(job);
+        if (tending != HL_TENDING_NOTHING)
+            return tending;
         if (!job->is_urgent && needs_compacting(job->space)) {
             errand.space = job->space->id;
             errand.change.run = compact;
@@ -377,7 +382,9 @@ static enum hl_tending tend(struct hl_collection *collection, struct job *job)
 
 static enum hl_tending look_after(struct hl_collection *collection, bool is_urgent)
 {
-    struct job job = {.collection = collection, .is_urgent = is_urgent};
+    struct job job = {.collection = collection,
+                      .is_urgent = is_urgent,
+                      .between = {.engine = collection->engine}};
     enum hl_tending tending;
 
     if (atomic_load(&collection->is_broken))

@@ -159,15 +159,17 @@ static void free_part(struct hl_part *part)
     hl_free(part);
 }
 
-/* Nobody takes a single one out, so an address that comes back does no harm. */
-static void bury(struct hl_part *part)
+/* In one of its keeper's lists. Nobody takes a single one out, so an address that comes
+ * back does no harm. */
+static void leave(struct hl_part *part, _Atomic(struct hl_part *) *list,
+                  struct hl_part **next)
 {
-    struct hl_part_keeper *keeper = part->keeper;
-    struct hl_part *newest = atomic_load(&keeper->buried);
+    struct hl_part_keeper *keeper = part->keeper; /* the part may be gone at once */
+    struct hl_part *newest = atomic_load(list);
 
     do
-        part->next_buried = newest;
-    while (!atomic_compare_exchange_weak(&keeper->buried, &newest, part));
+        *next = newest;
+    while (!atomic_compare_exchange_weak(list, &newest, part));
     keeper->call(keeper->self);
 }
 
@@ -186,7 +188,7 @@ void hl_part_unref(struct hl_part *part)
     if (!part || atomic_fetch_sub(&part->n_refs, 1) != 1)
         return;
     if (part->keeper)
-        bury(part);
+        leave(part, &part->keeper->buried, &part->next_buried);
     else
         free_part(part);
 }
@@ -297,19 +299,6 @@ static struct hl_screen_rows rows_of(const struct hl_part *part,
                                    .n_rows = segment->n_rows};
 }
 
-/* Nobody takes a single one out here, either. */
-static void ask(struct hl_part *part)
-{
-    struct hl_part_keeper *keeper = part->keeper;
-    struct hl_part *newest = atomic_load(&keeper->asking);
-
-    hl_part_ref(part);
-    do
-        part->next_asking = newest;
-    while (!atomic_compare_exchange_weak(&keeper->asking, &newest, part));
-    keeper->call(keeper->self);
-}
-
 void hl_part_look_through(struct hl_part *part, size_t n_queries)
 {
     struct hl_screen_rows rows;
@@ -321,7 +310,7 @@ void hl_part_look_through(struct hl_part *part, size_t n_queries)
     if (hl_screen_is_worth(&rows) &&
         atomic_fetch_add(&part->n_looks, n_queries) >= QUERIES_BEFORE_SCREEN &&
         !atomic_exchange(&part->is_asking, true))
-        ask(part);
+        leave(hl_part_ref(part), &part->keeper->asking, &part->next_asking);
 }
 
 /* Out of what the segment was taken from. NULL: without room or memory, another time. */
@@ -369,9 +358,8 @@ static void screen_part(struct hl_part *part, const struct hl_part_screening *sc
     }
 }
 
-/* `screening` NULL: nothing is made. */
-static void answer_asking(struct hl_part_keeper *keeper,
-                          const struct hl_part_screening *screening)
+void hl_part_keeper_screen(struct hl_part_keeper *keeper,
+                           const struct hl_part_screening *screening)
 {
     struct hl_part *part = atomic_exchange(&keeper->asking, NULL), *next;
     struct hl_err ignored;
@@ -386,15 +374,9 @@ static void answer_asking(struct hl_part_keeper *keeper,
     }
 }
 
-void hl_part_keeper_screen(struct hl_part_keeper *keeper,
-                           const struct hl_part_screening *screening)
-{
-    answer_asking(keeper, screening);
-}
-
 void hl_part_keeper_clear(struct hl_part_keeper *keeper)
 {
-    answer_asking(keeper, NULL);
+    hl_part_keeper_screen(keeper, NULL);
     hl_part_keeper_dig(keeper);
 }
 

@@ -63,8 +63,8 @@ struct hl_part_screening {
 
 /* Makes the short forms that were asked for. One thread at a time. None for a part that was
  * replaced or that nobody else has any more, and no more of them when it is amid them; when
- * the deadline is over those who ask are sent away. What memory has no room for may be
- * asked for again. */
+ * the deadline is over, or without `screening`, those who ask are sent away. What memory
+ * has no room for may be asked for again. */
 void hl_part_keeper_screen(struct hl_part_keeper *keeper,
                            const struct hl_part_screening *screening);
 

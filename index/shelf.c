@@ -89,6 +89,14 @@ static bool make_room_for_bytes(struct hl_searcher *searcher, size_t wanted)
     return bytes != NULL;
 }
 
+bool hl_shelf_is_full(const struct hl_shelf *shelf, size_t part)
+{
+    const struct hl_part *one = shelf->parts[part];
+
+    return hl_part_tail(one) &&
+           (part + 1 < shelf->n_parts || hl_part_count(one) == hl_part_capacity(one));
+}
+
 enum hl_code hl_shelf_fail_no_room(const struct hl_shelf_search *search, struct hl_err *err)
 {
     return hl_fail(err, HL_NO_MEMORY, "no memory to find the best %zu", search->k);
@@ -190,6 +198,7 @@ static enum hl_code look_through(struct hl_searcher *searcher, const struct look
 {
     const struct hl_shelf_filter *filter = look->search->filter;
     size_t n = walk->segment->n_rows;
+    const uint32_t *positions;
     bool is_listed = filter && filter->numbers;
 
     if (is_listed && !list_positions(searcher, filter, walk->segment, &n))
@@ -205,11 +214,10 @@ static enum hl_code look_through(struct hl_searcher *searcher, const struct look
         answer->n_hits = 0;
         return HL_OK;
     }
-    if (is_exact(look->search) || (is_listed && n <= hl_walker_exact(walk->k)))
-        return hl_walk_scan(searcher->walker, walk, is_listed ? searcher->positions : NULL,
-                            n, answer, err);
-    return hl_walk_sift(searcher->walker, walk, is_listed ? searcher->positions : NULL, n,
-                        answer, err);
+    positions = is_listed ? searcher->positions : NULL;
+    return is_exact(look->search) || (is_listed && n <= hl_walker_exact(walk->k))
+               ? hl_walk_scan(searcher->walker, walk, positions, n, answer, err)
+               : hl_walk_sift(searcher->walker, walk, positions, n, answer, err);
 }
 
 static enum hl_code search_segment(struct hl_searcher *searcher, struct look *look,

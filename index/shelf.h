@@ -25,6 +25,9 @@ struct hl_shelf {
     struct hl_part **parts; /* the shelf holds a reference to each */
 };
 
+/* Whether the part is a tail to which nothing is added any more. */
+bool hl_shelf_is_full(const struct hl_shelf *shelf, size_t part);
+
 /* Which points may be found. Without one, all. */
 struct hl_shelf_filter {
     bool (*has)(void *self, uint32_t number);
