@@ -1,6 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/graph.h"
 
+struct hl_graph_block hl_graph_block(const struct hl_graph_view *view, size_t row,
+                                     unsigned level)
+{
+    struct hl_graph_block block = {
+        .links = view->neighbors + view->offsets[row] + view->before[level],
+        .n_room = (size_t)(view->before[level + 1] - view->before[level])};
+
+    while (block.n < block.n_room && block.links[block.n] >= 0)
+        block.n++;
+    return block;
+}
+
 static enum hl_code check_row(const struct hl_graph_view *view, size_t row,
                               struct hl_err *err)
 {

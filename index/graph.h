@@ -27,6 +27,14 @@ struct hl_graph_view {
     int32_t max_level;
 };
 
+/* Where the links of a row on one of its levels are: `n` of them, and room for more. */
+struct hl_graph_block {
+    const int32_t *links;
+    size_t n, n_room;
+};
+struct hl_graph_block hl_graph_block(const struct hl_graph_view *view, size_t row,
+                                     unsigned level);
+
 /* HL_DAMAGED when a level, an offset, a link or the entry points outside the graph, so that
  * whoever walks a checked view need not look. Reads all of it but the rows. The sizes of
  * the arrays are taken to be as the view says. */

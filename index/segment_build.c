@@ -236,17 +236,13 @@ static enum hl_code begin_section(struct output *out, enum hl_segment_section se
 static enum hl_code put_links(struct output *out, const struct hl_graph_view *graph,
                               size_t row, unsigned level, struct hl_err *err)
 {
-    const int32_t *from = graph->neighbors + graph->offsets[row] + graph->before[level];
-    const size_t n = (size_t)(graph->before[level + 1] - graph->before[level]);
+    const struct hl_graph_block block = hl_graph_block(graph, row, level);
     uint32_t links[256];
-    size_t i = 0;
 
-    assert(n == (level == 0 ? 2 : 1) * (size_t)out->header->n_links);
-    for (; i < n && from[i] >= 0; i++)
-        links[i] = (uint32_t)from[i];
-    for (; i < n; i++)
-        links[i] = HL_NO_POSITION;
-    return put_in_section(out, links, n * sizeof *links, err);
+    assert(block.n_room == (level == 0 ? 2 : 1) * (size_t)out->header->n_links);
+    for (size_t i = 0; i < block.n_room; i++)
+        links[i] = i < block.n ? (uint32_t)block.links[i] : HL_NO_POSITION;
+    return put_in_section(out, links, block.n_room * sizeof *links, err);
 }
 
 static enum hl_code put_graph(struct output *out, const struct draft *draft,

@@ -105,12 +105,10 @@ enum hl_code hl_sprout_new(const struct hl_sprout_options *options,
     return HL_OK;
 }
 
-static void store_link(hl_link *link, int32_t to)
+static void store_link(hl_link *link, uint32_t to)
 {
-    const uint32_t wanted = to < 0 ? HL_NO_POSITION : (uint32_t)to;
-
-    if (atomic_load_explicit(link, memory_order_relaxed) != wanted)
-        atomic_store_explicit(link, wanted, memory_order_release);
+    if (atomic_load_explicit(link, memory_order_relaxed) != to)
+        atomic_store_explicit(link, to, memory_order_release);
 }
 
 /* Blocks of new rows, which lead nowhere as yet. False: there is no room. */
@@ -128,7 +126,7 @@ static bool lay_levels(struct hl_sprout *sprout, const struct hl_graph_view *gra
         sprout->levels[row] = (uint8_t)top;
         sprout->above[row] = top > 0 ? (uint32_t)view->n_upper : HL_NO_POSITION;
         for (size_t i = 0; i < top * n_links; i++)
-            store_link(&sprout->upper[view->n_upper * n_links + i], -1);
+            store_link(&sprout->upper[view->n_upper * n_links + i], HL_NO_POSITION);
         view->n_upper += top;
     }
     return true;
@@ -137,14 +135,10 @@ static bool lay_levels(struct hl_sprout *sprout, const struct hl_graph_view *gra
 static void lay_block(const struct hl_graph_view *graph, size_t row, unsigned level,
                       hl_link *links)
 {
-    const int32_t *from = graph->neighbors + graph->offsets[row] + graph->before[level];
-    const size_t n = (size_t)(graph->before[level + 1] - graph->before[level]);
-    bool is_over = false;
+    const struct hl_graph_block block = hl_graph_block(graph, row, level);
 
-    for (size_t i = 0; i < n; i++) {
-        is_over |= from[i] < 0;
-        store_link(&links[i], is_over ? -1 : from[i]);
-    }
+    for (size_t i = 0; i < block.n_room; i++)
+        store_link(&links[i], i < block.n ? (uint32_t)block.links[i] : HL_NO_POSITION);
 }
 
 static void lay_links(struct hl_sprout *sprout, const struct hl_graph_view *graph,
@@ -176,7 +170,7 @@ enum hl_code hl_sprout_grow(struct hl_sprout *sprout, const unsigned char *sketc
         lay_links(sprout, graph, row);
     for (size_t row = 0; row < first; row++) /* and now somebody finds the way to them */
         lay_links(sprout, graph, row);
-    store_link(&sprout->view.entry, graph->entry);
+    store_link(&sprout->view.entry, (uint32_t)graph->entry);
     atomic_store(&sprout->n_rows, graph->n_rows);
     return HL_OK;
 }

@@ -8,13 +8,10 @@
 static void lay_block(const struct hl_graph_view *graph, size_t row, unsigned level,
                       hl_link *ret_links)
 {
-    const int32_t *from = graph->neighbors + graph->offsets[row] + graph->before[level];
-    const int32_t n = graph->before[level + 1] - graph->before[level];
+    const struct hl_graph_block block = hl_graph_block(graph, row, level);
 
-    for (int32_t i = 0, ended = 0; i < n; i++) {
-        ended |= from[i] < 0;
-        ret_links[i] = ended ? HL_NO_POSITION : (uint32_t)from[i];
-    }
+    for (size_t i = 0; i < block.n_room; i++)
+        ret_links[i] = i < block.n ? (uint32_t)block.links[i] : HL_NO_POSITION;
 }
 
 static void lay_rows(struct laid *laid, const struct hl_graph_view *graph, unsigned n_links)
