@@ -106,13 +106,6 @@ void hl_exchange_free(struct hl_exchange *exchange)
     hl_free(exchange);
 }
 
-/* The first error counts. */
-static void remember(struct hl_exchange *exchange, enum hl_code code)
-{
-    if (code != HL_OK)
-        exchange->has_err = true;
-}
-
 static void reset(struct hl_exchange *exchange)
 {
     struct hl_request *request = &exchange->request;
@@ -148,10 +141,11 @@ void hl_exchange_begin(struct hl_exchange *exchange, const char *target)
     (void)hl_conn_receives(&exchange->conn, request->started_us);
     copy = hl_arena_copy(request->arena, target, len);
     if (copy)
-        remember(exchange, hl_target_decode(copy, len, request->arena, &request->target,
-                                            &exchange->err));
+        hl_receive_remember(exchange, hl_target_decode(copy, len, request->arena,
+                                                       &request->target, &exchange->err));
     else
-        remember(exchange, hl_arena_fail(request->arena, &exchange->err, "the path"));
+        hl_receive_remember(exchange,
+                            hl_arena_fail(request->arena, &exchange->err, "the path"));
 }
 
 static void choose_id(struct hl_exchange *exchange, const char *theirs)
@@ -263,7 +257,7 @@ enum hl_step hl_exchange_head(struct hl_exchange *exchange, const struct hl_head
     request->content_type = head->content_type ? head->content_type : "";
     request->if_none_match = head->if_none_match;
     request->key = "";
-    remember(exchange, check_head(exchange, head, &len));
+    hl_receive_remember(exchange, check_head(exchange, head, &len));
     is_known = len != SIZE_MAX;
     if (!exchange->has_err) {
         exchange->body_size = is_known ? len : 0;
@@ -291,7 +285,7 @@ enum hl_step hl_exchange_end(struct hl_exchange *exchange)
     if (atomic_load(&exchange->is_spilling))
         return HL_STEP_LATER;
     if (!exchange->has_err)
-        remember(exchange, hl_receive_finish(exchange));
+        hl_receive_remember(exchange, hl_receive_finish(exchange));
     if (!hl_conn_is_served(&exchange->conn))
         return HL_STEP_CLOSE;
     if (exchange->has_err) {

@@ -11,13 +11,6 @@
 
 enum { FIRST_CHUNK = 16 << 10 };
 
-/* The first error counts. */
-static void remember(struct hl_exchange *exchange, enum hl_code code)
-{
-    if (code != HL_OK)
-        exchange->has_err = true;
-}
-
 bool hl_receive_is_upload(const struct hl_exchange *exchange)
 {
     return exchange->request.route && exchange->request.route->place == HL_PLACE_UPLOAD;
@@ -149,10 +142,11 @@ static enum hl_step gather(struct hl_exchange *exchange, const void *bytes, size
 {
     bool is_full = false;
 
-    remember(exchange, take_room(exchange, in_memory(exchange, exchange->body_len + n)));
+    hl_receive_remember(exchange,
+                        take_room(exchange, in_memory(exchange, exchange->body_len + n)));
     if (!exchange->has_err)
-        remember(exchange, hl_upload_add(exchange->request.upload, bytes, n, &is_full,
-                                         &exchange->err));
+        hl_receive_remember(exchange, hl_upload_add(exchange->request.upload, bytes, n,
+                                                    &is_full, &exchange->err));
     if (exchange->has_err)
         return waste(exchange, n);
     exchange->body_len += n;
@@ -169,13 +163,13 @@ enum hl_step hl_exchange_body(struct hl_exchange *exchange, const void *bytes, s
     if (atomic_load(&exchange->is_spilling))
         return HL_STEP_LATER;
     if (!exchange->has_err && n > body_limit(exchange) - exchange->body_len)
-        remember(exchange, fail_too_large(exchange));
+        hl_receive_remember(exchange, fail_too_large(exchange));
     if (!exchange->has_err && hl_receive_is_upload(exchange) && !exchange->request.upload)
-        remember(exchange, open_upload(exchange));
+        hl_receive_remember(exchange, open_upload(exchange));
     if (!exchange->has_err && hl_receive_is_upload(exchange))
         return gather(exchange, bytes, n);
     if (!exchange->has_err)
-        remember(exchange, grow_body(exchange, n));
+        hl_receive_remember(exchange, grow_body(exchange, n));
     if (exchange->has_err)
         return waste(exchange, n);
     memcpy(exchange->body + exchange->body_len, bytes, n);

@@ -15,6 +15,13 @@
  */
 enum { HL_SMALL_BODY = 64 << 10, HL_WASTE_KEPT = 64 << 10 };
 
+/* The first error counts. */
+static inline void hl_receive_remember(struct hl_exchange *exchange, enum hl_code code)
+{
+    if (code != HL_OK)
+        exchange->has_err = true;
+}
+
 bool hl_receive_is_upload(const struct hl_exchange *exchange);
 
 /* A body of `len` bytes was announced; SIZE_MAX when only its end will tell. HL_TOO_LARGE,

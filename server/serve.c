@@ -223,6 +223,14 @@ static enum hl_code open_overseer(struct hl_server *server, struct hl_err *err)
     return code == HL_OK ? hl_overseer_open(server, &server->overseer, err) : code;
 }
 
+/* So many megabytes, and no more than an eighth of what is shared. */
+static size_t eighth_at_most(const struct life *life, uint64_t mb)
+{
+    const uint64_t wanted = mb << 20, part = life->memory / 8;
+
+    return (size_t)(wanted < part ? wanted : part);
+}
+
 /* What is to be shared out of memory, which is not all: the pages of databases, small
  * requests and the program itself have some first, a hundred megabytes where many load at
  * once. */
@@ -236,18 +244,16 @@ static uint64_t memory_to_share(void)
 static enum hl_code open_collections(struct life *life, struct hl_err *err)
 {
     const struct hl_config *config = life->options->config;
+    struct hl_server *server = &life->server;
     /* An eighth for the graph that is being built, and no more than another for rows that
      * wait for theirs. */
-    const uint64_t part = life->memory / 8;
-    const uint64_t unindexed = config->limits.max_unindexed_mb << 20;
-    struct hl_server *server = &life->server;
     const struct hl_engine_options engine = {
         .clock = &server->clock,
         .n_writers = processors_or(config->storage.writers),
         .seal_rows = (size_t)config->search.seal_rows,
-        .max_unindexed_bytes = (size_t)(unindexed < part ? unindexed : part),
+        .max_unindexed_bytes = eighth_at_most(life, config->limits.max_unindexed_mb),
         .most_held_bytes = (size_t)(life->memory / 100 * config->search.hold_percent),
-        .most_build_bytes = (size_t)part,
+        .most_build_bytes = (size_t)(life->memory / 8),
         .n_links = (unsigned)config->search.hnsw_m,
         .ef_construction = (unsigned)config->search.ef_construct,
         .beam = (size_t)config->search.hnsw_ef,
@@ -273,12 +279,11 @@ static enum hl_code open_collections(struct life *life, struct hl_err *err)
  * may be as much again. */
 static void share_memory(struct life *life)
 {
-    const uint64_t wanted = life->options->config->limits.max_inflight_mb << 20;
-    uint64_t part;
+    const struct hl_config *config = life->options->config;
 
     life->memory = memory_to_share();
-    part = life->memory / 8;
-    hl_bodies_init(&life->server.bodies, (size_t)(wanted < part ? wanted : part));
+    hl_bodies_init(&life->server.bodies,
+                   eighth_at_most(life, config->limits.max_inflight_mb));
 }
 
 static enum hl_code start(struct life *life, struct hl_err *err)
