@@ -8,6 +8,7 @@
 #include "index/shelf.h"
 #include "tests/support/gallery.h"
 #include "tests/support/still.h"
+#include "tests/unit/sealing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,19 +52,11 @@ static inline void seal_part(struct fixture *f, size_t part)
                                          .metric = HL_METRIC_L2,
                                          .n_links = 12,
                                          .ef_construction = 80};
-    char path[] = "/tmp/heirloom-shelf-XXXXXX";
-    const int fd = mkstemp(path);
-    struct hl_segment *segment;
 
-    assert_true(fd >= 0);
-    close(fd);
     hl_gallery_point_at(f->values + first * DIM, PER_PART, DIM, values);
     for (size_t i = 0; i < PER_PART; i++)
         rows[i] = first + i + 1;
-    assert_int_equal(hl_segment_build(&content, path, &never, &f->err), HL_OK);
-    assert_int_equal(hl_segment_open(path, NULL, &segment, &f->err), HL_OK);
-    unlink(path);
-    assert_int_equal(hl_part_of_segment(segment, &f->parts[part], &f->err), HL_OK);
+    f->parts[part] = seal_content(&content, NULL);
 }
 
 static inline void fill_tail(struct fixture *f, size_t part)

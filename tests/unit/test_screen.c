@@ -11,6 +11,7 @@
 #include "proto/fail.h"
 #include "proto/pages.h"
 #include "tests/support/still.h"
+#include "tests/unit/sealing.h"
 #include "tests/unit/sketching.h"
 
 #include <stdio.h>
@@ -206,23 +207,13 @@ static struct hl_part *seal(struct fixture *f, const struct hl_segment_hold *hol
                                                .metric = HL_METRIC_L2,
                                                .n_links = 4,
                                                .ef_construction = 8};
-    char path[] = "/tmp/heirloom-screen-XXXXXX";
-    const int fd = mkstemp(path);
-    struct hl_segment *segment;
-    struct hl_part *part;
 
-    assert_true(fd >= 0);
-    close(fd);
     for (uint32_t i = 0; i < N_ROWS; i++) {
         values[i] = f->rows + (size_t)i * DIM;
         rows[i] = i + 1;
         numbers[i] = i;
     }
-    assert_int_equal(hl_segment_build(&content, path, &never, &f->err), HL_OK);
-    assert_int_equal(hl_segment_open(path, hold, &segment, &f->err), HL_OK);
-    unlink(path);
-    assert_int_equal(hl_part_of_segment(segment, &part, &f->err), HL_OK);
-    return part;
+    return seal_content(&content, hold);
 }
 
 /* The same exact searches again and again, and what they found the first time. */
