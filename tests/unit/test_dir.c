@@ -179,7 +179,7 @@ static void the_folder_above_is_synced(void **state)
 static void a_file_is_moved_over_another_or_stays(void **state)
 {
     struct fixture *f = *state;
-    char from[256];
+    char from[sizeof f->path];
 
     make_file(f, "a");
     make_file(f, "b");

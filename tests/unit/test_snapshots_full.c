@@ -39,12 +39,19 @@ static void must(const struct rig *rig, enum hl_code code)
         fail_msg("%s", rig->err.msg);
 }
 
+static void place(const struct rig *rig, const char *name, char path[TEXT])
+{
+    const int len = snprintf(path, TEXT, "%s/full-snapshots/%s", rig->folder, name);
+
+    assert_in_range(len, 1, TEXT - 1);
+}
+
 static void put_file(const struct rig *rig, const char *name)
 {
     char path[TEXT];
     FILE *file;
 
-    snprintf(path, sizeof path, "%s/full-snapshots/%s", rig->folder, name);
+    place(rig, name, path);
     file = fopen(path, "w");
     assert_non_null(file);
     fclose(file);
@@ -54,7 +61,7 @@ static bool has(const struct rig *rig, const char *name)
 {
     char path[TEXT];
 
-    snprintf(path, sizeof path, "%s/full-snapshots/%s", rig->folder, name);
+    place(rig, name, path);
     return access(path, F_OK) == 0;
 }
 
@@ -66,9 +73,9 @@ static void parts_that_a_crash_left_are_removed_and_nothing_else(void **state)
     (void)state;
     begin(rig);
     must(rig, hl_snapshots_full_sweep(&rig->server, &rig->err)); /* no folder yet */
-    snprintf(path, sizeof path, "%s/full-snapshots", rig->folder);
+    place(rig, "", path);
     assert_int_equal(mkdir(path, 0700), 0);
-    snprintf(path, sizeof path, "%s/full-snapshots/a.snapshot.parts", rig->folder);
+    place(rig, "a.snapshot.parts", path);
     assert_int_equal(mkdir(path, 0700), 0);
     put_file(rig, "a.snapshot.parts/1.snapshot");
     put_file(rig, "b.snapshot");
@@ -87,7 +94,7 @@ static void parts_that_cannot_be_removed_are_an_error(void **state)
 
     (void)state;
     begin(rig);
-    snprintf(path, sizeof path, "%s/full-snapshots", rig->folder);
+    place(rig, "", path);
     assert_int_equal(mkdir(path, 0700), 0);
     put_file(rig, "a.snapshot.parts"); /* a file: it was none of ours */
     assert_int_not_equal(hl_snapshots_full_sweep(&rig->server, &rig->err), HL_OK);
