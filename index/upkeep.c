@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "index/upkeep.h"
 
-enum { NEIGHBOURS = 4, GROWTH = 3, SMALLEST_REWRITE = 1024 };
+enum { NEIGHBOURS = 4, GROWTH = 3, SMALLEST_REWRITE = 1024, HUSK = 8 };
 
 /* 0 up to one sealed tail, 1 up to four of them, and so on. */
 static size_t tier_of(size_t n_rows, size_t seal_rows)
@@ -16,6 +16,16 @@ static size_t tier_of(size_t n_rows, size_t seal_rows)
 static size_t count_living(const struct hl_upkeep_part *part)
 {
     return part->n_rows - part->n_dead;
+}
+
+/* Of many rows hardly any is left: searches list these and sift them, which costs several
+ * times what they would in a graph of their own, and that is made in a moment. */
+static bool is_husk(const struct hl_upkeep_part *part, size_t seal_rows)
+{
+    const size_t n_living = count_living(part);
+
+    return !part->is_tail && part->n_rows >= SMALLEST_REWRITE && n_living <= seal_rows &&
+           n_living * HUSK <= part->n_rows;
 }
 
 static bool is_mergeable(const struct hl_upkeep_part *part, size_t seal_rows, size_t tier)
@@ -79,6 +89,9 @@ struct hl_upkeep_choice hl_upkeep_choose(const struct hl_upkeep_part *parts, siz
             return (struct hl_upkeep_choice){i, 1};
         highest = tier > highest ? tier : highest;
     }
+    for (size_t i = 0; i < n_parts; i++)
+        if (is_husk(&parts[i], seal_rows))
+            return (struct hl_upkeep_choice){i, 1};
     for (size_t tier = 0; run.n == 0 && tier <= highest; tier++)
         run = find_run(parts, n_parts, &limits, tier);
     for (size_t i = 0; run.n == 0 && i < n_parts; i++)

@@ -60,6 +60,17 @@ static void full_tails_are_sealed_before_anything_else(void **state)
     chosen("T1000 t3", "0+1");
     chosen("1000 1000 1000 1000 T1000 T1000 t3", "4+1");
     chosen("1000/900 T17 1000 t3", "1+1");
+    chosen("8000/7900 T17 1000 t3", "1+1");
+}
+
+static void what_hardly_anything_is_left_of_comes_next(void **state)
+{
+    (void)state;
+    chosen("16000 8000/7000 1000 1000 1000 1000 t3", "1+1");
+    chosen("16000 8000/6999 1000 1000 1000 1000 t3", "2+4");
+    chosen("1000 1000 1000 1000 4000/4000 t3", "4+1");
+    chosen("4000/3499 1000 1000 1000 t3", "0+4");
+    chosen("1023/1000 1000 1000 1000 1000 t3", "0+5"); /* too small to be worth it */
 }
 
 static void four_neighbours_of_one_size_are_merged(void **state)
@@ -120,7 +131,7 @@ static void what_is_not_sealed_parts_neighbours(void **state)
 static void a_part_counts_by_what_lives_in_it(void **state)
 {
     (void)state;
-    chosen("4000/3500 1000 1000 1000 t3", "0+4");
+    chosen("4000/3400 1000 1000 1000 t3", "0+4");
 }
 
 static void what_is_a_third_dead_is_made_anew(void **state)
@@ -140,7 +151,7 @@ static void nothing_becomes_larger_than_memory_can_build(void **state)
     chosen_below("1000 1000 1000 1000 1000 1000 t3", 5000, "0+5");
     chosen_below("4000 1000 1000 1000 1000 t3", 4000, "1+4");
     chosen_below("9000 1000 1000 1000 1000 t3", 4000, "1+4");
-    chosen_below("4000/3500 1000 1000 1000 t3", 3500, "0+4");
+    chosen_below("4000/3400 1000 1000 1000 t3", 3600, "0+4");
     chosen_below("16000 4000/1400 t3", 1000, "1+1"); /* what is there must become less */
     chosen_below("T2000 t3", 1000, "0+1");
 }
@@ -150,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_done_to_a_shelf_in_order),
         cmocka_unit_test(full_tails_are_sealed_before_anything_else),
+        cmocka_unit_test(what_hardly_anything_is_left_of_comes_next),
         cmocka_unit_test(four_neighbours_of_one_size_are_merged),
         cmocka_unit_test(the_small_come_before_the_large),
         cmocka_unit_test(the_large_are_not_built_anew_for_a_few_small_ones),
