@@ -8,7 +8,9 @@
  *
  *     search SECONDS CORE …    a thread on each processor: rate=… searches a second of all
  *                              and cpu_us=… of its processor for one
- *     recall BEAM              recall=… of the ten found among those of an exact search */
+ *     paced SECONDS CORE RATE  one thread, searches due so many a second whatever becomes
+ * of them: p50=… and p99=… in us from when each was due recall BEAM              recall=…
+ * of the ten found among those of an exact search */
 #include "index/index.h"
 #include "index/look.h"
 #include "tests/bench/turns.h"
@@ -59,7 +61,8 @@ struct searcher {
     struct hl_look *look;
     struct hl_arena *arena;
     const struct hl_space *space;
-    double rate, cpu_us; /* what came of it */
+    double rate, cpu_us; /* what came of it; `rate` is told who is paced */
+    int64_t p50, p99;    /* us */
 };
 
 static void need(int is_right, const char *what, const char *why)
@@ -114,19 +117,25 @@ static size_t search(struct searcher *searcher, size_t query, size_t beam,
     return n;
 }
 
+static void go_to(int core)
+{
+    cpu_set_t cores;
+
+    CPU_ZERO(&cores);
+    CPU_SET((unsigned)core, &cores);
+    need(pthread_setaffinity_np(pthread_self(), sizeof cores, &cores) == 0, "the processor",
+         "this thread may not run there");
+}
+
 static void *search_along(void *arg)
 {
     struct searcher *searcher = arg;
     const struct hl_hit *hits;
-    cpu_set_t cores;
     int64_t start, spent = 0;
     double cpu;
     size_t n = 0;
 
-    CPU_ZERO(&cores);
-    CPU_SET((unsigned)searcher->core, &cores);
-    need(pthread_setaffinity_np(pthread_self(), sizeof cores, &cores) == 0, "the processor",
-         "this thread may not run there");
+    go_to(searcher->core);
     start = now_us(NULL);
     cpu = cpu_us();
     while ((double)spent < searcher->seconds * 1e6) {
@@ -138,6 +147,54 @@ static void *search_along(void *arg)
     searcher->rate = (double)n / ((double)spent / 1e6);
     searcher->cpu_us = (cpu_us() - cpu) / (double)n;
     return NULL;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+/* Waits awake, so that nothing of it is the time that waking takes. */
+static void *search_paced(void *arg)
+{
+    struct searcher *searcher = arg;
+    const size_t n = (size_t)(searcher->seconds * searcher->rate);
+    int64_t *took = calloc(n + 1, sizeof *took);
+    const struct hl_hit *hits;
+    int64_t start;
+
+    need(took != NULL && n > 0, "paced", "too few searches, or no memory");
+    go_to(searcher->core);
+    start = now_us(NULL);
+    for (size_t i = 0; i < n; i++) {
+        const int64_t due = start + (int64_t)((double)i * 1e6 / searcher->rate);
+
+        while (now_us(NULL) < due)
+            ;
+        (void)search(searcher, i % N_QUERIES, searcher->bench->beam, &hits);
+        took[i] = now_us(NULL) - due;
+    }
+    qsort(took, n, sizeof *took, ascending);
+    searcher->p50 = took[n / 2];
+    searcher->p99 = took[n * 99 / 100];
+    free(took);
+    return NULL;
+}
+
+static void pace(struct bench *bench, const struct hl_turn *turn)
+{
+    struct searcher searcher = {.seconds = strtod(turn->words[1], NULL),
+                                .core = (int)strtol(turn->words[2], NULL, 10),
+                                .rate = strtod(turn->words[3], NULL)};
+
+    begin(&searcher, bench);
+    need(pthread_create(&searcher.thread, NULL, search_paced, &searcher) == 0, "a thread",
+         "could not be started");
+    pthread_join(searcher.thread, NULL);
+    end(&searcher);
+    hl_turn_say("p50=%lld p99=%lld", (long long)searcher.p50, (long long)searcher.p99);
 }
 
 static void run(struct bench *bench, const struct hl_turn *turn)
@@ -249,11 +306,15 @@ int main(int argc, char **argv)
     while (hl_turn_next(&turn)) {
         if (strcmp(turn.words[0], "search") == 0 && turn.words[2][0] != '\0')
             run(&bench, &turn);
+        else if (strcmp(turn.words[0], "paced") == 0 && strtod(turn.words[3], NULL) > 0)
+            pace(&bench, &turn);
         else if (strcmp(turn.words[0], "recall") == 0 &&
                  strtoul(turn.words[1], NULL, 10) > 0)
             say_recall(&bench, strtoul(turn.words[1], NULL, 10));
         else
-            hl_turn_say("error wanted \"search SECONDS CORE\" or \"recall BEAM\"");
+            hl_turn_say(
+                "error wanted \"search SECONDS CORE\", \"paced SECONDS CORE RATE\" or "
+                "\"recall BEAM\"");
     }
     hl_collection_unref(bench.collection);
     hl_engine_free(bench.engine);

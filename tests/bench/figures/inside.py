@@ -184,17 +184,20 @@ class Cores(Figure):
 
 
 class Loop:
-    """bench_loop over a copy of the gallery."""
+    """bench_loop over a gallery that no server has; a copy where none is named."""
 
-    def __init__(self, rig):
+    def __init__(self, rig, folder=None):
         self.rig = rig
-        folder = rig.copy(rig.gallery(rig.options.n_rows, of.OLD_DIM))
+        folder = folder or rig.copy(rig.gallery(rig.options.n_rows, of.OLD_DIM))
         self.bench = rig.turns("bench_loop", rig.collection_folder(folder), "old", rig.options.n_rows, rig.options.beam,
                                cores=rig.both)
         self.search(*rig.options.cores)   # what is mapped is in memory from now on
 
     def search(self, *cores):
         return self.bench.ask("search", self.rig.options.seconds, *cores)
+
+    def paced(self, core, rate):
+        return self.bench.ask("paced", self.rig.options.seconds, core, rate)
 
     def recall(self, beam):
         return self.bench.ask("recall", beam)["recall"]

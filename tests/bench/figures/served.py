@@ -116,10 +116,11 @@ class AgainstFaiss(Gallery):
 
 class Latency(Gallery):
     """Searches that come at a fixed rate, half of the highest, whether or not the ones before are answered; each is
-    timed from when it was to begin."""
+    timed from when it was to begin. Beside them the bare search loop, likewise: its slowest are the machine's doing."""
     name, unit = "latency", "us"
-    KINDS = {"quiet": "quiet", "busy": "seal and merge", "poisson": "at random times", "writes": "one in ten writes",
-             "snapshot": "snapshot"}
+    targets = (*SEARCHES, "tests/bench/bench_loop")
+    KINDS = {"loop": "bare search loop", "quiet": "quiet", "busy": "seal and merge", "poisson": "at random times",
+             "writes": "one in ten writes", "snapshot": "snapshot"}
 
     def __init__(self, rig):
         super().__init__(rig)
@@ -129,26 +130,37 @@ class Latency(Gallery):
                        Ratio("seal and merge, p99 / p50", "busy p99", "busy p50", 4, at_most=True),
                        Ratio("seal and merge p99 / quiet p50", "busy p99", "quiet p50"),
                        *(Ratio(f"{self.KINDS[kind]}, p99 / p50", f"{kind} p99", f"{kind} p50")
-                         for kind in ("poisson", "writes", "snapshot"))]
+                         for kind in ("loop", "poisson", "writes", "snapshot"))]
         self.seen = {"sealed": 0, "merged": 0}
-        self.was_busy = []
+        self.was_busy, self.rates = [], []
 
     def prepare(self):
-        self.serve(self.rig.copy(self.rig.gallery(self.options.n_rows, of.OLD_DIM)))
-        rates = sorted(self.search("new", "json")["rate"] for _ in range(3))
-        self.rate = int(rates[1] / 2)
-        self.notes["searches a second"] = f"{self.rate}, half of {rates[1]:.0f}"
+        gallery = self.rig.gallery(self.options.n_rows, of.OLD_DIM)
+        self.serve(self.rig.copy(gallery))
+        self.loop = Loop(self.rig, gallery)
         self.written = self.rig.bodies(FIRST_WRITTEN, TAILS * self.options.seal_rows, of.OLD_DIM)
         self.write()   # so that what is written in a round replaces as much
         self.server.await_green()
+        self.half()
+
+    def half(self):
+        """Of the highest load now: a processor that others use as well is twice as fast at one time as at another."""
+        self.rates.append(self.search("new", "json", seconds=1)["rate"])
+        self.notes["searches a second"] = f"half of {min(self.rates):.0f} to {max(self.rates):.0f}, as it was before each turn"
+        return int(self.rates[-1] / 2)
 
     def write(self):
         for body in self.written:
             self.server.put("/collections/bench/points?wait=true", body)
 
-    def measure(self, kind, *words, model="new", seconds=None):
-        said = self.search(model, "json", "--rate", self.rate, *words, seconds=seconds)["kinds"]["search"]["latency_us"]
-        return {f"{kind} p50": said["p50"], f"{kind} p99": said["p99"]}
+    def measure(self, kind, *words, model="new", seconds=None, rate=None):
+        said = self.search(model, "json", "--rate", rate or self.half(), *words, seconds=seconds)["kinds"]["search"]
+        return {f"{kind} {p}": said["latency_us"][p] for p in ("p50", "p99")}
+
+    def alone(self):
+        core = self.options.cores[1]
+        said = self.loop.paced(core, self.loop.search(core)["rate"] / 2)
+        return {f"loop {p}": said[p] for p in ("p50", "p99")}
 
     def writes(self):
         return self.measure("writes", "--mix", "search=9,upsert=1", "--write-ids",
@@ -156,10 +168,10 @@ class Latency(Gallery):
 
     def snapshot(self):
         """The longer one of both is waited for."""
-        path, made = "/collections/bench/snapshots", []
+        path, made, rate = "/collections/bench/snapshots", [], self.half()
         maker = threading.Thread(target=lambda: made.append(self.server.ask("POST", path)["name"]))
         maker.start()
-        values = self.measure("snapshot")
+        values = self.measure("snapshot", rate=rate)
         maker.join()
         if not made:
             raise of.Failed("the snapshot was not made")
@@ -169,9 +181,10 @@ class Latency(Gallery):
     def busy(self):
         """Four tails are filled, and then it is measured while they are sealed and merged. Nobody looks meanwhile: a
         look takes a processor as well."""
+        rate = self.half()
         self.write()
         before = self.server.events(self.seen)
-        values = self.measure("busy", seconds=self.options.busy_seconds)
+        values = self.measure("busy", seconds=self.options.busy_seconds, rate=rate)
         self.was_busy.append(not self.server.is_green())
         for name, n in self.server.events(self.seen).items():
             self.seen[name] += n - before[name]
@@ -182,8 +195,13 @@ class Latency(Gallery):
         return values
 
     def turns(self):
-        return [lambda: self.measure("quiet"), lambda: self.measure("poisson", "--arrivals", "poisson"), self.writes,
-                self.snapshot, self.busy]
+        return [lambda: self.measure("quiet"), self.alone, lambda: self.measure("poisson", "--arrivals", "poisson"),
+                self.writes, self.snapshot, self.busy]
+
+    def done(self):
+        super().done()
+        if hasattr(self, "loop"):
+            self.loop.end()
 
 
 class Bridged(Gallery):
