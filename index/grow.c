@@ -82,14 +82,13 @@ static enum hl_code add_rows(struct hl_part *part, struct hl_err *err)
     return code;
 }
 
-/* A full one to its end, unless something of it died: then its segment gets another graph.
- */
+/* A full one to its end, unless its segment gets another graph. */
 static bool wants_rows(const struct hl_shelf *shelf, size_t at)
 {
     const struct hl_part *part = shelf->parts[at];
     const size_t n_bare = count_bare(part);
 
-    return hl_shelf_is_full(shelf, at) ? n_bare > 0 && hl_part_n_dead(part) == 0
+    return hl_shelf_is_full(shelf, at) ? n_bare > 0 && hl_part_keeps_graph(part)
                                        : n_bare >= STEP;
 }
 

@@ -13,6 +13,7 @@ struct harvest {
     const struct hl_sketch **sketches;
     uint64_t *rows;
     uint32_t *numbers;
+    const struct hl_ann *graph; /* over all rows, the dead ones too; else NULL */
 };
 
 static void free_harvest(struct harvest *harvest)
@@ -60,7 +61,7 @@ static void gather(const struct hl_merge *merge, struct harvest *harvest)
         const struct hl_part *part = merge->parts[i];
 
         for (uint32_t at = 0; at < hl_part_count(part); at++) {
-            if (!lives(merge, part, at))
+            if (!harvest->graph && !lives(merge, part, at))
                 continue;
             assert(n == 0 || harvest->rows[n - 1] < hl_part_row(part, at));
             harvest->values[n] = hl_part_values(part, at);
@@ -72,13 +73,13 @@ static void gather(const struct hl_merge *merge, struct harvest *harvest)
     harvest->n_rows = n;
 }
 
-/* The one that a tail has grown, if all of its rows live. */
-static const struct hl_ann *grown_graph(const struct hl_merge *merge,
-                                        const struct harvest *harvest)
+/* The one that a tail has grown. */
+static const struct hl_ann *grown_graph(const struct hl_merge *merge)
 {
     const struct hl_part *only = merge->n_parts == 1 ? merge->parts[0] : NULL;
 
-    return only && harvest->n_rows == hl_part_count(only) ? hl_part_graph(only) : NULL;
+    return only && hl_part_tail(only) && hl_part_keeps_graph(only) ? hl_part_graph(only)
+                                                                   : NULL;
 }
 
 static enum hl_code build(const struct hl_merge *merge, const struct harvest *harvest,
@@ -97,7 +98,7 @@ static enum hl_code build(const struct hl_merge *merge, const struct harvest *ha
                                                .n_links = merge->n_links,
                                                .ef_construction = merge->ef_construction,
                                                .pause = merge->pause,
-                                               .graph = grown_graph(merge, harvest)};
+                                               .graph = harvest->graph};
 
     return hl_segment_build(&content, merge->path, merge->deadline, err);
 }
@@ -121,31 +122,43 @@ static enum hl_code open_built(const struct hl_merge *merge, size_t n_rows,
     return code == HL_OK ? hl_part_of_segment(segment, ret_part, err) : code;
 }
 
-enum hl_code hl_merge_build(const struct hl_merge *merge, struct hl_part **ret_part,
-                            struct hl_err *err)
-{
-    const size_t n_living = count_living(merge);
-    struct harvest harvest = {0};
-    enum hl_code code = HL_OK;
-
-    if (!make_room(&harvest, n_living))
-        code = hl_fail(err, HL_NO_MEMORY, "no memory to merge %zu rows", n_living);
-    else
-        gather(merge, &harvest);
-    if (code == HL_OK && harvest.n_rows > 0)
-        code = build(merge, &harvest, err);
-    free_harvest(&harvest);
-    return code == HL_OK ? open_built(merge, harvest.n_rows, ret_part, err) : code;
-}
-
-void hl_merge_catch_up(const struct hl_merge *merge, struct hl_part *part)
+/* Kills in the new part what died in the old ones behind a commit and up to another. */
+static void kill_again(const struct hl_merge *merge, struct hl_part *part, uint64_t after,
+                       uint64_t until)
 {
     for (size_t i = 0; i < merge->n_parts; i++) {
         for (uint32_t at = 0; at < hl_part_count(merge->parts[i]); at++) {
             const uint64_t died = hl_part_died(merge->parts[i], at);
 
-            if (merge->commit < died && died != HL_COMMIT_NEVER)
+            if (after < died && died <= until)
                 (void)hl_part_kill(part, hl_part_row(merge->parts[i], at), died);
         }
     }
+}
+
+enum hl_code hl_merge_build(const struct hl_merge *merge, struct hl_part **ret_part,
+                            struct hl_err *err)
+{
+    struct harvest harvest = {.graph = grown_graph(merge)};
+    const size_t n_rows =
+        harvest.graph ? hl_part_count(merge->parts[0]) : count_living(merge);
+    enum hl_code code = HL_OK;
+
+    if (!make_room(&harvest, n_rows))
+        code = hl_fail(err, HL_NO_MEMORY, "no memory to merge %zu rows", n_rows);
+    else
+        gather(merge, &harvest);
+    if (code == HL_OK && harvest.n_rows > 0)
+        code = build(merge, &harvest, err);
+    free_harvest(&harvest);
+    if (code == HL_OK)
+        code = open_built(merge, harvest.n_rows, ret_part, err);
+    if (code == HL_OK && harvest.graph)
+        kill_again(merge, *ret_part, 0, merge->commit);
+    return code;
+}
+
+void hl_merge_catch_up(const struct hl_merge *merge, struct hl_part *part)
+{
+    kill_again(merge, part, merge->commit, HL_COMMIT_NEVER - 1);
 }

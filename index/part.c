@@ -12,6 +12,9 @@ enum { QUERIES_BEFORE_SCREEN = 512, ROWS_OF_PIECE = 512 };
 
 enum { ROWS_PER_WORD = 64 };
 
+/* One of so many rows may be dead where a segment is made of a tail as it is. */
+enum { ROWS_PER_DEAD = 4 };
+
 struct hl_part {
     atomic_size_t n_refs;
     atomic_size_t n_dead;
@@ -235,6 +238,12 @@ const struct hl_ann *hl_part_graph(const struct hl_part *part)
                    hl_sprout_count(sprout) == hl_part_count(part)
                ? hl_sprout_graph(sprout)
                : NULL;
+}
+
+bool hl_part_keeps_graph(const struct hl_part *part)
+{
+    return !hl_tail_has_struck(part->tail) &&
+           hl_part_n_dead(part) * ROWS_PER_DEAD <= hl_part_count(part);
 }
 
 size_t hl_part_count(const struct hl_part *part)

@@ -94,6 +94,11 @@ void hl_part_plant(struct hl_part *part, struct hl_sprout *sprout,
  * more; else NULL. */
 const struct hl_ann *hl_part_graph(const struct hl_part *part);
 
+/* Whether the segment of a full tail gets that graph, and the tail's dead rows with it:
+ * when they are few, for walks pass over them until the next merge. A struck row goes into
+ * no segment, since the store does not know that it died. Any thread. */
+bool hl_part_keeps_graph(const struct hl_part *part);
+
 /* No graph is grown for the tail any more: it did not go well. Any thread. */
 void hl_part_make_barren(struct hl_part *part);
 bool hl_part_is_barren(const struct hl_part *part);

@@ -14,7 +14,7 @@
  * One thread grows it, any number walk. FAISS adds rows; what is new in its links is then
  * stored into those that walks read, rows first and the links to them afterwards. So a walk
  * may see a row's links half renewed, but each of them leads to a row that is there. When
- * the tail is full and nothing of it died, the graph is the segment's. */
+ * the tail is full and few of its rows died, the graph is the segment's. */
 struct hl_sprout;
 
 struct hl_sprout_options {

@@ -27,6 +27,7 @@ struct hl_tail {
     struct hl_tail_options options;
     size_t stride;
     atomic_size_t n_rows; /* written last: what it counts is whole */
+    atomic_bool has_struck;
     size_t n_chunks;
     struct chunk *chunks[]; /* max_rows / CHUNK_ROWS, filled in as rows come */
 };
@@ -132,6 +133,13 @@ void hl_tail_strike(struct hl_tail *tail, size_t first)
     /* Died in commit 0, which no reader fixes: no reader sees them. */
     for (size_t position = first; position < hl_tail_count(tail); position++)
         hl_tail_kill(tail, (uint32_t)position, 0);
+    if (first < hl_tail_count(tail))
+        atomic_store(&tail->has_struck, true);
+}
+
+bool hl_tail_has_struck(const struct hl_tail *tail)
+{
+    return atomic_load(&tail->has_struck);
 }
 
 void hl_tail_kill(struct hl_tail *tail, uint32_t position, uint64_t commit)

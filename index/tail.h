@@ -7,6 +7,7 @@
 #include "proto/err.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,7 @@ enum hl_code hl_tail_append(struct hl_tail *tail, const struct hl_tail_row *row,
 
 /* The writer only: nobody will ever see the rows from `first` on. */
 void hl_tail_strike(struct hl_tail *tail, size_t first);
+bool hl_tail_has_struck(const struct hl_tail *tail); /* any thread */
 
 /* The writer only: the row is not seen by readers of `commit` and later. */
 void hl_tail_kill(struct hl_tail *tail, uint32_t position, uint64_t commit);

@@ -9,10 +9,9 @@
  *
  * A tail that is full is sealed first, since searches scan it; then what hardly anything is
  * left of is made anew, which is quick. Sealed neighbours are merged when they are four or
- * more and three times what the largest of them is, so that a row is built into a graph once
- * for each power of three its shelf has grown by; a part of which a third is dead is made
- * anew at last. Nothing is merged into more rows than memory has room to
- * build. */
+ * more and three times what the largest of them is, so that a row is built into a graph
+ * once for each power of three its shelf has grown by; a part of which a third is dead is
+ * made anew at last. Nothing is merged into more rows than memory has room to build. */
 struct hl_upkeep_part {
     size_t n_rows, n_dead;
     bool is_tail;

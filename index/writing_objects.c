@@ -363,7 +363,8 @@ enum hl_code hl_writing_swap(struct hl_writing *writing, const struct hl_swap *s
         code = hl_store_put_record(writing->store, HL_MANIFEST_KIND, key, body,
                                    hl_manifest_encode(&manifest, body), err);
     }
-    if (code == HL_OK)
+    /* What died and is in the new part all the same dies there again at the next start. */
+    if (code == HL_OK && !(swap->part && hl_part_n_dead(swap->part) > 0))
         code = hl_store_forget_deaths(writing->store, swap->space, manifest.first,
                                       manifest.last, merge->commit, err);
     if (code == HL_OK)

@@ -98,7 +98,7 @@ static void a_tail_that_grew_is_sealed(void **state)
     assert_found(k, 1, FULL);
 }
 
-static void what_died_while_it_grew_is_in_no_segment(void **state)
+static void what_died_while_it_grew_stays_dead(void **state)
 {
     struct keeping *k = *state;
 
@@ -110,7 +110,12 @@ static void what_died_while_it_grew_is_in_no_segment(void **state)
     await(k, HL_ENGINE_SEALED, 1);
     assert_found(k, 101, FULL + 100);
     reopen(k);
+    assert_int_equal(told(k, HL_ENGINE_REBUILDING), 0);
     assert_found(k, 101, FULL + 100);
+    assert_true(delete_points(k, 101, 3000) > 0); /* a third of it, with the others */
+    await(k, HL_ENGINE_MERGED, 1);
+    reopen(k);
+    assert_found(k, 3001, FULL + 100);
 }
 
 static void without_room_a_tail_is_scanned(void **state)
@@ -260,7 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_tail_gets_its_graph_while_it_fills),
         TEST(a_tail_that_grew_is_sealed),
-        TEST(what_died_while_it_grew_is_in_no_segment),
+        TEST(what_died_while_it_grew_stays_dead),
         TEST(without_room_a_tail_is_scanned),
         TEST(who_writes_waits_for_the_keeper_while_somebody_searches),
         TEST(other_collections_do_not_wait_with_it),

@@ -140,14 +140,47 @@ static void the_graph_that_a_tail_has_grown_is_its_segments(void **state)
     assert_true(has_links_of(f, grown));
 }
 
-static void a_grown_graph_with_dead_rows_is_not(void **state)
+static void with_it_come_the_few_that_died(void **state)
 {
     struct fixture *f = *state;
     const struct hl_segment_view *grown = grow_first_part(f);
 
+    for (size_t i = 0; i < PER_PART / 4 - 1; i++)
+        kill_row(f, 4 * i, 2);
+    kill_row(f, 7, 6); /* behind the merge's commit */
+    build(f);
+    assert_int_equal(hl_part_count(f->merged), PER_PART);
+    assert_int_equal(hl_part_n_dead(f->merged), PER_PART / 4 - 1);
+    assert_true(has_links_of(f, grown));
+    hl_merge_catch_up(&f->merge, f->merged);
+    assert_int_equal(hl_part_n_dead(f->merged), PER_PART / 4);
+    for (uint32_t i = 0; i < PER_PART; i++)
+        assert_true(hl_part_died(f->merged, i) == hl_part_died(f->parts[0], i));
+}
+
+static void a_grown_graph_with_many_dead_rows_is_not(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_segment_view *grown = grow_first_part(f);
+
+    for (size_t i = 0; i <= PER_PART / 4; i++)
+        kill_row(f, i, 2);
+    build(f);
+    assert_int_equal(hl_part_count(f->merged), PER_PART - PER_PART / 4 - 1);
+    assert_int_equal(hl_part_n_dead(f->merged), 0);
+    assert_false(has_links_of(f, grown));
+}
+
+/* The store has no record of them: they would live at the next start. */
+static void a_grown_graph_with_struck_rows_is_not(void **state)
+{
+    struct fixture *f = *state;
+    const struct hl_segment_view *grown = grow_first_part(f);
+
+    hl_tail_strike(hl_part_tail(f->parts[0]), PER_PART - 1);
     kill_row(f, 7, 2);
     build(f);
-    assert_int_equal(hl_part_count(f->merged), PER_PART - 1);
+    assert_int_equal(hl_part_count(f->merged), PER_PART - 2);
     assert_false(has_links_of(f, grown));
 }
 
@@ -273,7 +306,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_graph_that_a_tail_has_grown_is_its_segments),
-        TEST(a_grown_graph_with_dead_rows_is_not),
+        TEST(with_it_come_the_few_that_died),
+        TEST(a_grown_graph_with_many_dead_rows_is_not),
+        TEST(a_grown_graph_with_struck_rows_is_not),
         TEST(what_lives_is_in_the_new_part_and_nothing_else),
         TEST(what_dies_meanwhile_dies_in_the_new_part_too),
         TEST(segments_are_merged_as_tails_are),
