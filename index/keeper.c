@@ -338,7 +338,7 @@ static bool can_seal_at_once(const struct job *job)
 {
     const struct hl_part *part = job->space->shelf.parts[job->choice.first];
 
-    return is_seal(job) && hl_part_graph(part) && hl_part_keeps_graph(part);
+    return is_seal(job) && hl_part_graph(part);
 }
 
 static enum hl_tending tend_dense(struct job *job)

@@ -16,7 +16,7 @@ struct hl_manifest {
     uint32_t space, source; /* whose rows, and whose vectors they come from */
     uint64_t first, last;   /* rows in here, and no others of the shelf between them */
     uint64_t n_rows;
-    uint64_t until;              /* built from what lived at this commit */
+    uint64_t until;              /* built from what lived at this commit, at least */
     char file[HL_MANIFEST_FILE]; /* below segments/ */
 };
 

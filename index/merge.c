@@ -51,8 +51,6 @@ static bool make_room(struct harvest *harvest, size_t n_rows)
     return harvest->values && harvest->sketches && harvest->rows && harvest->numbers;
 }
 
-/* A row may die between the count and this, so fewer may come than were counted, never
- * more. */
 static void gather(const struct hl_merge *merge, struct harvest *harvest)
 {
     size_t n = 0;
@@ -78,8 +76,7 @@ static const struct hl_ann *grown_graph(const struct hl_merge *merge)
 {
     const struct hl_part *only = merge->n_parts == 1 ? merge->parts[0] : NULL;
 
-    return only && hl_part_tail(only) && hl_part_keeps_graph(only) ? hl_part_graph(only)
-                                                                   : NULL;
+    return only ? hl_part_graph(only) : NULL;
 }
 
 static enum hl_code build(const struct hl_merge *merge, const struct harvest *harvest,

@@ -12,9 +12,9 @@
 /* One sealed part in the place of others: sealing a tail, and merging segments.
  *
  * It happens beside everything else. What lived at a commit goes into the new part, and
- * into that of a tail that has its graph already what died as well; what died meanwhile is
- * caught up with in the moment the new part takes its place. Parts are neighbours in their
- * shelf, in the order of their rows. */
+ * into that of a tail that keeps its graph (hl_part_keeps_graph) what died as well; what
+ * died meanwhile is caught up with in the moment the new part takes its place. Parts are
+ * neighbours in their shelf, in the order of their rows. */
 struct hl_merge {
     struct hl_part *const *parts;
     size_t n_parts;

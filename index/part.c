@@ -230,20 +230,20 @@ bool hl_part_is_barren(const struct hl_part *part)
     return atomic_load(&part->is_barren);
 }
 
-const struct hl_ann *hl_part_graph(const struct hl_part *part)
-{
-    const struct hl_sprout *sprout = hl_part_sprout(part);
-
-    return sprout && !hl_part_is_barren(part) &&
-                   hl_sprout_count(sprout) == hl_part_count(part)
-               ? hl_sprout_graph(sprout)
-               : NULL;
-}
-
 bool hl_part_keeps_graph(const struct hl_part *part)
 {
     return !hl_tail_has_struck(part->tail) &&
            hl_part_n_dead(part) * ROWS_PER_DEAD <= hl_part_count(part);
+}
+
+const struct hl_ann *hl_part_graph(const struct hl_part *part)
+{
+    const struct hl_sprout *sprout = hl_part_sprout(part);
+
+    return sprout && !hl_part_is_barren(part) && hl_part_keeps_graph(part) &&
+                   hl_sprout_count(sprout) == hl_part_count(part)
+               ? hl_sprout_graph(sprout)
+               : NULL;
 }
 
 size_t hl_part_count(const struct hl_part *part)

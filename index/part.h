@@ -90,14 +90,14 @@ struct hl_sprout *hl_part_sprout(const struct hl_part *part);
 void hl_part_plant(struct hl_part *part, struct hl_sprout *sprout,
                    struct hl_allowance *allowance, size_t bytes);
 
-/* The same as FAISS has it, when it has all rows of the tail, and nothing is appended any
+/* Whether the segment of a full tail gets its graph, and the tail's dead rows with it: when
+ * they are few, for walks pass over them until the next merge. A struck row goes into no
+ * segment, since the store does not know of it. Of tails, any thread. */
+bool hl_part_keeps_graph(const struct hl_part *part);
+
+/* That graph as FAISS has it, when it has all rows of a tail, and nothing is appended any
  * more; else NULL. */
 const struct hl_ann *hl_part_graph(const struct hl_part *part);
-
-/* Whether the segment of a full tail gets that graph, and the tail's dead rows with it:
- * when they are few, for walks pass over them until the next merge. A struck row goes into
- * no segment, since the store does not know that it died. Any thread. */
-bool hl_part_keeps_graph(const struct hl_part *part);
 
 /* No graph is grown for the tail any more: it did not go well. Any thread. */
 void hl_part_make_barren(struct hl_part *part);

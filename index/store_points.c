@@ -80,27 +80,34 @@ static enum hl_code delete_row(struct hl_store *store, uint64_t row, struct hl_e
     return hl_stmt_run(stmt, NULL, err);
 }
 
-/* A row that older readers may still want goes later. */
-static enum hl_code queue_row(struct hl_store *store, uint32_t number,
-                              const struct hl_store_place *place, struct hl_err *err)
+/* Whatever becomes of the row: a segment may have it, and learns of it at the next start.
+ */
+static enum hl_code record_death(struct hl_store *store, uint32_t number,
+                                 const struct hl_store_place *place, struct hl_err *err)
 {
-    struct hl_stmt *dead, *lost;
-    enum hl_code code = hl_store_stmt(store, STORE_ADD_DEAD, &dead, err);
+    struct hl_stmt *stmt;
+    const enum hl_code code = hl_store_stmt(store, STORE_ADD_DEAD, &stmt, err);
 
-    if (code == HL_OK)
-        code = hl_store_stmt(store, STORE_ADD_LOST, &lost, err);
     if (code != HL_OK)
         return code;
-    hl_stmt_int(dead, 1, (int64_t)place->row);
-    hl_stmt_int(dead, 2, number);
-    hl_stmt_int(dead, 3, place->space);
-    hl_stmt_int(dead, 4, (int64_t)hl_store_current(store));
-    code = hl_stmt_run(dead, NULL, err);
+    hl_stmt_int(stmt, 1, (int64_t)place->row);
+    hl_stmt_int(stmt, 2, number);
+    hl_stmt_int(stmt, 3, place->space);
+    hl_stmt_int(stmt, 4, (int64_t)hl_store_current(store));
+    return hl_stmt_run(stmt, NULL, err);
+}
+
+/* A row that older readers may still want goes later. */
+static enum hl_code queue_row(struct hl_store *store, uint64_t row, struct hl_err *err)
+{
+    struct hl_stmt *stmt;
+    const enum hl_code code = hl_store_stmt(store, STORE_ADD_LOST, &stmt, err);
+
     if (code != HL_OK)
         return code;
-    hl_stmt_int(lost, 1, (int64_t)place->row);
-    hl_stmt_int(lost, 2, (int64_t)hl_store_current(store));
-    return hl_stmt_run(lost, NULL, err);
+    hl_stmt_int(stmt, 1, (int64_t)row);
+    hl_stmt_int(stmt, 2, (int64_t)hl_store_current(store));
+    return hl_stmt_run(stmt, NULL, err);
 }
 
 /* Every old place that is not among the new ones. */
@@ -116,8 +123,10 @@ static enum hl_code bury_rows(struct hl_store *store, uint32_t number, struct hl
 
         if (hl_places_has_row(&store->new_places, place->row))
             continue;
-        code = place->row >= store->first_row ? delete_row(store, place->row, err)
-                                              : queue_row(store, number, place, err);
+        code = record_death(store, number, place, err);
+        if (code == HL_OK)
+            code = place->row >= store->first_row ? delete_row(store, place->row, err)
+                                                  : queue_row(store, place->row, err);
         if (code == HL_OK)
             logs->deaths[logs->n_deaths++] = (struct hl_store_death){
                 .row = place->row, .number = number, .space = place->space};

@@ -130,11 +130,12 @@ enum hl_code hl_tail_append(struct hl_tail *tail, const struct hl_tail_row *row,
 
 void hl_tail_strike(struct hl_tail *tail, size_t first)
 {
+    /* Who seals sees it before it sees that all rows are accounted for. */
+    if (first < hl_tail_count(tail))
+        atomic_store(&tail->has_struck, true);
     /* Died in commit 0, which no reader fixes: no reader sees them. */
     for (size_t position = first; position < hl_tail_count(tail); position++)
         hl_tail_kill(tail, (uint32_t)position, 0);
-    if (first < hl_tail_count(tail))
-        atomic_store(&tail->has_struck, true);
 }
 
 bool hl_tail_has_struck(const struct hl_tail *tail)

@@ -118,6 +118,34 @@ static void what_died_while_it_grew_stays_dead(void **state)
     assert_found(k, 3001, FULL + 100);
 }
 
+/* The tail of `k` fills up around a change in which a point's row is born and dies. */
+static void seal_around(struct keeping *k, const char *change)
+{
+    reopen_for_large_tails(k, (size_t)64 << 20);
+    assert_true(put_points(k, 1, ENOUGH) > 0);
+    assert_true(change_points(&k->s, change) > 0);
+    assert_true(put_points(k, ENOUGH + 2, FULL + 100) > 0);
+    await(k, HL_ENGINE_SEALED, 1);
+    assert_found(k, 1, FULL + 100);
+    reopen(k);
+    assert_int_equal(told(k, HL_ENGINE_REBUILDING), 0);
+    assert_found(k, 1, FULL + 100);
+}
+
+static void what_is_born_and_dies_in_one_change_stays_dead(void **state)
+{
+    seal_around(*state, "{\"upsert\":{\"points\":[{\"id\":5001,\"vector\":{\"e\":[-7,0]}},"
+                        "{\"id\":5001,\"vector\":{\"e\":[5001,0]}}]}}");
+}
+
+static void so_does_what_is_put_and_deleted(void **state)
+{
+    seal_around(*state,
+                "{\"upsert\":{\"points\":[{\"id\":5001,\"vector\":{\"e\":[5001,0]}},"
+                "{\"id\":99999,\"vector\":{\"e\":[99999,0]}}]}},"
+                "{\"delete\":{\"points\":[99999]}}");
+}
+
 static void without_room_a_tail_is_scanned(void **state)
 {
     struct keeping *k = *state;
@@ -266,6 +294,8 @@ int main(void)
         TEST(a_tail_gets_its_graph_while_it_fills),
         TEST(a_tail_that_grew_is_sealed),
         TEST(what_died_while_it_grew_stays_dead),
+        TEST(what_is_born_and_dies_in_one_change_stays_dead),
+        TEST(so_does_what_is_put_and_deleted),
         TEST(without_room_a_tail_is_scanned),
         TEST(who_writes_waits_for_the_keeper_while_somebody_searches),
         TEST(other_collections_do_not_wait_with_it),

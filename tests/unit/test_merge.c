@@ -171,7 +171,7 @@ static void a_grown_graph_with_many_dead_rows_is_not(void **state)
     assert_false(has_links_of(f, grown));
 }
 
-/* The store has no record of them: they would live at the next start. */
+/* The store does not know of them: they would live at the next start. */
 static void a_grown_graph_with_struck_rows_is_not(void **state)
 {
     struct fixture *f = *state;
