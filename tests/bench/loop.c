@@ -8,9 +8,9 @@
  *
  *     search SECONDS CORE …    a thread on each processor: rate=… searches a second of all
  *                              and cpu_us=… of its processor for one
- *     paced SECONDS CORE RATE  one thread, searches due so many a second whatever becomes
- * of them: p50=… and p99=… in us from when each was due recall BEAM              recall=…
- * of the ten found among those of an exact search */
+ *     paced SECONDS CORE RATE  one thread, so many searches due a second whatever becomes
+ *                              of them: p50=… and p99=… us from when each was due
+ *     recall BEAM              recall=… of the ten found among those of an exact search */
 #include "index/index.h"
 #include "index/look.h"
 #include "tests/bench/turns.h"

@@ -184,11 +184,11 @@ class Cores(Figure):
 
 
 class Loop:
-    """bench_loop over a gallery that no server has; a copy where none is named."""
+    """bench_loop over a copy of the gallery."""
 
-    def __init__(self, rig, folder=None):
+    def __init__(self, rig, copy="copy"):
         self.rig = rig
-        folder = folder or rig.copy(rig.gallery(rig.options.n_rows, of.OLD_DIM))
+        folder = rig.copy(rig.gallery(rig.options.n_rows, of.OLD_DIM), copy)
         self.bench = rig.turns("bench_loop", rig.collection_folder(folder), "old", rig.options.n_rows, rig.options.beam,
                                cores=rig.both)
         self.search(*rig.options.cores)   # what is mapped is in memory from now on

@@ -230,7 +230,7 @@ class Rig:
         for thing in reversed(self.open[:]):
             with contextlib.suppress(Exception):
                 self.end(thing)
-        for name in ("copy", "writers"):
+        for name in ("copy", "alone", "writers"):
             shutil.rmtree(f"{self.work}/{name}", ignore_errors=True)
 
     def turns(self, name, *words, cores=None):
@@ -310,9 +310,9 @@ class Rig:
             server.ask("PUT", path, bridge_file(prints, model, n_maps))
             server.job(f"{path}/activate", {"strategy": "backward", "fidelity": 1 if n_maps == 1 else .5})
 
-    def copy(self, folder):
-        """Of a gallery, for who changes it or needs a folder of its own."""
-        place = f"{self.work}/copy"
+    def copy(self, folder, name="copy"):
+        """Of a gallery, for who changes it or needs a folder of its own; one of each name at a time."""
+        place = f"{self.work}/{name}"
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(folder, place, ignore=shutil.ignore_patterns("log", "stamp"))
         return place

@@ -135,9 +135,8 @@ class Latency(Gallery):
         self.was_busy, self.rates = [], []
 
     def prepare(self):
-        gallery = self.rig.gallery(self.options.n_rows, of.OLD_DIM)
-        self.serve(self.rig.copy(gallery))
-        self.loop = Loop(self.rig, gallery)
+        self.serve(self.rig.copy(self.rig.gallery(self.options.n_rows, of.OLD_DIM)))
+        self.loop = Loop(self.rig, "alone")
         self.written = self.rig.bodies(FIRST_WRITTEN, TAILS * self.options.seal_rows, of.OLD_DIM)
         self.write()   # so that what is written in a round replaces as much
         self.server.await_green()
