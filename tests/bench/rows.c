@@ -16,7 +16,7 @@ enum { HEAD = 128 };
 /* Version 1.0 of the format: the header is padded to whole blocks of 64 bytes. */
 static int write_head(FILE *file, size_t n_rows, size_t width)
 {
-    char head[HEAD + 1], text[HEAD];
+    char head[HEAD + 1], text[HEAD - 10];
 
     (void)snprintf(text, sizeof text,
                    "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %zu), }",
