@@ -17,7 +17,6 @@ static uint64_t count_sealed(const struct hl_space *space)
     return n;
 }
 
-/* A tail that nothing is added to any more. */
 static size_t count_full_tails(const struct hl_space *space)
 {
     size_t n = 0;

@@ -345,13 +345,13 @@ static enum hl_tending tend_dense(struct job *job)
 {
     const bool has_job = choose(job);
     struct hl_err err;
-    enum hl_tending growth;
 
-    if (has_job && can_seal_at_once(job))
-        return outcome(job->collection, do_job(job, &err), &err);
-    growth = grow(job);
-    if (growth != HL_TENDING_NOTHING || !has_job)
-        return growth;
+    if (!has_job || !can_seal_at_once(job)) {
+        const enum hl_tending growth = grow(job);
+
+        if (growth != HL_TENDING_NOTHING || !has_job)
+            return growth;
+    }
     return outcome(job->collection, do_job(job, &err), &err);
 }
 

@@ -25,7 +25,7 @@ static bool is_husk(const struct hl_upkeep_part *part, size_t seal_rows)
     const size_t n_living = count_living(part);
 
     return !part->is_tail && part->n_rows >= SMALLEST_REWRITE && n_living <= seal_rows &&
-           n_living * HUSK <= part->n_rows;
+           n_living * HUSK < part->n_rows;
 }
 
 static bool is_mergeable(const struct hl_upkeep_part *part, size_t seal_rows, size_t tier)

@@ -98,6 +98,16 @@ static void a_tail_that_grew_is_sealed(void **state)
     assert_found(k, 1, FULL);
 }
 
+/* These points and no others are found, before and after a restart. */
+static void assert_survives_the_seal(struct keeping *k, int first, int last)
+{
+    await(k, HL_ENGINE_SEALED, 1);
+    assert_found(k, first, last);
+    reopen(k);
+    assert_int_equal(told(k, HL_ENGINE_REBUILDING), 0);
+    assert_found(k, first, last);
+}
+
 static void what_died_while_it_grew_stays_dead(void **state)
 {
     struct keeping *k = *state;
@@ -107,11 +117,7 @@ static void what_died_while_it_grew_stays_dead(void **state)
     await_growth(k);
     assert_true(delete_points(k, 1, 100) > 0);
     assert_true(put_points(k, ENOUGH + 1, FULL + 100) > 0);
-    await(k, HL_ENGINE_SEALED, 1);
-    assert_found(k, 101, FULL + 100);
-    reopen(k);
-    assert_int_equal(told(k, HL_ENGINE_REBUILDING), 0);
-    assert_found(k, 101, FULL + 100);
+    assert_survives_the_seal(k, 101, FULL + 100);
     assert_true(delete_points(k, 101, 3000) > 0); /* a third of it, with the others */
     await(k, HL_ENGINE_MERGED, 1);
     reopen(k);
@@ -125,11 +131,7 @@ static void seal_around(struct keeping *k, const char *change)
     assert_true(put_points(k, 1, ENOUGH) > 0);
     assert_true(change_points(&k->s, change) > 0);
     assert_true(put_points(k, ENOUGH + 2, FULL + 100) > 0);
-    await(k, HL_ENGINE_SEALED, 1);
-    assert_found(k, 1, FULL + 100);
-    reopen(k);
-    assert_int_equal(told(k, HL_ENGINE_REBUILDING), 0);
-    assert_found(k, 1, FULL + 100);
+    assert_survives_the_seal(k, 1, FULL + 100);
 }
 
 static void what_is_born_and_dies_in_one_change_stays_dead(void **state)

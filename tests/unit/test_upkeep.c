@@ -66,10 +66,10 @@ static void full_tails_are_sealed_before_anything_else(void **state)
 static void what_hardly_anything_is_left_of_comes_next(void **state)
 {
     (void)state;
-    chosen("16000 8000/7000 1000 1000 1000 1000 t3", "1+1");
+    chosen("16000 8000/7001 1000 1000 1000 1000 t3", "1+1");
+    chosen("16000 8000/7000 1000 1000 1000 1000 t3", "1+5"); /* it goes along */
     chosen("16000 8000/6999 1000 1000 1000 1000 t3", "2+4");
     chosen("1000 1000 1000 1000 4000/4000 t3", "4+1");
-    chosen("4000/3499 1000 1000 1000 t3", "0+4");
     chosen("1023/1000 1000 1000 1000 1000 t3", "0+5"); /* too small to be worth it */
 }
 
@@ -131,7 +131,7 @@ static void what_is_not_sealed_parts_neighbours(void **state)
 static void a_part_counts_by_what_lives_in_it(void **state)
 {
     (void)state;
-    chosen("4000/3400 1000 1000 1000 t3", "0+4");
+    chosen("4000/3500 1000 1000 1000 t3", "0+4");
 }
 
 static void what_is_a_third_dead_is_made_anew(void **state)
@@ -151,7 +151,7 @@ static void nothing_becomes_larger_than_memory_can_build(void **state)
     chosen_below("1000 1000 1000 1000 1000 1000 t3", 5000, "0+5");
     chosen_below("4000 1000 1000 1000 1000 t3", 4000, "1+4");
     chosen_below("9000 1000 1000 1000 1000 t3", 4000, "1+4");
-    chosen_below("4000/3400 1000 1000 1000 t3", 3600, "0+4");
+    chosen_below("4000/3500 1000 1000 1000 t3", 3500, "0+4");
     chosen_below("16000 4000/1400 t3", 1000, "1+1"); /* what is there must become less */
     chosen_below("T2000 t3", 1000, "0+1");
 }
