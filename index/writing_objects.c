@@ -333,6 +333,28 @@ enum hl_code hl_writing_set_config(struct hl_writing *writing, const struct hl_t
 
 /* ---- the keeper's ---- */
 
+/* From the rows of the manifest to those of its neighbours: what is in between was dropped
+ * by an earlier merge, and no other will ever have it. */
+static enum hl_code forget_deaths(struct hl_writing *writing, const struct hl_shelf *shelf,
+                                  const struct hl_manifest *manifest, struct hl_err *err)
+{
+    uint64_t first = 0, last = UINT64_MAX;
+
+    for (size_t i = 0; i < shelf->n_parts; i++) {
+        const struct hl_part *part = shelf->parts[i];
+        const size_t n_rows = hl_part_count(part);
+
+        if (n_rows == 0)
+            continue;
+        if (hl_part_row(part, (uint32_t)n_rows - 1) < manifest->first)
+            first = hl_part_row(part, (uint32_t)n_rows - 1) + 1;
+        else if (hl_part_row(part, 0) > manifest->last && last == UINT64_MAX)
+            last = hl_part_row(part, 0) - 1;
+    }
+    return hl_store_forget_deaths(writing->store, manifest->space, first, last,
+                                  manifest->until, err);
+}
+
 enum hl_code hl_writing_swap(struct hl_writing *writing, const struct hl_swap *swap,
                              struct hl_err *err)
 {
@@ -365,8 +387,8 @@ enum hl_code hl_writing_swap(struct hl_writing *writing, const struct hl_swap *s
     }
     /* What died and is in the new part all the same dies there again at the next start. */
     if (code == HL_OK && !(swap->part && hl_part_n_dead(swap->part) > 0))
-        code = hl_store_forget_deaths(writing->store, swap->space, manifest.first,
-                                      manifest.last, merge->commit, err);
+        code = forget_deaths(writing, &hl_layout_space(own, swap->space)->shelf, &manifest,
+                             err);
     if (code == HL_OK)
         writing->swaps[writing->n_swaps++] = *swap;
     return code;

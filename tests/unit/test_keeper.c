@@ -139,6 +139,52 @@ static void segments_of_which_nothing_lives_go(void **state)
     assert_int_equal(info_of(k).n_segments, 0);
 }
 
+static bool count_death(void *self, const struct hl_store_death *death, uint64_t died)
+{
+    (void)death;
+    (void)died;
+    ++*(size_t *)self;
+    return true;
+}
+
+static size_t count_deaths(struct keeping *k, uint64_t at)
+{
+    struct hl_reader *reader;
+    char path[80];
+    size_t n = 0;
+
+    snprintf(path, sizeof path, "%s/points.db", k->s.folder);
+    assert_int_equal(hl_reader_open(path, &reader, &k->s.err), HL_OK);
+    assert_int_equal(hl_reader_begin(reader, at, &k->s.err), HL_OK);
+    assert_int_equal(hl_reader_deaths(reader, count_death, &n, &k->s.err), HL_OK);
+    hl_reader_end(reader);
+    hl_reader_close(reader);
+    return n;
+}
+
+/* Somebody looks on while the first and the last rows of a tail die, so that a seal leaves
+ * them out and their deaths stay. */
+static void deaths_at_the_edge_of_a_segment_are_forgotten_with_the_next(void **state)
+{
+    struct keeping *k = *state;
+    uint64_t commit;
+
+    assert_true(put_points(k, 1, 60) > 0);
+    look(&k->s, NULL);
+    assert_true(delete_points(k, 1, 3) > 0);
+    commit = put_points(k, 61, 64);
+    await(k, HL_ENGINE_SEALED, 1);
+    assert_int_equal(count_deaths(k, commit), 3);
+    hl_look_close(k->s.look);
+    k->s.look = NULL;
+    commit = put_points(k, 65, 256);
+    await(k, HL_ENGINE_MERGED, 1);
+    assert_int_equal(count_deaths(k, commit), 0);
+    assert_found(k, 4, 256);
+    reopen(k);
+    assert_found(k, 4, 256);
+}
+
 /* A clock that fills a tail when it is asked how late it is at the beginning of the merge.
  */
 static int64_t fill_a_tail(void *self)
@@ -316,6 +362,7 @@ int main(void)
         TEST(a_look_keeps_the_segments_it_began_with),
         TEST(what_dies_during_a_merge_stays_dead),
         TEST(segments_of_which_nothing_lives_go),
+        TEST(deaths_at_the_edge_of_a_segment_are_forgotten_with_the_next),
         TEST(a_merge_lets_a_full_tail_go_first),
         TEST(the_keeper_makes_short_forms_while_searches_go_on),
         TEST(the_end_comes_before_short_forms_are_made),
