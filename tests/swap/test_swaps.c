@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bridges activated, replaced, removed and activated again under load, over the wire.
  *
- * Usage: test_swaps HEIRLOOM [POINTS SWAPS SECONDS]. Sixteen clients search and four write
- * while another one swaps; windows without swaps, as long or two minutes, lie between. No
- * request fails, and each answer is what the one plan that it names gives (witness.h).
- * SECONDS ends it earlier; with all three the 99th percentile may be 1.3 times that without
- * swaps. */
+ * Usage: test_swaps HEIRLOOM [POINTS SWAPS SECONDS [RATE]]. Sixteen clients search and four
+ * write while another one swaps; windows without swaps, as long or two minutes, lie
+ * between. No request fails, and each answer is what the one plan that it names gives
+ * (witness.h). SECONDS ends it earlier; with all three the 99th percentile may be 1.3 times
+ * that without swaps. RATE: requests a second of each client, timed from when they were
+ * meant; without it, one as soon as the last is answered, which leaves no processor idle.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,11 +39,13 @@ struct setting {
     const char *program;
     long n_points, n_swaps;
     double seconds;
+    double rate; /* requests a second of each client; 0: one after the other */
     bool is_measured;
 };
 
 struct play {
     struct stage stage;
+    double rate;
     atomic_bool is_swapping;
     atomic_long n_writes;
     atomic_int plans[N_PLANS]; /* by number: 1 + the revision, 0: not seen */
@@ -52,6 +56,7 @@ struct client {
     pthread_t thread;
     struct hl_rest rest;
     int which;
+    double due;      /* when its next request is meant to begin */
     float *times[2]; /* ms of answers, without swaps and with */
     size_t n[2], room[2];
 };
@@ -62,6 +67,24 @@ static double now_s(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Waits until the client's next request is due; when that was. */
+static double await_turn(struct client *client)
+{
+    const double rate = client->play->rate;
+    const double due = client->due, left = due - now_s();
+
+    if (rate == 0)
+        return now_s();
+    if (left > 0) {
+        const struct timespec rest = {.tv_sec = (time_t)left,
+                                      .tv_nsec = (long)((left - (time_t)left) * 1e9)};
+
+        (void)nanosleep(&rest, NULL);
+    }
+    client->due = due + 1 / rate;
+    return due;
 }
 
 /* ---- searching ---- */
@@ -103,7 +126,7 @@ static void *search(void *arg)
                                         .query = -1 - turn % N_QUERIES,
                                         .n_points = stage->n_points,
                                         .is_exact = stage->n_points <= MAX_EXACT};
-        const double from = now_s();
+        const double from = await_turn(client);
         const int status = stage_ask(&client->rest, &witness);
         struct testimony told;
 
@@ -132,6 +155,7 @@ static void *write_points(void *arg)
         char body[STAGE_POINT_ROOM];
 
         stage_print_point(number, 1 + (int)(of % 2), body);
+        (void)await_turn(client);
         if (hl_rest_ask(&client->rest, "PUT", "/collections/c/points?wait=true", body) !=
             200)
             stage_fault(stage, "a write failed", client->rest.said);
@@ -208,7 +232,9 @@ static void run(struct play *play, const struct setting *setting, long *ret_done
                 struct client clients[N_CLIENTS])
 {
     for (int i = 0; i < N_CLIENTS; i++) {
-        clients[i] = (struct client){.play = play, .which = i};
+        const double turn = setting->rate > 0 ? i / (setting->rate * N_CLIENTS) : 0;
+
+        clients[i] = (struct client){.play = play, .which = i, .due = now_s() + turn};
         stage_caller(&play->stage, &clients[i].rest);
         assert_int_equal(pthread_create(&clients[i].thread, NULL,
                                         i < N_SEARCHERS ? search : write_points,
@@ -233,6 +259,7 @@ static void no_request_fails_and_no_answer_mixes_two_plans(void **state)
     long done;
 
     assert_non_null(play);
+    play->rate = setting->rate;
     stage_begin(&play->stage, setting->program, setting->n_points);
     run(play, setting, &done, clients);
     without = p99(clients, 0, &n_without);
@@ -262,10 +289,12 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(no_request_fails_and_no_answer_mixes_two_plans, &setting),
     };
 
-    if (argc != 2 && argc != 5)
+    if (argc != 2 && argc != 5 && argc != 6)
         return 2;
     setting.program = argv[1];
-    if (argc == 5) {
+    if (argc > 5)
+        setting.rate = strtod(argv[5], NULL);
+    if (argc > 4) {
         setting.n_points = strtol(argv[2], NULL, 10);
         setting.n_swaps = strtol(argv[3], NULL, 10);
         setting.seconds = strtod(argv[4], NULL);
