@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The least a server can do: one thread, one epoll, and to every request the bytes that
- * heirloom answers to GET /healthz. It reads no HTTP but the empty line that ends a
- * request. What heirloom costs above this is what heirloom costs.
+/* The least a server can do: one thread, one epoll, and to every request the same bytes.
+ * It reads no HTTP but the empty line that ends a request's head. What heirloom costs above
+ * this is what heirloom costs.
  *
- *     epoll_server FILE      FILE holds the reply, head and body; prints port=N, runs until
- *                            it is killed
+ *     epoll_server FILE [US]   FILE holds the reply, head and body; prints port=N, runs
+ *                              until it is killed. US: microseconds of arithmetic before
+ *                              each reply, while the machine is at its fastest
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,9 +17,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { MAX_EVENTS = 64, MAX_REPLY = 4096, MAX_REQUEST = 4096, MAX_FDS = 4096 };
+enum { MAX_EVENTS = 64, MAX_REPLY = 4096, MAX_REQUEST = 16384, MAX_FDS = 4096 };
+enum { TRIED = 1000000, TRIALS = 20 };
 
 struct bench {
     int epoll;
@@ -27,6 +30,8 @@ struct bench {
     char reply[MAX_REPLY];
     /* Bytes of "\r\n\r\n" seen at the end of what a connection has sent so far. */
     unsigned char seen[MAX_FDS];
+    size_t n_steps;  /* of arithmetic before each reply */
+    unsigned long x; /* what they came to */
 };
 
 static int listen_anywhere(unsigned *ret_port)
@@ -79,6 +84,39 @@ static size_t count_requests(struct bench *bench, int fd, const char *bytes, siz
     return n;
 }
 
+/* Each step waits for the one before it. */
+static void work(struct bench *bench, size_t n_steps)
+{
+    unsigned long x = bench->x | 1;
+
+    for (size_t i = 0; i < n_steps; i++)
+        x = x * 6364136223846793005UL + 1;
+    bench->x = x;
+}
+
+static double now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+static size_t count_steps(struct bench *bench, double us)
+{
+    double least = 1e9;
+
+    for (int i = 0; i < TRIALS; i++) {
+        const double start = now_us();
+        double took;
+
+        work(bench, TRIED);
+        took = now_us() - start;
+        least = took < least ? took : least;
+    }
+    return (size_t)(TRIED * us / least);
+}
+
 static bool serve_connection(struct bench *bench, int fd)
 {
     char bytes[MAX_REQUEST];
@@ -90,9 +128,11 @@ static bool serve_connection(struct bench *bench, int fd)
     if (got == 0)
         return false;
     n = count_requests(bench, fd, bytes, (size_t)got);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        work(bench, bench->n_steps);
         if (send(fd, bench->reply, bench->n_reply, MSG_NOSIGNAL) != (ssize_t)bench->n_reply)
             return false;
+    }
     return true;
 }
 
@@ -131,10 +171,12 @@ int main(int argc, char **argv)
     struct epoll_event event = {.events = EPOLLIN};
     unsigned port = 0;
 
-    if (argc != 2 || !load_reply(&bench, argv[1])) {
+    if (argc < 2 || argc > 3 || !load_reply(&bench, argv[1])) {
         fprintf(stderr, "epoll_server: wanted a file with the reply\n");
         return 2;
     }
+    if (argc > 2)
+        bench.n_steps = count_steps(&bench, strtod(argv[2], NULL));
     bench.listener = listen_anywhere(&port);
     bench.epoll = epoll_create1(EPOLL_CLOEXEC);
     event.data.fd = bench.listener;

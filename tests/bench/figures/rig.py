@@ -171,6 +171,24 @@ class Server:
         return status
 
 
+class LeastServer:
+    """tests/bench/epoll_server.c: says the same to everybody, after so many microseconds of arithmetic."""
+
+    def __init__(self, program, file, work_us, cores):
+        with pinned(cores):
+            self.process = subprocess.Popen([str(program), file, str(work_us)], stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline().strip()
+        if not line.startswith("port="):
+            self.stop()
+            raise Failed("epoll_server did not start")
+        self.url = f"http://127.0.0.1:{line[5:]}"
+
+    def stop(self):
+        self.process.kill()
+        self.process.stdout.close()
+        self.process.wait()
+
+
 def text_of(floats):
     return base64.b64encode(floats).decode()
 
@@ -238,6 +256,15 @@ class Rig:
 
     def server(self, folder, cores=None):
         return self.keep(Server(self.heirloom, folder, cores or self.server_cores, self.settings()))
+
+    def least_server(self, server, work_us):
+        """What it says is what `server` says of its collection: enough for a load to begin."""
+        _, _, body = wire.ask(server.port, "GET", "/collections/bench", None)
+        path = f"{self.work}/reply"
+        with open(path, "wb") as file:
+            file.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        return self.keep(LeastServer(self.options.build / "tests" / "bench" / "epoll_server", path, work_us,
+                                     self.server_cores))
 
     def settings(self):
         return {SEAL_ROWS: str(self.options.seal_rows)}

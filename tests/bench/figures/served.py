@@ -29,8 +29,8 @@ class Gallery(Figure):
         self.server = rig.server(folder)
         self.server.await_green(.5)
 
-    def search(self, model, form, *words, beam=None, seconds=None, warm_up=WARM_UP_S):
-        return self.rig.load(self.server, "--using", model, "--queries", self.queries[model], "--form", form, "--limit", 10,
+    def search(self, model, form, *words, beam=None, seconds=None, warm_up=WARM_UP_S, server=None):
+        return self.rig.load(server or self.server, "--using", model, "--queries", self.queries[model], "--form", form, "--limit", 10,
                              "--ef", beam or self.options.beam, "--connections", CLIENTS, *words,
                              seconds=seconds or self.options.seconds, warm_up=warm_up, notes=self.notes)
 
@@ -116,10 +116,11 @@ class AgainstFaiss(Gallery):
 
 class Latency(Gallery):
     """Searches that come at a fixed rate, half of the highest, whether or not the ones before are answered; each is
-    timed from when it was to begin. Beside them the bare search loop, likewise: its slowest are the machine's doing."""
+    timed from when it was to begin. Beside them the bare search loop, likewise, and the least server there can be, with
+    arithmetic in place of a search: their slowest are the machine's doing, and the load's."""
     name, unit = "latency", "us"
-    targets = (*SEARCHES, "tests/bench/bench_loop")
-    KINDS = {"loop": "bare search loop", "quiet": "quiet", "busy": "seal and merge", "poisson": "at random times",
+    targets = (*SEARCHES, "tests/bench/bench_loop", "tests/bench/epoll_server")
+    KINDS = {"loop": "bare search loop", "least": "least server", "quiet": "quiet", "busy": "seal and merge", "poisson": "at random times",
              "writes": "one in ten writes", "snapshot": "snapshot"}
 
     def __init__(self, rig):
@@ -130,7 +131,7 @@ class Latency(Gallery):
                        Ratio("seal and merge, p99 / p50", "busy p99", "busy p50", 4, at_most=True),
                        Ratio("seal and merge p99 / quiet p50", "busy p99", "quiet p50"),
                        *(Ratio(f"{self.KINDS[kind]}, p99 / p50", f"{kind} p99", f"{kind} p50")
-                         for kind in ("loop", "poisson", "writes", "snapshot"))]
+                         for kind in ("loop", "least", "poisson", "writes", "snapshot"))]
         self.seen = {"sealed": 0, "merged": 0}
         self.was_busy, self.rates = [], []
 
@@ -141,6 +142,7 @@ class Latency(Gallery):
         self.write()   # so that what is written in a round replaces as much
         self.server.await_green()
         self.half()
+        self.least = self.rig.least_server(self.server, 1e6 / self.rates[-1])
 
     def half(self):
         """Of the highest load now: a processor that others use as well is twice as fast at one time as at another."""
@@ -160,6 +162,12 @@ class Latency(Gallery):
         core = self.options.cores[1]
         said = self.loop.paced(core, self.loop.search(core)["rate"] / 2)
         return {f"loop {p}": said[p] for p in ("p50", "p99")}
+
+    def nothing(self):
+        """No search, no JSON, no code to speak of: at half of what the least server can do, as the others are."""
+        highest = self.search("new", "json", seconds=1, server=self.least)["rate"]
+        said = self.search("new", "json", "--rate", int(highest / 2), server=self.least)["kinds"]["search"]
+        return {f"least {p}": said["latency_us"][p] for p in ("p50", "p99")}
 
     def writes(self):
         return self.measure("writes", "--mix", "search=9,upsert=1", "--write-ids",
@@ -194,11 +202,13 @@ class Latency(Gallery):
         return values
 
     def turns(self):
-        return [lambda: self.measure("quiet"), self.alone, lambda: self.measure("poisson", "--arrivals", "poisson"),
+        return [lambda: self.measure("quiet"), self.nothing, self.alone, lambda: self.measure("poisson", "--arrivals", "poisson"),
                 self.writes, self.snapshot, self.busy]
 
     def done(self):
         super().done()
+        if hasattr(self, "least"):
+            self.rig.end(self.least)
         if hasattr(self, "loop"):
             self.loop.end()
 
