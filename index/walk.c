@@ -9,10 +9,14 @@
 #include <math.h>
 #include <string.h>
 
-/* Steps between two looks at the clock; and how many rows a walk keeps beyond the horizon,
- * so that it finds the way to what may lie within: with 16 the recall of a shelf of several
- * segments is that of the beam (tests/unit/test_shelf.c). */
-enum { STEPS_PER_LOOK = 256, LEAST_KEPT = 16 };
+/* Steps between two looks at the clock. */
+enum { STEPS_PER_LOOK = 256 };
+
+/* What a walk keeps beyond the horizon, so that it finds the way to what may lie within:
+ * one in so many of its beam. With that the recall of a shelf of several segments is about
+ * that of the beam in a single one, also where rows have no structure to lead the way
+ * (tests/unit/test_breadth.c). */
+enum { BEAM_KEPT = 4, LEAST_KEPT = 8 };
 
 /* Bytes of floats that are asked of the disk before they are scanned; and how many links a
  * row may have on a level above 0. */
@@ -207,12 +211,18 @@ static bool expand(struct hl_walker *walker, const struct hl_walk *walk,
     return true;
 }
 
+static size_t least_of(const struct hl_walker *walker, size_t beam)
+{
+    const size_t least = beam / BEAM_KEPT > LEAST_KEPT ? beam / BEAM_KEPT : LEAST_KEPT;
+
+    return isnan(walker->horizon) || beam < least ? beam : least;
+}
+
 static enum hl_code walk_lowest(struct hl_walker *walker, const struct hl_walk *walk,
                                 size_t beam, struct hl_walk_answer *answer,
                                 struct hl_err *err)
 {
-    const bool is_alone = isnan(walker->horizon) || beam < LEAST_KEPT;
-    const struct reach reach = {beam, is_alone ? beam : LEAST_KEPT,
+    const struct reach reach = {beam, least_of(walker, beam),
                                 hl_scored_encode(walker->horizon, 0)};
     const struct hl_scored start = descend(walk, answer);
     size_t n_steps = 0;
