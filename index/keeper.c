@@ -269,6 +269,8 @@ static enum hl_code compact(struct hl_change *change, struct hl_writing *writing
         if (code == HL_OK) {
             hl_sparse_unref(space->sparse);
             space->sparse = next;
+            code = hl_store_forget_deaths(writing->store, space->id, 0, UINT64_MAX,
+                                          errand->collection->published, err);
         }
     }
     return code;

@@ -188,8 +188,7 @@ enum hl_code hl_store_delete_record(struct hl_store *store, const char *kind,
 
 /* A row that died is remembered, so that a sealed segment that holds it can be told at
  * start. Forgets those of a space with first <= row <= last that died at `until` or before:
- * for the transaction that puts into the manifest a segment of that range which was built
- * from what lived at `until`. */
+ * for the transaction behind which no file has a row of that range that died by then. */
 enum hl_code hl_store_forget_deaths(struct hl_store *store, uint32_t space, uint64_t first,
                                     uint64_t last, uint64_t until, struct hl_err *err);
 

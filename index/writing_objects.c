@@ -118,7 +118,9 @@ static bool has_segment(const struct hl_shelf *shelf, const struct hl_manifest *
 }
 
 /* One that cannot be read says nothing, and of a damaged file too few rows may live to be
- * sealed again: both go with the next of their shelf. */
+ * sealed again: both go with the next of their shelf. That forgets the deaths of all rows
+ * that no part has: were such a record to stay, and its file to come back, so would they.
+ */
 static bool is_replaced(const struct record_keys *found,
                         const struct hl_store_record *record)
 {
@@ -333,8 +335,8 @@ enum hl_code hl_writing_set_config(struct hl_writing *writing, const struct hl_t
 
 /* ---- the keeper's ---- */
 
-/* From the rows of the manifest to those of its neighbours: what is in between was dropped
- * by an earlier merge, and no other will ever have it. */
+/* Of the manifest's rows, and of those between them and the neighbours': no part has these
+ * any more, and none will. Parts ascend by their rows. */
 static enum hl_code forget_deaths(struct hl_writing *writing, const struct hl_shelf *shelf,
                                   const struct hl_manifest *manifest, struct hl_err *err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The least a server can do: one thread, one epoll, and to every request the same bytes.
  * It reads no HTTP but the empty line that ends a request's head. What heirloom costs above
- * this is what heirloom costs.
+ * this, without US, is what heirloom costs.
  *
  *     epoll_server FILE [US]   FILE holds the reply, head and body; prints port=N, runs
  *                              until it is killed. US: microseconds of arithmetic before
@@ -162,7 +162,7 @@ static bool load_reply(struct bench *bench, const char *path)
         return false;
     bench->n_reply = fread(bench->reply, 1, sizeof bench->reply, file);
     fclose(file);
-    return bench->n_reply > 0;
+    return bench->n_reply > 0 && bench->n_reply < sizeof bench->reply;
 }
 
 int main(int argc, char **argv)
@@ -172,7 +172,8 @@ int main(int argc, char **argv)
     unsigned port = 0;
 
     if (argc < 2 || argc > 3 || !load_reply(&bench, argv[1])) {
-        fprintf(stderr, "epoll_server: wanted a file with the reply\n");
+        fprintf(stderr, "epoll_server: wanted a file with a reply of less than %d bytes\n",
+                MAX_REPLY);
         return 2;
     }
     if (argc > 2)

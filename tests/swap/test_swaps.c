@@ -89,10 +89,9 @@ static double await_turn(struct client *client)
 
 /* ---- searching ---- */
 
-static void note_time(struct client *client, double seconds)
+/* `of`: 1 when it was asked while bridges were swapped. */
+static void note_time(struct client *client, int of, double seconds)
 {
-    const int of = atomic_load(&client->play->is_swapping);
-
     if (client->n[of] == client->room[of]) {
         client->room[of] = client->room[of] ? client->room[of] * 2 : 1024;
         client->times[of] =
@@ -127,10 +126,11 @@ static void *search(void *arg)
                                         .n_points = stage->n_points,
                                         .is_exact = stage->n_points <= MAX_EXACT};
         const double from = await_turn(client);
+        const int of = atomic_load(&client->play->is_swapping);
         const int status = stage_ask(&client->rest, &witness);
         struct testimony told;
 
-        note_time(client, now_s() - from);
+        note_time(client, of, now_s() - from);
         atomic_fetch_add(&stage->n_answers, 1);
         if (status != 200)
             stage_fault(stage, "a search failed", client->rest.said);
@@ -292,8 +292,8 @@ int main(int argc, char **argv)
     if (argc != 2 && argc != 5 && argc != 6)
         return 2;
     setting.program = argv[1];
-    if (argc > 5)
-        setting.rate = strtod(argv[5], NULL);
+    if (argc > 5 && (setting.rate = strtod(argv[5], NULL)) <= 0)
+        return 2;
     if (argc > 4) {
         setting.n_points = strtol(argv[2], NULL, 10);
         setting.n_swaps = strtol(argv[3], NULL, 10);

@@ -162,7 +162,7 @@ static size_t count_deaths(struct keeping *k, uint64_t at)
     return n;
 }
 
-/* Somebody looks on while the first and the last rows of a tail die, so that a seal leaves
+/* Somebody looks on while the first rows of a tail die, so that a seal leaves
  * them out and their deaths stay. */
 static void deaths_at_the_edge_of_a_segment_are_forgotten_with_the_next(void **state)
 {
@@ -183,6 +183,98 @@ static void deaths_at_the_edge_of_a_segment_are_forgotten_with_the_next(void **s
     assert_found(k, 4, 256);
     reopen(k);
     assert_found(k, 4, 256);
+}
+
+static void await_segments(struct keeping *k, size_t n)
+{
+    const struct timespec moment = {.tv_nsec = 5000000};
+
+    for (int i = 0; i < 400 && info_of(k).n_segments != n; i++)
+        (void)nanosleep(&moment, NULL);
+    assert_int_equal(info_of(k).n_segments, n);
+}
+
+/* Rows at the edges of the neighbours, which their files have. */
+static void deaths_at_the_edge_of_a_neighbour_stay(void **state)
+{
+    struct keeping *k = *state;
+
+    put_tails(k, 1);
+    assert_true(delete_points(k, 64, 64) > 0);
+    assert_true(put_points(k, 65, 128) > 0);
+    await(k, HL_ENGINE_SEALED, 2);
+    reopen(k);
+    look(&k->s, NULL);
+    assert_int_equal(hl_look_n_points(k->s.look), 127);
+    hl_look_close(k->s.look);
+    k->s.look = NULL;
+    assert_true(delete_points(k, 65, 65) > 0);
+    assert_true(delete_points(k, 1, 63) > 0);
+    reopen(k); /* wakes the keeper */
+    await_segments(k, 1);
+    reopen(k);
+    assert_found(k, 66, 128);
+}
+
+static void deaths_behind_a_segment_are_forgotten_with_it(void **state)
+{
+    struct keeping *k = *state;
+    uint64_t commit;
+
+    put_tails(k, 1);
+    assert_true(put_points(k, 65, 124) > 0);
+    look(&k->s, NULL);
+    assert_true(delete_points(k, 65, 67) > 0);
+    assert_true(put_points(k, 125, 128) > 0);
+    await(k, HL_ENGINE_SEALED, 2);
+    hl_look_close(k->s.look);
+    k->s.look = NULL;
+    assert_true(delete_points(k, 1, 64) > 0);
+    commit = put_points(k, 129, 129);
+    reopen(k);            /* wakes the keeper */
+    await_segments(k, 2); /* and a tail */
+    assert_int_equal(count_deaths(k, commit), 0);
+    reopen(k);
+    assert_found(k, 68, 129);
+}
+
+static uint64_t put_sparse(struct keeping *k, int first, int last)
+{
+    struct hl_buf body;
+    uint64_t commit;
+
+    hl_buf_init(&body, (size_t)16 << 20);
+    hl_buf_add_text(&body, "{\"upsert\":{\"points\":[");
+    for (int i = first; i <= last; i++)
+        hl_buf_print(&body,
+                     "%s{\"id\":%d,\"vector\":{\"s\":{\"indices\":[%d],\"values\":[1]}}}",
+                     i > first ? "," : "", i, i);
+    hl_buf_add_text(&body, "]}}");
+    commit = change_points(&k->s, body.data);
+    hl_buf_done(&body);
+    return commit;
+}
+
+/* No file has them: what died is forgotten when the living are moved together, as far as
+ * its rows are out of the store by then. */
+static void deaths_of_sparse_rows_are_forgotten(void **state)
+{
+    const struct timespec moment = {.tv_nsec = 5000000};
+    struct keeping *k = *state;
+    uint64_t commit = 0;
+
+    add_sparse(&k->s, "s");
+    for (int round = 0; round < 6; round++) {
+        assert_true(put_sparse(k, 1, 5000) > 0);
+        commit = delete_points(k, 1, 5000);
+        for (int i = 0; i < 400 && count_deaths(k, commit) > 10000; i++)
+            (void)nanosleep(&moment, NULL);
+        assert_in_range(count_deaths(k, commit), 0, 10000);
+    }
+    assert_true(put_sparse(k, 1, 1) > 0);
+    reopen(k);
+    look(&k->s, NULL);
+    assert_int_equal(hl_look_n_points(k->s.look), 1);
 }
 
 /* A clock that fills a tail when it is asked how late it is at the beginning of the merge.
@@ -363,6 +455,9 @@ int main(void)
         TEST(what_dies_during_a_merge_stays_dead),
         TEST(segments_of_which_nothing_lives_go),
         TEST(deaths_at_the_edge_of_a_segment_are_forgotten_with_the_next),
+        TEST(deaths_at_the_edge_of_a_neighbour_stay),
+        TEST(deaths_behind_a_segment_are_forgotten_with_it),
+        TEST(deaths_of_sparse_rows_are_forgotten),
         TEST(a_merge_lets_a_full_tail_go_first),
         TEST(the_keeper_makes_short_forms_while_searches_go_on),
         TEST(the_end_comes_before_short_forms_are_made),

@@ -262,7 +262,8 @@ class Rig:
         _, _, body = wire.ask(server.port, "GET", "/collections/bench", None)
         path = f"{self.work}/reply"
         with open(path, "wb") as file:
-            file.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            file.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
+            file.write(body)
         return self.keep(LeastServer(self.options.build / "tests" / "bench" / "epoll_server", path, work_us,
                                      self.server_cores))
 

@@ -30,8 +30,8 @@ class Gallery(Figure):
         self.server.await_green(.5)
 
     def search(self, model, form, *words, beam=None, seconds=None, warm_up=WARM_UP_S, server=None):
-        return self.rig.load(server or self.server, "--using", model, "--queries", self.queries[model], "--form", form, "--limit", 10,
-                             "--ef", beam or self.options.beam, "--connections", CLIENTS, *words,
+        return self.rig.load(server or self.server, "--using", model, "--queries", self.queries[model], "--form", form,
+                             "--limit", 10, "--ef", beam or self.options.beam, "--connections", CLIENTS, *words,
                              seconds=seconds or self.options.seconds, warm_up=warm_up, notes=self.notes)
 
     def done(self):
@@ -117,11 +117,11 @@ class AgainstFaiss(Gallery):
 class Latency(Gallery):
     """Searches that come at a fixed rate, half of the highest, whether or not the ones before are answered; each is
     timed from when it was to begin. Beside them the bare search loop, likewise, and the least server there can be, with
-    arithmetic in place of a search: their slowest are the machine's doing, and the load's."""
+    arithmetic in place of a request's work: their slowest are the machine's doing, and the load's."""
     name, unit = "latency", "us"
     targets = (*SEARCHES, "tests/bench/bench_loop", "tests/bench/epoll_server")
-    KINDS = {"loop": "bare search loop", "least": "least server", "quiet": "quiet", "busy": "seal and merge", "poisson": "at random times",
-             "writes": "one in ten writes", "snapshot": "snapshot"}
+    KINDS = {"loop": "bare search loop", "least": "least server", "quiet": "quiet", "busy": "seal and merge",
+             "poisson": "at random times", "writes": "one in ten writes", "snapshot": "snapshot"}
 
     def __init__(self, rig):
         super().__init__(rig)
@@ -163,7 +163,7 @@ class Latency(Gallery):
         said = self.loop.paced(core, self.loop.search(core)["rate"] / 2)
         return {f"loop {p}": said[p] for p in ("p50", "p99")}
 
-    def nothing(self):
+    def least_alone(self):
         """No search, no JSON, no code to speak of: at half of what the least server can do, as the others are."""
         highest = self.search("new", "json", seconds=1, server=self.least)["rate"]
         said = self.search("new", "json", "--rate", int(highest / 2), server=self.least)["kinds"]["search"]
@@ -202,8 +202,8 @@ class Latency(Gallery):
         return values
 
     def turns(self):
-        return [lambda: self.measure("quiet"), self.nothing, self.alone, lambda: self.measure("poisson", "--arrivals", "poisson"),
-                self.writes, self.snapshot, self.busy]
+        return [lambda: self.measure("quiet"), self.least_alone, self.alone,
+                lambda: self.measure("poisson", "--arrivals", "poisson"), self.writes, self.snapshot, self.busy]
 
     def done(self):
         super().done()
