@@ -78,8 +78,8 @@ static double await_turn(struct client *client)
     if (rate == 0)
         return now_s();
     if (left > 0) {
-        const struct timespec rest = {.tv_sec = (time_t)left,
-                                      .tv_nsec = (long)((left - (time_t)left) * 1e9)};
+        const time_t whole = (time_t)left;
+        const struct timespec rest = {whole, (long)((left - (double)whole) * 1e9)};
 
         (void)nanosleep(&rest, NULL);
     }

@@ -86,7 +86,7 @@ static struct hl_part *seal(const struct fixture *f, size_t part)
     for (size_t i = 0; i < PER_PART; i++) {
         numbers[i] = (uint32_t)(part * PER_PART + i);
         rows[i] = numbers[i] + 1;
-        values[i] = f->values + numbers[i] * DIM;
+        values[i] = f->values + (size_t)numbers[i] * DIM;
     }
     return seal_content(&content, NULL);
 }
