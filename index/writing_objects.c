@@ -103,15 +103,20 @@ struct record_keys {
     bool has_failed;
 };
 
+/* Of a part that has any. */
+static uint64_t last_row(const struct hl_part *part)
+{
+    return hl_part_row(part, (uint32_t)hl_part_count(part) - 1);
+}
+
 /* A segment was opened for it, or was built since. */
 static bool has_segment(const struct hl_shelf *shelf, const struct hl_manifest *manifest)
 {
     for (size_t i = 0; i < shelf->n_parts; i++) {
         const struct hl_part *part = shelf->parts[i];
-        const size_t n_rows = hl_part_count(part);
 
-        if (!hl_part_tail(part) && n_rows > 0 && hl_part_row(part, 0) <= manifest->last &&
-            manifest->first <= hl_part_row(part, (uint32_t)n_rows - 1))
+        if (!hl_part_tail(part) && hl_part_count(part) > 0 &&
+            hl_part_row(part, 0) <= manifest->last && manifest->first <= last_row(part))
             return true;
     }
     return false;
@@ -344,12 +349,11 @@ static enum hl_code forget_deaths(struct hl_writing *writing, const struct hl_sh
 
     for (size_t i = 0; i < shelf->n_parts; i++) {
         const struct hl_part *part = shelf->parts[i];
-        const size_t n_rows = hl_part_count(part);
 
-        if (n_rows == 0)
+        if (hl_part_count(part) == 0)
             continue;
-        if (hl_part_row(part, (uint32_t)n_rows - 1) < manifest->first)
-            first = hl_part_row(part, (uint32_t)n_rows - 1) + 1;
+        if (last_row(part) < manifest->first)
+            first = last_row(part) + 1;
         else if (hl_part_row(part, 0) > manifest->last && last == UINT64_MAX)
             last = hl_part_row(part, 0) - 1;
     }
@@ -361,16 +365,15 @@ enum hl_code hl_writing_swap(struct hl_writing *writing, const struct hl_swap *s
                              struct hl_err *err)
 {
     const struct hl_merge *merge = swap->merge;
-    struct hl_part *last = merge->parts[merge->n_parts - 1];
     struct hl_manifest manifest = {.space = swap->space,
                                    .source = swap->space,
                                    .until = merge->commit,
-                                   .first = hl_part_row(merge->parts[0], 0)};
+                                   .first = hl_part_row(merge->parts[0], 0),
+                                   .last = last_row(merge->parts[merge->n_parts - 1])};
     struct hl_layout *own = hl_writing_own_layout(writing);
     char key[HL_MANIFEST_KEY], body[HL_MANIFEST_BODY];
     enum hl_code code;
 
-    manifest.last = hl_part_row(last, (uint32_t)hl_part_count(last) - 1);
     if (!own || !hl_writing_make_room(&writing->swaps, &writing->swaps_room,
                                       writing->n_swaps, sizeof *writing->swaps))
         return fail_no_memory(err);

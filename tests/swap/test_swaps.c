@@ -45,7 +45,7 @@ struct setting {
 
 struct play {
     struct stage stage;
-    double rate;
+    const struct setting *setting;
     atomic_bool is_swapping;
     atomic_long n_writes;
     atomic_int plans[N_PLANS]; /* by number: 1 + the revision, 0: not seen */
@@ -72,7 +72,7 @@ static double now_s(void)
 /* Waits until the client's next request is due; when that was. */
 static double await_turn(struct client *client)
 {
-    const double rate = client->play->rate;
+    const double rate = client->play->setting->rate;
     const double due = client->due, left = due - now_s();
 
     if (rate == 0)
@@ -204,8 +204,9 @@ static void rest_for(double seconds)
         hl_rest();
 }
 
-static long swap_all(struct play *play, const struct setting *setting)
+static long swap_all(struct play *play)
 {
+    const struct setting *setting = play->setting;
     const double until = now_s() + setting->seconds;
     struct hl_rest rest;
     long done = 0;
@@ -228,11 +229,12 @@ static long swap_all(struct play *play, const struct setting *setting)
     return done;
 }
 
-static void run(struct play *play, const struct setting *setting, long *ret_done,
-                struct client clients[N_CLIENTS])
+static void run(struct play *play, long *ret_done, struct client clients[N_CLIENTS])
 {
+    const double rate = play->setting->rate;
+
     for (int i = 0; i < N_CLIENTS; i++) {
-        const double turn = setting->rate > 0 ? i / (setting->rate * N_CLIENTS) : 0;
+        const double turn = rate > 0 ? i / (rate * N_CLIENTS) : 0;
 
         clients[i] = (struct client){.play = play, .which = i, .due = now_s() + turn};
         stage_caller(&play->stage, &clients[i].rest);
@@ -241,7 +243,7 @@ static void run(struct play *play, const struct setting *setting, long *ret_done
                                         &clients[i]),
                          0);
     }
-    *ret_done = swap_all(play, setting);
+    *ret_done = swap_all(play);
     atomic_store(&play->stage.is_over, true);
     for (int i = 0; i < N_CLIENTS; i++) {
         pthread_join(clients[i].thread, NULL);
@@ -259,9 +261,9 @@ static void no_request_fails_and_no_answer_mixes_two_plans(void **state)
     long done;
 
     assert_non_null(play);
-    play->rate = setting->rate;
+    play->setting = setting;
     stage_begin(&play->stage, setting->program, setting->n_points);
-    run(play, setting, &done, clients);
+    run(play, &done, clients);
     without = p99(clients, 0, &n_without);
     with = p99(clients, 1, &n_with);
     for (int i = 0; i < N_CLIENTS; i++) {

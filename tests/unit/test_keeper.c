@@ -124,16 +124,22 @@ static void what_dies_during_a_merge_stays_dead(void **state)
     assert_found(k, 65, 256);
 }
 
-static void segments_of_which_nothing_lives_go(void **state)
+static void await_segments(struct keeping *k, size_t n)
 {
     const struct timespec moment = {.tv_nsec = 5000000};
+
+    for (int i = 0; i < PATIENCE_S * 200 && info_of(k).n_segments != n; i++)
+        (void)nanosleep(&moment, NULL);
+    assert_int_equal(info_of(k).n_segments, n);
+}
+
+static void segments_of_which_nothing_lives_go(void **state)
+{
     struct keeping *k = *state;
 
     put_tails(k, 5);
     assert_true(delete_points(k, 1, 320) > 0);
-    for (int i = 0; i < PATIENCE_S * 200 && info_of(k).n_segments > 0; i++)
-        (void)nanosleep(&moment, NULL);
-    assert_int_equal(info_of(k).n_segments, 0);
+    await_segments(k, 0);
     reopen(k);
     assert_int_equal(count_files(k, NULL, 0), 0);
     assert_int_equal(info_of(k).n_segments, 0);
@@ -183,15 +189,6 @@ static void deaths_at_the_edge_of_a_segment_are_forgotten_with_the_next(void **s
     assert_found(k, 4, 256);
     reopen(k);
     assert_found(k, 4, 256);
-}
-
-static void await_segments(struct keeping *k, size_t n)
-{
-    const struct timespec moment = {.tv_nsec = 5000000};
-
-    for (int i = 0; i < 400 && info_of(k).n_segments != n; i++)
-        (void)nanosleep(&moment, NULL);
-    assert_int_equal(info_of(k).n_segments, n);
 }
 
 /* Rows at the edges of the neighbours, which their files have. */
@@ -267,7 +264,7 @@ static void deaths_of_sparse_rows_are_forgotten(void **state)
     for (int round = 0; round < 6; round++) {
         assert_true(put_sparse(k, 1, 5000) > 0);
         commit = delete_points(k, 1, 5000);
-        for (int i = 0; i < 400 && count_deaths(k, commit) > 10000; i++)
+        for (int i = 0; i < PATIENCE_S * 200 && count_deaths(k, commit) > 10000; i++)
             (void)nanosleep(&moment, NULL);
         assert_in_range(count_deaths(k, commit), 0, 10000);
     }
